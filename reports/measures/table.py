@@ -1,0 +1,46 @@
+"""Columns as arrays: what the sandbox hands out and every measure takes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    A number column has `values` (float64, NaN where missing) and `levels` None. A text column has `values` (int32 codes
+    into `levels`, -1 where missing). Levels are the strings of the file; integers are written without `.0`.
+    """
+
+    values: NDArray[np.float64] | NDArray[np.int32]
+    levels: tuple[str, ...] | None = None
+
+    @property
+    def is_text(self) -> bool:
+        return self.levels is not None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def as_text(self) -> Column:
+        """The same column as codes and levels; numbers that are whole are written without `.0`. Missing stays missing."""
+        if self.levels is not None:
+            return self
+        present = ~np.isnan(self.values)
+        distinct, codes = np.unique(self.values[present], return_inverse=True)
+        levels = tuple(str(int(v)) if float(v).is_integer() else repr(float(v)) for v in distinct)
+        out = np.full(len(self.values), -1, dtype=np.int32)
+        out[present] = codes
+        return Column(out, levels)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one submitted file; every column has the same length."""
+
+    columns: dict[str, Column]
+    n: int

@@ -1,0 +1,150 @@
+"""People, what they may do, and the accounts that programs use on their behalf."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+
+from governance.accounts.roles import TITLES, Role
+from governance.audit.immutable import Fact
+
+ROLE_CHOICES = [(role.value, TITLES[role]) for role in Role]
+
+
+class PersonManager(BaseUserManager["Person"]):
+    def get_by_natural_key(self, username: str | None) -> Person:
+        return self.get(username=username)
+
+
+class Person(AbstractBaseUser):
+    """A human being who signs in. There is no superuser flag: rights come from role grants alone.
+
+    Invariant: rows are added and changed by `actions/people.py` only, each change with its audit event.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username = models.CharField(max_length=150, unique=True)
+    printed_name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True)
+    is_active = models.BooleanField(default=True)
+    reports_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
+
+    objects = PersonManager()
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        verbose_name_plural = "people"
+        ordering = ["printed_name"]
+
+    def __str__(self) -> str:
+        return self.printed_name
+
+    def get_full_name(self) -> str:
+        return self.printed_name
+
+    def roles(self) -> frozenset[str]:
+        """The roles held now: granted and not ended; none for a person who was deactivated."""
+        if not self.is_active:
+            return frozenset()
+        return frozenset(self.grants.filter(ending=None).values_list("role", flat=True))
+
+    @property
+    def is_staff(self) -> bool:
+        return Role.ADMINISTRATOR in self.roles()
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Administrators read and manage people in the admin; it shows nothing else."""
+        return perm.startswith("accounts.") and self.is_staff
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return app_label == "accounts" and self.is_staff
+
+
+class RoleGrant(Fact):
+    """A role given to a person; it ends by a `RoleEnd`, never by a change."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="grants")
+    role = models.CharField(max_length=30, choices=ROLE_CHOICES)
+    granted_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    at_installation = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=[role.value for role in Role]), name="role_grant_known_role"),
+            models.CheckConstraint(
+                condition=Q(at_installation=True, granted_by=None) | Q(at_installation=False, granted_by__isnull=False),
+                name="role_grant_has_a_grantor",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.role}"
+
+
+class RoleEnd(Fact):
+    """The end of one grant."""
+
+    grant = models.OneToOneField(RoleGrant, models.PROTECT, related_name="ending")
+    by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+
+
+class CredentialLink(Fact):
+    """A single-use link by which a person sets the first password; known here by the hash of its secret."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="credential_links")
+    secret_hash = models.CharField(max_length=64, unique=True)
+    issued_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+
+
+class CredentialSet(Fact):
+    """That a person used a link: a second use finds this row and is refused."""
+
+    link = models.OneToOneField(CredentialLink, models.PROTECT, related_name="use")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class ServiceAccount(Fact):
+    """An account for programs. A person answers for all that is done through it."""
+
+    name = models.CharField(max_length=100, unique=True)
+    responsible = models.ForeignKey(Person, models.PROTECT, related_name="service_accounts")
+    created_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Token(Fact):
+    """A bearer token, kept as a hash; it belongs to a service account or to a person and cannot sign."""
+
+    name = models.CharField(max_length=100)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="tokens")
+    service_account = models.ForeignKey(ServiceAccount, models.PROTECT, null=True, related_name="tokens")
+    scopes = models.JSONField()
+    created_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(person=None, service_account__isnull=False) | Q(person__isnull=False, service_account=None),
+                name="token_belongs_to_one",
+            )
+        ]
+
+    @property
+    def answers(self) -> Person:
+        """The person who answers for what this token does."""
+        return self.service_account.responsible if self.service_account else self.person  # type: ignore[return-value]
+
+
+class TokenRevocation(Fact):
+    token = models.OneToOneField(Token, models.PROTECT, related_name="revocation")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")

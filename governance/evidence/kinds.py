@@ -1,0 +1,52 @@
+"""The closed lists of what is computed and how a check can end."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    PERFORMANCE = "performance"
+    FAIRNESS = "fairness"
+    EXPLAINABILITY = "explainability"
+    DATA = "data"
+    ADMISSION = "admission"
+    COMPARISON = "comparison"
+
+
+class JobKind(StrEnum):
+    """What a worker does for a candidate: find out whether it can be judged, compute each kind, print the dossier."""
+
+    INTAKE = "intake"
+    PERFORMANCE = "performance"
+    FAIRNESS = "fairness"
+    EXPLAINABILITY = "explainability"
+    DATA = "data"
+    ADMISSION = "admission"
+    COMPARISON = "comparison"
+    DOSSIER = "dossier"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class CheckState(StrEnum):
+    PASS = "pass"  # noqa: S105
+    WARN = "warn"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not-applicable"
+    ERROR = "error"
+
+
+CAUSES = (
+    "no-champion",
+    "champion-not-comparable",
+    "predictions-only",
+    "outcomes-unknown",
+    "no-reference",
+    "no-sensitive-features",
+    "not-for-this-task",
+    "not-yet-offered",
+)

@@ -1,0 +1,133 @@
+"""Evidence and the work that makes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from governance.accounts.models import Person
+from governance.audit.immutable import Fact
+from governance.evidence.kinds import CheckState, JobKind, JobState, Kind
+from governance.policy.models import PolicyVersion
+from governance.registry.models import DIGEST, Candidate
+
+
+class Job(models.Model):
+    """A piece of work. This row is the truth; a message on the broker is only a knock on the worker's door.
+
+    Invariant: at most one lease at a time; `lease` is a fencing token, and a result is taken only from its holder.
+    """
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="jobs")
+    kind = models.CharField(max_length=20)
+    run = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=10, default=JobState.QUEUED)
+    progress = models.FloatField(default=0.0)
+    note = models.CharField(max_length=200, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    error = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+    knocked_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["candidate", "kind", "run"], name="job_run"),
+            models.CheckConstraint(condition=Q(kind__in=[k.value for k in JobKind]), name="job_known_kind"),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in JobState]), name="job_known_state"),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(lease__isnull=False, lease_until__isnull=False),
+                name="job_running_is_leased",
+            ),
+        ]
+        indexes = [models.Index(fields=["state", "lease_until"], name="job_sweep")]
+
+
+class IntakeResult(Fact):
+    """What the sandbox found on opening the submission. With errors the candidate can never be approved."""
+
+    candidate = models.OneToOneField(Candidate, models.PROTECT, related_name="intake")
+    errors = models.JSONField()
+    facts = models.JSONField()
+
+    @property
+    def passed(self) -> bool:
+        return not self.errors
+
+
+class Evidence(Fact):
+    """A computed document of one kind, as canonical text, with the digests that signatures bind."""
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="evidence")
+    kind = models.CharField(max_length=20)
+    run = models.PositiveIntegerField()
+    schema = models.CharField(max_length=40)
+    content = models.TextField()
+    digest = models.CharField(max_length=DIGEST)
+    provenance = models.TextField()
+    provenance_digest = models.CharField(max_length=DIGEST)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["candidate", "kind", "run"], name="evidence_run"),
+            models.CheckConstraint(condition=Q(kind__in=[k.value for k in Kind]), name="evidence_known_kind"),
+        ]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return json.loads(self.content)
+
+
+class EvidenceFailure(Fact):
+    """That a run failed for good, and why."""
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="evidence_failures")
+    kind = models.CharField(max_length=20)
+    run = models.PositiveIntegerField()
+    code = models.CharField(max_length=60)
+    detail = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["candidate", "kind", "run"], name="evidence_failure_run")]
+
+
+class RerunOrder(Fact):
+    """A second-line person's order to run failed evidence again."""
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="rerun_orders")
+    kind = models.CharField(max_length=20)
+    run = models.PositiveIntegerField()
+    reason = models.TextField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class CheckResult(Fact):
+    """One limit of a policy held against one evidence document."""
+
+    evidence = models.ForeignKey(Evidence, models.PROTECT, related_name="checks")
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="checks")
+    policy = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="+")
+    tier = models.CharField(max_length=10)
+    key = models.CharField(max_length=300)
+    title = models.CharField(max_length=400)
+    state = models.CharField(max_length=20)
+    cause = models.CharField(max_length=40, blank=True)
+    value = models.JSONField(null=True)
+    limit = models.JSONField(null=True)
+    severity = models.CharField(max_length=10)
+    blocks = models.BooleanField()
+    n = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["evidence", "policy", "tier", "key"], name="check_result_once"),
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in CheckState]), name="check_known_state"),
+            models.CheckConstraint(
+                condition=~Q(state="not-applicable") | ~Q(cause=""), name="check_not_applicable_has_a_cause"
+            ),
+        ]

@@ -1,0 +1,231 @@
+"""Policy limits held against evidence. Pure: a policy's checks and a document in, outcomes out (rule 6).
+
+A figure that is missing, of the wrong form or not understood gives `error`, which never reads as a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from governance.evidence.kinds import CheckState
+
+VERDICT_STATES = {
+    "within": CheckState.PASS,
+    "review": CheckState.WARN,
+    "insufficient-data": CheckState.WARN,
+    "outside": CheckState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """One line of the scorecard."""
+
+    key: str
+    title: str
+    state: CheckState
+    severity: str
+    blocks: bool
+    cause: str = ""
+    value: Any = None
+    limit: Any = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a check may look at: one document, and what the submission itself left out."""
+
+    content: dict[str, Any]
+    limits: dict[str, Any]
+    manifest: dict[str, Any]
+    parts: frozenset[str]
+
+
+def evaluate(checks: tuple[dict[str, Any], ...], kind: str, judged: Judged) -> list[CheckOutcome]:
+    """Every check of the tier that concerns this kind of evidence, in the policy's order."""
+    return [outcome for rule in checks if rule["evidence"] == kind for outcome in _one(rule, judged)]
+
+
+def _one(rule: dict[str, Any], judged: Judged) -> list[CheckOutcome]:
+    if "tasks" in rule and judged.manifest["task"] not in rule["tasks"]:
+        return [_outcome(rule, CheckState.NOT_APPLICABLE, cause="not-for-this-task")]
+    try:
+        outcomes = list(MEASURES[rule["measure"]](rule, judged))
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        return [_outcome(rule, CheckState.ERROR, value=f"The evidence does not have the figure: {problem!r}")]
+    return outcomes or [_outcome(rule, CheckState.ERROR, value="The evidence gave nothing to hold the limit against.")]
+
+
+def _outcome(rule: dict[str, Any], state: CheckState, *, suffix: str = "", title: str = "", **more: Any) -> CheckOutcome:
+    limit = more.pop("limit", {bound: rule[bound] for bound in ("minimum", "maximum") if bound in rule} or None)
+    return CheckOutcome(
+        key=rule["key"] + (f"[{suffix}]" if suffix else ""),
+        title=title or rule["title"],
+        state=state,
+        severity=rule["severity"],
+        blocks=rule["blocks"],
+        limit=limit,
+        **more,
+    )
+
+
+def _against(rule: dict[str, Any], figure: Any) -> CheckState:
+    """Fail where the value breaks the limit, warn where only its interval does."""
+    value, low, high = _estimate(figure)
+    minimum, maximum = rule.get("minimum", float("-inf")), rule.get("maximum", float("inf"))
+    if value < minimum or value > maximum:
+        return CheckState.FAIL
+    if low < minimum or high > maximum:
+        return CheckState.WARN
+    return CheckState.PASS
+
+
+def _estimate(figure: Any) -> tuple[float, float, float]:
+    if isinstance(figure, dict):
+        value = figure["value"]
+        low = value if figure.get("low") is None else figure["low"]
+        high = value if figure.get("high") is None else figure["high"]
+        return float(value), float(low), float(high)
+    if isinstance(figure, bool) or not isinstance(figure, (int, float)):
+        raise TypeError(f"{figure!r} is no figure")
+    return float(figure), float(figure), float(figure)
+
+
+def _absent(judged: Judged, *, needs_outcomes: bool = False, needs_reference: bool = False) -> str:
+    """Which of the closed causes explains a null figure; empty where none does."""
+    if needs_reference and "reference" not in judged.parts:
+        return "no-reference"
+    if needs_outcomes and not judged.manifest.get("target"):
+        return "outcomes-unknown"
+    return "predictions-only" if "predictions" in judged.parts else ""
+
+
+def _figure(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    figure = judged.content[rule["figure"]]
+    if figure is None:
+        needs = {"performance": {"needs_outcomes": True}, "data": {"needs_reference": True}}
+        yield _unavailable(rule, _absent(judged, **needs.get(rule["evidence"], {})))
+        return
+    yield _outcome(rule, _against(rule, figure), value=figure, n=judged.content.get("n"))
+
+
+def _unavailable(rule: dict[str, Any], cause: str, **more: Any) -> CheckOutcome:
+    if cause:
+        return _outcome(rule, CheckState.NOT_APPLICABLE, cause=cause, **more)
+    return _outcome(rule, CheckState.ERROR, **{"value": "The figure is null and no accepted cause explains it.", **more})
+
+
+def _name(group: dict[str, Any]) -> str:
+    return ", ".join(f"{feature} {'missing' if level is None else level}" for feature, level in group.items())
+
+
+def _key(group: dict[str, Any]) -> str:
+    return ",".join(f"{feature}={level}" for feature, level in group.items())
+
+
+def _verdicts(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    groupings = judged.content["groupings"]
+    if not groupings and not judged.manifest["sensitive_features"]:
+        yield _outcome(rule, CheckState.NOT_APPLICABLE, cause="no-sensitive-features")
+    limit = {"minimum": judged.limits["rate_ratio_minimum"]}
+    for grouping in groupings:
+        for row in grouping["groups"]:
+            if row["verdict"] is None:
+                continue
+            yield _outcome(
+                rule,
+                VERDICT_STATES[row["verdict"]],
+                suffix=_key(row["group"]),
+                title=f"{rule['title']}, {_name(row['group'])}",
+                value=row["rate_ratio"],
+                limit=limit,
+                n=row["n"],
+            )
+
+
+def _columns(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    figures = [(column[rule["figure"]], column["name"]) for column in judged.content["columns"]]
+    present = [(figure, name) for figure, name in figures if figure is not None]
+    if not present:
+        yield _unavailable(rule, _absent(judged, needs_reference=True))
+        return
+    worst, name = max(present, key=lambda pair: _estimate(pair[0])[0])
+    yield _outcome(rule, _against(rule, worst), value=worst, title=f"{rule['title']}, largest: {name}")
+
+
+def _additivity(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    explanations = judged.content["explanations"]
+    if not explanations:
+        yield _unavailable(rule, _absent(judged))
+        return
+    worst = max(_estimate(one["additivity_max_error"])[0] for one in explanations)
+    yield _outcome(rule, _against(rule, worst), value=worst)
+
+
+def _test(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    test = next(one for one in judged.content["tests"] if one["key"] == rule["test"])
+    state = CheckState(test["state"])
+    if state is CheckState.NOT_APPLICABLE:
+        yield _outcome(rule, state, cause=test.get("cause") or _absent(judged) or "not-for-this-task", value=test["detail"])
+    else:
+        yield _outcome(rule, state, value=test["detail"])
+
+
+def _not_worse(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    if judged.content["champion"] is None:
+        yield _outcome(rule, CheckState.NOT_APPLICABLE, cause="no-champion")
+        return
+    for delta in judged.content["deltas"]:
+        if delta["group"] is not None or delta["metric"] not in rule["metrics"]:
+            continue
+        title = f"{rule['title']}: {delta['metric']}"
+        if delta["worse"] is None:
+            yield _unavailable(rule, _comparison_cause(delta, judged), suffix=delta["metric"], title=title)
+            continue
+        state = CheckState.FAIL if delta["worse"] else CheckState.PASS
+        margin = judged.limits["comparison_margins"].get(delta["metric"], 0)
+        limit = {"not_worse_than_champion_by": margin}
+        yield _outcome(rule, state, suffix=delta["metric"], title=title, value=delta["difference"], limit=limit)
+
+
+def _comparison_cause(delta: dict[str, Any], judged: Judged) -> str:
+    if delta["candidate"] is None:
+        return _absent(judged, needs_outcomes=True)
+    return "champion-not-comparable" if delta["champion"] is None else ""
+
+
+def _rate_ratio_fall(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    if judged.content["champion"] is None:
+        yield _outcome(rule, CheckState.NOT_APPLICABLE, cause="no-champion")
+        return
+    if not judged.manifest["sensitive_features"]:
+        yield _outcome(rule, CheckState.NOT_APPLICABLE, cause="no-sensitive-features")
+        return
+    rows = [delta for delta in judged.content["deltas"] if delta["metric"] == "rate_ratio" and delta["group"]]
+    if not rows:
+        yield _outcome(rule, CheckState.PASS, value="No pair of groups reaches the minimum size in both versions.")
+    for delta in rows:
+        suffix, title = _key(delta["group"]), f"{rule['title']}, {_name(delta['group'])}"
+        limit = {"maximum_fall": rule["maximum"]}
+        if delta["difference"] is None or delta["difference"]["value"] is None:
+            cause = _comparison_cause(delta, judged)
+            yield _unavailable(rule, cause, suffix=suffix, title=title, limit=limit)
+            continue
+        fell = -delta["difference"]["value"] > rule["maximum"]
+        state = CheckState.FAIL if fell else CheckState.PASS
+        yield _outcome(rule, state, suffix=suffix, title=title, value=delta["difference"], limit=limit)
+
+
+Measure = Callable[[dict[str, Any], Judged], Iterator[CheckOutcome]]
+MEASURES: dict[str, Measure] = {
+    "figure": _figure,
+    "verdicts": _verdicts,
+    "columns": _columns,
+    "additivity": _additivity,
+    "test": _test,
+    "not-worse": _not_worse,
+    "rate-ratio-fall": _rate_ratio_fall,
+}

@@ -2,15 +2,26 @@
 
 Django rebuilds SQLite tables on most alterations and drops their triggers without a word. So they are not part of
 migrations: `install_triggers` runs after every `migrate`, and `require_triggers` before the product starts.
+A change that is to be let through (a purge with its receipt) is written as a condition into `triggers.py`, not
+around it.
 """
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
-from django.db import models
+from django.apps import apps
+from django.core import checks
+from django.db import connection as default_connection
+from django.db import connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from governance.audit.models import AuditEvent
+from governance.audit import triggers
+from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
+
+LOG_TABLES: tuple[type[models.Model], ...] = (AuditEvent, AuditSubtree, AuditCheckpoint)
+RECURSIVE_TRIGGERS = "PRAGMA recursive_triggers is off on this connection"
 
 
 class Fact(models.Model):
@@ -21,3 +32,80 @@ class Fact(models.Model):
 
     class Meta:
         abstract = True
+
+
+class TriggersMissing(RuntimeError):
+    """The database would let facts be changed."""
+
+
+def fact_tables() -> dict[str, str]:
+    """Every table whose rows are facts, with its primary key column; the join tables of facts are among them."""
+    guarded = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if not model._meta.proxy
+        and (model in LOG_TABLES or issubclass(model, Fact) or issubclass(model._meta.auto_created or object, Fact))
+    ]
+    return {model._meta.db_table: model._meta.pk.column for model in guarded}
+
+
+def expected_triggers(connection: BaseDatabaseWrapper) -> list[triggers.Trigger]:
+    """The one list of triggers that this database must have."""
+    return triggers.expected(connection, fact_tables())
+
+
+def missing_triggers(connection: BaseDatabaseWrapper = default_connection) -> list[str]:
+    """`table.trigger` of each that is missing, switched off or not as it should be. Empty is good."""
+    there = triggers.present(connection)
+    missing = [
+        f"{trigger.table}.{trigger.name}"
+        for trigger in expected_triggers(connection)
+        if there.get((trigger.table, trigger.name)) != trigger.fingerprint
+    ]
+    return missing + _without_recursion(connection)
+
+
+def require_triggers(connection: BaseDatabaseWrapper = default_connection) -> None:
+    """Refuse to go on without them. Raises TriggersMissing; asked by whatever starts the product."""
+    missing = missing_triggers(connection)
+    if missing:
+        raise TriggersMissing(f"the database would let facts be changed; run manage.py migrate: {', '.join(missing)}")
+
+
+def install_triggers(connection: BaseDatabaseWrapper) -> None:
+    """Create what is missing on the tables that exist, in one transaction; leaves alone what is as it should be."""
+    tables = set(connection.introspection.table_names())
+    there = triggers.present(connection)
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for trigger in expected_triggers(connection):
+            if trigger.table in tables and there.get((trigger.table, trigger.name)) != trigger.fingerprint:
+                for statement in trigger.create:
+                    cursor.execute(statement)
+
+
+def install_after_migrate(*, using: str, **_: Any) -> None:
+    """Receiver of `post_migrate` of the audit app, which is sent once all apps have migrated."""
+    install_triggers(connections[using])
+
+
+def check_triggers(*, databases: list[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+    """System check with a database at hand; a warning only, since `migrate` runs it too and is the cure."""
+    return [
+        checks.Warning(
+            f"The database lets facts be changed: {name}.",
+            hint="Run manage.py migrate.",
+            id="audit.W001",
+        )
+        for alias in databases or []
+        if AuditHead._meta.db_table in connections[alias].introspection.table_names()
+        for name in missing_triggers(connections[alias])
+    ]
+
+
+def _without_recursion(connection: BaseDatabaseWrapper) -> list[str]:
+    """INSERT OR REPLACE over another unique column passes SQLite's delete triggers unless this is on."""
+    if connection.vendor != "sqlite":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA recursive_triggers")
+        return [] if cursor.fetchone()[0] else [RECURSIVE_TRIGGERS]

@@ -8,28 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from django.db.models import Subquery
 
 from governance.audit import checkpoint
 from governance.audit.canonical import canonical
 from governance.audit.clock import database_now, timestamp
 from governance.audit.events import Action
+from governance.audit.head import UnsoundLog, head_is_sound, sound_tree
 from governance.audit.locking import require_transaction
 from governance.audit.merkle import CompactRange, leaf_hash
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
 from governance.audit.request import request_id
-from governance.audit.signed_note import NoteError
+
+__all__ = ["Actor", "Subject", "UnsoundLog", "append", "head_is_sound", "write_checkpoint"]
 
 SCHEMA = "event/1"
 SUBTREE_LEVELS = 8
-
-
-class UnsoundLog(RuntimeError):
-    """The head of the log, its signature and the last event do not fit together."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ def append(
     """
     require_transaction("an audit event")
     AuditHead.objects.select_for_update().get(pk=1)
-    tree, last_at = _sound_tree()
+    tree, last_at = sound_tree()
     now = database_now()
     at = now if last_at is None else max(now, last_at)
     body = canonical(
@@ -113,26 +108,13 @@ def write_checkpoint() -> AuditCheckpoint | None:
     """
     require_transaction("a checkpoint")
     head = AuditHead.objects.select_for_update().get(pk=1)
-    tree, _ = _sound_tree()
+    tree, _ = sound_tree()
     if not tree.size:
         return None
     kept, _ = AuditCheckpoint.objects.get_or_create(
         size=tree.size, defaults={"root": tree.root(), "note": head.note, "at": database_now()}
     )
     return kept
-
-
-def head_is_sound() -> bool:
-    """Whether head, signature and last event agree. Raises CheckpointKeyError.
-
-    One statement and one signature check, so that gate and signing can ask each time; it cannot be misled by an
-    append that comes between. What lies further back is read by the full verification.
-    """
-    try:
-        _sound_tree()
-    except UnsoundLog:
-        return False
-    return True
 
 
 def _extend(before: CompactRange, event: AuditEvent) -> None:
@@ -152,34 +134,3 @@ def _extend(before: CompactRange, event: AuditEvent) -> None:
     )
     if before.size == 1:
         write_checkpoint()
-
-
-def _sound_tree() -> tuple[CompactRange, datetime | None]:
-    """The tree over all events and the time of the last one. Raises UnsoundLog.
-
-    Head and last event are read in one statement: they are of one moment even where no lock is held.
-    """
-    last = AuditEvent.objects.order_by("-seq")
-    row = (
-        AuditHead.objects.filter(pk=1)
-        .annotate(**{f"last_{name}": Subquery(last.values(name)[:1]) for name in ("seq", "body", "leaf", "at")})
-        .first()
-    )
-    if row is None:
-        raise UnsoundLog("the log has no head")
-    if row.size == 0 and row.last_seq is None and not row.note:
-        return CompactRange(), None
-    if row.last_seq != row.size - 1:
-        raise UnsoundLog(f"the head counts {row.size} events, the last one is number {row.last_seq}")
-    leaf = leaf_hash(row.last_body.encode())
-    if leaf != bytes(row.last_leaf):
-        raise UnsoundLog(f"event {row.last_seq} was altered")
-    try:
-        tree = CompactRange.from_bytes(row.size - 1, bytes(row.range_before))
-        tree.append(leaf)
-        signed = checkpoint.opened(row.note)
-    except (NoteError, ValueError) as error:
-        raise UnsoundLog(f"the head of the log does not verify: {error}") from error
-    if (signed.size, signed.root) != (tree.size, tree.root()):
-        raise UnsoundLog("the signed root is not that of the head and the last event")
-    return tree, row.last_at

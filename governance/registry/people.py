@@ -1,0 +1,41 @@
+"""Names in manifests and requests, matched with people."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from django.db.models import Q
+
+from governance.accounts.models import Person
+from governance.registry.models import Candidate
+
+
+def find_person(name: str) -> Person | None:
+    """The one person with this username, e-mail address or printed name; None where none or several have it."""
+    name = name.strip()
+    if not name:
+        return None
+    found = list(
+        Person.objects.filter(Q(username__iexact=name) | Q(email__iexact=name) | Q(printed_name__iexact=name))[:2]
+    )
+    return found[0] if len(found) == 1 else None
+
+
+def stated_author(candidate: Candidate) -> str:
+    """The manifest's `source.author`, empty where it names nobody: then the submitter stands for it."""
+    author = (json.loads(candidate.manifest).get("source") or {}).get("author")
+    return author.strip() if isinstance(author, str) else ""
+
+
+def authors(candidate: Candidate) -> list[UUID]:
+    """People that the author's name stands for: by itself, and as somebody has named them since."""
+    found = [naming.person_id for naming in candidate.author_namings.all()]
+    person = find_person(stated_author(candidate))
+    return found + ([person.pk] if person else [])
+
+
+def unresolved_authors(candidate: Candidate) -> tuple[str, ...]:
+    """An author's name that matches nobody and that nobody has resolved: it denies (`people-unresolved`)."""
+    name = stated_author(candidate)
+    return (name,) if name and not authors(candidate) else ()

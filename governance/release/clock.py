@@ -1,0 +1,26 @@
+"""When it is now, for decisions (rule 11): the database's clock, held against the log and this process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from governance.audit.clock import database_now
+from governance.audit.errors import Refused
+from governance.audit.models import AuditEvent
+
+TOLERANCE = timedelta(seconds=5)
+
+
+def decision_time() -> datetime:
+    """The database's time, read after the facts.
+
+    Raises Refused `clock-unsure` (503) when it lies more than 5 seconds before the newest event, or differs by more
+    than 5 seconds from this process.
+    """
+    now = database_now()
+    newest = AuditEvent.objects.order_by("-seq").values_list("at", flat=True).first()
+    if newest is not None and now < newest - TOLERANCE:
+        raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest}).", status=503)
+    if abs(datetime.now(UTC) - now) > TOLERANCE:
+        raise Refused("clock-unsure", "The clocks of web server and database differ by more than 5 seconds.", status=503)
+    return now

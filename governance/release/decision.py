@@ -1,0 +1,213 @@
+"""Why a file may not run (rule 1). Pure: facts and a time in, reasons out; empty means that it may.
+
+Every rule below is asked, and their order is the order of the answer. Before an approval the rules of review speak;
+once there is one, only recorded acts, blocking findings and the clock do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from governance.release import standing
+from governance.release.facts import GateFacts, Reason
+
+FIRST_LINE = "data-scientist"
+ROLE_OF_EVIDENCE = "data-scientist or a validator ordering a new run"
+Rule = Callable[[GateFacts, datetime], Iterator[Reason]]
+
+
+def _deployable_unknown(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.review.gate_digest is None:
+        detail = "Only predictions were submitted, and the manifest names no deployable file."
+        yield Reason("deployable-unknown", detail, FIRST_LINE)
+
+
+def _intake_failed(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.review.intake_errors:
+        first = facts.review.intake_errors[0]["detail"]
+        yield Reason("intake-failed", f"The submission could not be opened: {first}", FIRST_LINE)
+
+
+def _evidence_incomplete(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval or facts.review.intake_errors:
+        return
+    if not facts.review.intake_passed:
+        yield Reason("evidence-incomplete", "Intake has not finished.", "the workers")
+        return
+    missing = facts.review.missing_evidence()
+    if missing:
+        failed = {job.kind for job in facts.review.jobs if job.state == "failed"}
+        words = [f"{kind} ({'failed' if kind in failed else 'not computed yet'})" for kind in missing]
+        who = ROLE_OF_EVIDENCE if failed & set(missing) else "the workers"
+        yield Reason("evidence-incomplete", f"Evidence is missing: {', '.join(words)}.", who)
+
+
+def _check_failed(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval:
+        return
+    for check in facts.review.failed_checks():
+        cause = f" ({check.cause})" if check.cause else ""
+        yield Reason("check-failed", f"{check.title}: {check.state}{cause}.", FIRST_LINE)
+
+
+def _open_finding(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    for finding in facts.review.findings:
+        if finding.blocks:
+            yield Reason("open-finding", f"{finding.label} ({finding.severity}): {finding.title}", FIRST_LINE)
+
+
+def _inventory_incomplete(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if not facts.approval and facts.review.inventory_gaps:
+        gaps = ", ".join(facts.review.inventory_gaps)
+        yield Reason("inventory-incomplete", f"The model's record lacks: {gaps}.", FIRST_LINE)
+
+
+def _provisional_tier(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if not facts.approval and facts.review.tier_confirmed is None:
+        yield Reason("provisional-tier", "No validator has confirmed the risk tier.", "validator")
+
+
+def _awaiting_interpretation(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval:
+        return
+    for kind in facts.review.missing_interpretations():
+        yield Reason("awaiting-interpretation", f"Nobody has interpreted the {kind} evidence.", "second line")
+
+
+def _awaiting_signature(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval or facts.progress.stage in ("rejected", "withdrawn", "intake-failed", "changes-requested"):
+        return
+    for stage in facts.progress.stages:
+        if not stage.complete:
+            detail = f"{stage.rule.title}: {stage.filled} of {len(stage.seats)} signatures."
+            yield Reason("awaiting-signature", detail, ", ".join(dict.fromkeys(stage.free_roles)))
+
+
+def _changes_requested(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    for stage in facts.progress.stages:
+        if stage.changes_requested and not facts.approval:
+            yield Reason("changes-requested", f"{stage.rule.title}: {stage.changes_requested.reason}", FIRST_LINE)
+
+
+def _rejected(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    for stage in facts.progress.stages:
+        if stage.rejected and not facts.approval:
+            yield Reason("rejected", f"{stage.rule.title}: {stage.rejected.reason}", "nobody; submit a new candidate")
+    named = facts.approval.considered if facts.approval else frozenset()
+    for other in facts.condemned:
+        if other not in named:
+            detail = f"The same file was rejected or revoked as candidate {other}; no later approval names that one."
+            yield Reason("rejected", detail, "second line")
+
+
+def _withdrawn(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.review.withdrawn:
+        yield Reason("withdrawn", "Its submitter has withdrawn it.", FIRST_LINE)
+
+
+def _environment(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval and facts.environment not in facts.approval.environments:
+        covered = ", ".join(facts.approval.environments)
+        detail = f"The approval covers {covered}, not {facts.environment}."
+        yield Reason("environment-not-approved", detail, "second line")
+
+
+def _use(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval is None:
+        return
+    uses = [one["use"] for one in facts.approval.conditions if one.get("kind") == "use"]
+    if uses and facts.use not in uses:
+        asked = f"{facts.use!r} was asked for" if facts.use else "no use was named"
+        yield Reason("use-not-approved", f"The approval is limited to {', '.join(uses)}; {asked}.", "second line")
+
+
+def _operating_point(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval and facts.manifest_digest and facts.manifest_digest != facts.review.manifest_digest:
+        detail = f"Approved with manifest {facts.review.manifest_digest}, asked with {facts.manifest_digest}."
+        yield Reason("operating-point-mismatch", detail, FIRST_LINE)
+
+
+def _not_yet_valid(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval and now < facts.approval.valid_from:
+        yield Reason("not-yet-valid", f"The approval begins {facts.approval.valid_from:%Y-%m-%d %H:%M} UTC.", "nobody")
+
+
+def _expired(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval and now >= facts.approval.valid_until:
+        yield Reason("expired", f"The approval ended {facts.approval.valid_until:%Y-%m-%d %H:%M} UTC.", "second line")
+
+
+def _suspended(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if facts.approval and standing.suspended(facts.approval):
+        last = [act for act in facts.approval.acts if act.kind == "suspend"][-1]
+        yield Reason("suspended", f"Suspended {last.at:%Y-%m-%d %H:%M} UTC: {last.reason}", "the last stage's signers")
+    elif facts.approval and facts.suspended_elsewhere:
+        yield Reason("suspended", "Another candidate with this file is suspended.", "the last stage's signers")
+
+
+def _revoked(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    for act in facts.approval.acts if facts.approval else ():
+        if act.kind == "revoke":
+            yield Reason("revoked", f"Revoked {act.at:%Y-%m-%d %H:%M} UTC: {act.reason}", "nobody; submit anew")
+
+
+def _superseded(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if standing.superseded(facts):
+        detail = f"Newer versions have taken its place in {facts.environment}, or it was retired there."
+        yield Reason("superseded", detail, "second line")
+
+
+def _people_unresolved(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if not facts.approval:
+        for name in facts.review.people_unresolved:
+            detail = f"The manifest names {name!r} as author, and nobody by that name is known."
+            yield Reason("people-unresolved", detail, FIRST_LINE)
+
+
+RULES: tuple[Rule, ...] = (
+    _deployable_unknown,
+    _intake_failed,
+    _evidence_incomplete,
+    _check_failed,
+    _open_finding,
+    _inventory_incomplete,
+    _provisional_tier,
+    _awaiting_interpretation,
+    _awaiting_signature,
+    _changes_requested,
+    _rejected,
+    _withdrawn,
+    _environment,
+    _use,
+    _operating_point,
+    _not_yet_valid,
+    _expired,
+    _suspended,
+    _revoked,
+    _superseded,
+    _people_unresolved,
+)
+BEFORE_SIGNING = (_check_failed, _open_finding)
+BEFORE_APPROVAL = (
+    _deployable_unknown,
+    _intake_failed,
+    _evidence_incomplete,
+    _check_failed,
+    _open_finding,
+    _inventory_incomplete,
+    _provisional_tier,
+    _awaiting_interpretation,
+    _withdrawn,
+    _people_unresolved,
+)
+
+
+def decide(facts: GateFacts, now: datetime) -> tuple[Reason, ...]:
+    """Why this file may not run there now. Empty means it may. Raises RuntimeError without rules."""
+    if not RULES:
+        raise RuntimeError("no rule was asked")
+    reasons = tuple(reason for rule in RULES for reason in rule(facts, now))
+    if not reasons and facts.approval is None:
+        return (Reason("awaiting-signature", "No approval has been recorded.", "second line"),)
+    return reasons

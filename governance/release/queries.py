@@ -1,0 +1,155 @@
+"""Reads across review and release: what the gate, the pages and the dossier all ask."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from governance.registry.models import Candidate, Model
+from governance.release import decision, standing
+from governance.release.clock import decision_time
+from governance.release.facts import ActFact, ApprovalFact, DeploymentFact, GateFacts, Reason
+from governance.release.models import Approval, ApprovalAct, Deployment
+from governance.review.models import Signature
+from governance.review.queries import candidate_facts
+from governance.review.stages import progress
+
+
+def approval_fact(approval: Approval) -> ApprovalFact:
+    body = json.loads(approval.body)
+    acts = ApprovalAct.objects.filter(approval=approval).select_related("event").order_by("event_id")
+    return ApprovalFact(
+        kind=approval.kind,
+        environments=tuple(approval.environments),
+        conditions=approval.conditions,
+        valid_from=approval.valid_from,
+        valid_until=approval.valid_until,
+        keep_approved=approval.keep_approved,
+        digest=approval.digest,
+        seq=approval.event_id,
+        acts=tuple(
+            ActFact(
+                act.kind, act.environment, act.by_id, tuple(act.roles), act.reason, act.printed_name, act.event_id,
+                act.event.at,
+            )
+            for act in acts
+        ),
+        last_stage_roles=tuple(body["last_stage_seats"]),
+        considered=frozenset(one["candidate"] for one in body["considered"]),
+    )  # fmt: skip
+
+
+def deployments(model: Model) -> tuple[DeploymentFact, ...]:
+    rows = Deployment.objects.filter(model=model).order_by("deployed_at", "event_id")
+    return tuple(
+        DeploymentFact(row.candidate_id, row.environment, row.allowed_when_deployed, row.deployed_at, row.event_id)
+        for row in rows
+    )
+
+
+def gate_facts(
+    candidate: Candidate, environment: str, *, use: str | None = None, manifest_digest: str | None = None
+) -> GateFacts:
+    """All that the gate asks about one candidate, loaded now."""
+    review = candidate_facts(candidate)
+    approval = Approval.objects.filter(candidate=candidate).first()
+    others = Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest).exclude(
+        pk=candidate.pk
+    )
+    siblings = list(others.exclude(gate_digest=None).select_related("approval"))
+    approvals = [approval_fact(one.approval) for one in siblings if hasattr(one, "approval")]
+    return GateFacts(
+        review=review,
+        progress=progress(review),
+        approval=approval_fact(approval) if approval else None,
+        environment=environment,
+        use=use,
+        manifest_digest=manifest_digest,
+        deployments=deployments(candidate.model),
+        condemned=tuple(str(one.pk) for one in siblings if _condemned(one)),
+        suspended_elsewhere=any(standing.suspended(one) and not standing.revoked(one) for one in approvals),
+    )
+
+
+def _condemned(candidate: Candidate) -> bool:
+    """Rejected by a signature, or revoked after approval."""
+    if hasattr(candidate, "approval"):
+        return ApprovalAct.objects.filter(approval=candidate.approval, kind="revoke").exists()
+    return Signature.objects.filter(candidate=candidate, outcome="reject").exists()
+
+
+@dataclass(frozen=True)
+class CandidateState:
+    """Where a candidate stands, for pages, API and dossier alike."""
+
+    facts: GateFacts
+    now: datetime
+    stage: str
+    approval_state: str | None
+    environment_states: tuple[tuple[str, str], ...]
+    counted: dict[Any, str]
+    reasons: tuple[tuple[str, tuple[Reason, ...]], ...]
+
+
+def candidate_state(candidate: Candidate, environments: tuple[str, ...]) -> CandidateState:
+    """The candidate now, with the gate's reasons for each environment. Raises Refused `clock-unsure`."""
+    facts = gate_facts(candidate, environments[0])
+    now = decision_time()
+    per_environment = tuple((name, _elsewhere(facts, name)) for name in environments)
+    return CandidateState(
+        facts=facts,
+        now=now,
+        stage=stage_word(facts),
+        approval_state=_overall(per_environment, now),
+        environment_states=tuple(
+            (name, standing.state(one, now) or "none")
+            for name, one in per_environment
+            if one.approval and name in one.approval.environments
+        ),
+        counted=counted_signatures(facts),
+        reasons=tuple((name, decision.decide(one, now)) for name, one in per_environment),
+    )
+
+
+def stage_word(facts: GateFacts) -> str:
+    """The contract's `stage`: `approved` once there is an approval, else what the review says."""
+    return "approved" if facts.approval else facts.progress.stage
+
+
+def counted_signatures(facts: GateFacts) -> dict[Any, str]:
+    return facts.progress.counted()
+
+
+def _elsewhere(facts: GateFacts, environment: str) -> GateFacts:
+    return GateFacts(**{**facts.__dict__, "environment": environment})
+
+
+def _overall(per_environment: tuple[tuple[str, GateFacts], ...], now: datetime) -> str | None:
+    """Active if it is active anywhere that the approval covers, else what it is in the first such environment."""
+    states = [
+        standing.state(facts, now)
+        for name, facts in per_environment
+        if facts.approval and name in facts.approval.environments
+    ]
+    return "active" if "active" in states else (states[0] if states else None)
+
+
+def champion(model: Model, environment: str, now: datetime, *, besides: Candidate | None = None) -> Candidate | None:
+    """The version deployed in the reference environment, else the newest approved one still standing."""
+    rows = Candidate.objects.filter(model=model).exclude(pk=besides.pk if besides else None)
+    deployed = (
+        Deployment.objects.filter(model=model, environment=environment, candidate__in=rows)
+        .order_by("-deployed_at", "-event_id")
+        .first()
+    )
+    if deployed is not None:
+        return deployed.candidate
+    for approval in Approval.objects.filter(candidate__in=rows).select_related("candidate").order_by("-event_id"):
+        fact = approval_fact(approval)
+        if not standing.revoked(fact) and fact.valid_from <= now < fact.valid_until:
+            return approval.candidate
+    return None
+
+

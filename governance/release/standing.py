@@ -1,0 +1,65 @@
+"""What became of an approval: derived from its dates and the acts recorded to it. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from governance.release.facts import ApprovalFact, DeploymentFact, GateFacts
+from governance.review import seats
+
+
+def revoked(approval: ApprovalFact) -> bool:
+    return any(act.kind == "revoke" for act in approval.acts)
+
+
+def suspended(approval: ApprovalFact) -> bool:
+    """Suspended until the last stage's quorum has asked for reinstatement since, the suspender not alone."""
+    suspensions = [act for act in approval.acts if act.kind == "suspend"]
+    if not suspensions:
+        return False
+    since = suspensions[-1].seq
+    asked = {act.by: act for act in approval.acts if act.kind == "reinstate" and act.seq > since}
+    if not set(asked) - {suspensions[-1].by}:
+        return True
+    acts = list(asked.values())
+    return len(seats.fill(approval.last_stage_roles, [frozenset(act.roles) for act in acts])) < len(
+        approval.last_stage_roles
+    )
+
+
+def superseded(facts: GateFacts) -> bool:
+    """Retired for the environment by a second-line signer, or pushed out by newer allowed deployments (rule 1)."""
+    approval = facts.approval
+    if approval is None:
+        return False
+    retired = any(act.kind == "retire" and act.environment in ("", facts.environment) for act in approval.acts)
+    return retired or _pushed_out(facts, approval)
+
+
+def _pushed_out(facts: GateFacts, approval: ApprovalFact) -> bool:
+    here = [one for one in facts.deployments if one.environment == facts.environment and one.allowed]
+    if here and here[-1].candidate == facts.review.candidate:
+        return False
+    after = [one for one in here if one.seq > max(approval.seq, _last_own(here, facts))]
+    return len({one.candidate for one in after}) > approval.keep_approved
+
+
+def _last_own(here: list[DeploymentFact], facts: GateFacts) -> int:
+    return max((one.seq for one in here if one.candidate == facts.review.candidate), default=-1)
+
+
+def state(facts: GateFacts, now: datetime) -> str | None:
+    """The contract's word for the approval in this environment; None without one."""
+    approval = facts.approval
+    if approval is None:
+        return None
+    for word, holds in (
+        ("revoked", revoked(approval)),
+        ("suspended", suspended(approval)),
+        ("not-begun", now < approval.valid_from),
+        ("expired", now >= approval.valid_until),
+        ("superseded", superseded(facts)),
+    ):
+        if holds:
+            return word
+    return "active"

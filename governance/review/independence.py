@@ -1,0 +1,91 @@
+"""Who took part in making a candidate, and therefore signs nothing on it (rule 2). The one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from governance.accounts.models import Person
+from governance.accounts.roles import FIRST_LINE
+from governance.audit.errors import Refused
+from governance.registry.models import Candidate, ModelDeveloper, ModelRevision
+from governance.registry.people import authors
+
+LINEAGE = timedelta(days=731)
+
+
+@dataclass(frozen=True)
+class Participation:
+    """That a person took part, in words for the page, and since when."""
+
+    person: UUID
+    reason: str
+    at: datetime
+
+
+def participations(candidate: Candidate) -> list[Participation]:
+    """Everybody who took part in this candidate, or in making another version of the model within 24 months of it."""
+    since = candidate.event.at - LINEAGE
+    lineage = Candidate.objects.filter(model_id=candidate.model_id, event__at__gte=since).select_related(
+        "event", "submitted_by", "service_account__responsible", "token__created_by"
+    )
+    found = [part for one in lineage for part in _of_candidate(one, candidate)]
+    found += _of_inventory(candidate, since)
+    return sorted(set(found), key=lambda part: (part.at, part.reason, str(part.person)))
+
+
+def _of_candidate(one: Candidate, asked: Candidate) -> Iterator[Participation]:
+    which = "this version" if one.pk == asked.pk else f"version {one.version}"
+    at = one.event.at
+    yield Participation(one.submitted_by_id, f"submitted {which}", at)
+    if one.service_account is not None:
+        name = one.service_account.name
+        yield Participation(one.service_account.responsible_id, f"answers for {name}, which submitted {which}", at)
+        yield Participation(one.service_account.created_by_id, f"created {name}, which submitted {which}", at)
+    if one.token is not None:
+        yield Participation(one.token.created_by_id, f"created the token that submitted {which}", at)
+    for file in one.files.select_related("event"):
+        yield Participation(file.uploaded_by_id, f"uploaded the {file.part} file of {which}", file.event.at)
+    for person in authors(one):
+        yield Participation(person, f"is named as author of {which}", at)
+
+
+def _of_inventory(candidate: Candidate, since: datetime) -> Iterator[Participation]:
+    """Owners and developers of any revision in force since then, and the first line's edits to the record."""
+    revisions = list(
+        ModelRevision.objects.filter(model_id=candidate.model_id).select_related("event", "by").order_by("number")
+    )
+    in_force = [
+        one
+        for one, following in zip(revisions, [*revisions[1:], None], strict=True)
+        if following is None or following.event.at >= since
+    ]
+    for revision in in_force:
+        if revision.owner_id:
+            yield Participation(revision.owner_id, "owns the model", revision.event.at)
+        if revision.by.grants.filter(role__in=FIRST_LINE).exists():
+            yield Participation(revision.by_id, "edited the model's record", revision.event.at)
+    for developer in ModelDeveloper.objects.filter(revision__in=in_force).select_related("revision__event"):
+        yield Participation(developer.person_id, "is named as developer of the model", developer.revision.event.at)
+
+
+def why_not_independent(person: Person, candidate: Candidate) -> tuple[str, ...]:
+    """What this person did in the making of the candidate, in words; empty for somebody independent."""
+    return tuple(dict.fromkeys(part.reason for part in participations(candidate) if part.person == person.pk))
+
+
+def require_independent(person: Person, candidate: Candidate) -> None:
+    """Raises Refused `not-independent`, naming what the person did."""
+    reasons = why_not_independent(person, candidate)
+    if reasons:
+        raise Refused(
+            "not-independent",
+            f"You took part in this candidate and cannot decide on it: you {_second_person('; '.join(reasons))}.",
+            who="somebody in the second line who took no part",
+        )
+
+
+def _second_person(text: str) -> str:
+    return text.replace("is named", "are named").replace("owns", "own").replace("answers", "answer")

@@ -1,0 +1,198 @@
+"""Loads the facts of one candidate for the rule modules, in a fixed number of queries."""
+
+from __future__ import annotations
+
+import json
+from governance.accounts.models import Person
+from governance.evidence.kinds import JobKind
+from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job
+from governance.policy.language import tier_rules
+from governance.policy.models import PolicyPin
+from governance.registry.models import Candidate, ModelRevision
+from governance.registry.people import unresolved_authors
+from governance.registry.same_artifact import same_artifact_of
+from governance.review.facts import (
+    CandidateFacts,
+    CheckFact,
+    EvidenceFact,
+    FindingFact,
+    InterpretationFact,
+    JobFact,
+    SignatureFact,
+    StatementFact,
+)
+from governance.review.models import Finding, Interpretation, Signature, Statement
+
+FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
+
+
+def current_pin(candidate: Candidate) -> PolicyPin:
+    return candidate.pins.select_related("policy", "event").latest("number")
+
+
+def candidate_facts(candidate: Candidate) -> CandidateFacts:
+    """Everything known about the candidate now. Call it inside the transaction that acts on the answer."""
+    pin = current_pin(candidate)
+    document = pin.policy.rules
+    revision = candidate.model.current
+    intake = IntakeResult.objects.filter(candidate=candidate).first()
+    evidence = judged_evidence(candidate)
+    findings = candidate_findings(candidate)
+    files = {file.part: file.digest for file in candidate.files.all()}
+    return CandidateFacts(
+        candidate=candidate.pk,
+        model=candidate.model.slug,
+        model_name=revision.name,
+        version=candidate.version,
+        artifact={
+            "digest": candidate.artifact_digest,
+            "format": candidate.artifact_format,
+            "size": candidate.artifact_size,
+        },
+        gate_digest=candidate.gate_digest,
+        files=dict(sorted(files.items())),
+        manifest=json.loads(candidate.manifest),
+        manifest_digest=candidate.manifest_digest,
+        policy=document,
+        policy_name=pin.policy.name,
+        policy_version=pin.policy.version,
+        policy_digest=pin.policy.digest,
+        tier=pin.tier,
+        tier_confirmed=confirmed_tier(candidate),
+        rules=tier_rules(document, pin.tier),
+        inventory_gaps=inventory_gaps(revision),
+        people_unresolved=unresolved_authors(candidate),
+        intake_errors=intake.errors if intake else None,
+        intake_passed=intake is not None and intake.passed,
+        jobs=_jobs(candidate),
+        evidence={one.kind: _evidence(one) for one in evidence},
+        checks=_checks(evidence, pin, {one.check_key for one in findings if one.state == "waived"}),
+        findings=findings,
+        interpretations=_interpretations(candidate),
+        statements=tuple(
+            StatementFact(one.stage, one.digest, json.loads(one.body), one.event_id)
+            for one in Statement.objects.filter(candidate=candidate).order_by("event_id")
+        ),
+        signatures=signatures(candidate),
+        same_artifact=same_artifact_of(candidate),
+        withdrawn=hasattr(candidate, "withdrawal"),
+        submitted_seq=candidate.event_id,
+        pinned_seq=pin.event_id,
+    )
+
+
+def confirmed_tier(candidate: Candidate) -> str | None:
+    newest = candidate.model.tier_confirmations.order_by("-event_id").first()
+    return newest.tier if newest else None
+
+
+def inventory_gaps(revision: ModelRevision) -> tuple[str, ...]:
+    """What the inventory must say before an approval and does not."""
+    owner = revision.owner
+    return tuple(
+        gap
+        for gap, missing in (
+            ("purpose", not revision.purpose.strip()),
+            ("team", not revision.team.strip()),
+            ("owner", owner is None),
+            ("an active owner", owner is not None and not owner.is_active),
+        )
+        if missing
+    )
+
+
+def judged_evidence(candidate: Candidate) -> list[Evidence]:
+    """The first successful run of each kind."""
+    first: dict[str, Evidence] = {}
+    for one in Evidence.objects.filter(candidate=candidate).defer("content", "provenance").order_by("run"):
+        first.setdefault(one.kind, one)
+    return list(first.values())
+
+
+def _jobs(candidate: Candidate) -> tuple[JobFact, ...]:
+    newest: dict[str, Job] = {}
+    for job in Job.objects.filter(candidate=candidate).exclude(kind=JobKind.DOSSIER).order_by("run"):
+        newest[job.kind] = job
+    return tuple(
+        JobFact(job.kind, job.run, job.state, job.progress, job.note, job.error)
+        for job in sorted(newest.values(), key=lambda job: list(JobKind).index(JobKind(job.kind)))
+    )
+
+
+def _evidence(one: Evidence) -> EvidenceFact:
+    return EvidenceFact(one.kind, one.run, one.schema, one.digest, one.provenance_digest, one.event_id)
+
+
+def _checks(evidence: list[Evidence], pin: PolicyPin, waived: set[str | None]) -> tuple[CheckFact, ...]:
+    rows = CheckResult.objects.filter(
+        evidence__in=[one.pk for one in evidence], policy_id=pin.policy_id, tier=pin.tier
+    ).select_related("evidence")
+    order = [rule["key"] for rule in tier_rules(pin.policy.rules, pin.tier).checks]
+    facts = [
+        CheckFact(
+            row.key, row.title, row.state, row.cause, row.value, row.limit, row.severity, row.blocks,
+            row.evidence.kind, row.n, settled=row.key in waived,
+        )
+        for row in rows.defer("evidence__content", "evidence__provenance")
+    ]  # fmt: skip
+    return tuple(sorted(facts, key=lambda one: (order.index(one.key.split("[")[0]), one.key)))
+
+
+def candidate_findings(candidate: Candidate) -> tuple[FindingFact, ...]:
+    rows = (
+        Finding.objects.filter(candidate=candidate)
+        .select_related("event", "check_result")
+        .prefetch_related("changes")
+        .order_by("number")
+    )
+    return tuple(finding_fact(row) for row in rows)
+
+
+def finding_fact(row: Finding) -> FindingFact:
+    state, blocking = "open", row.blocking
+    for change in sorted(row.changes.all(), key=lambda one: one.number):
+        state = FINDING_STATES.get(change.kind, state)
+        blocking = blocking and change.kind != "lowered"
+    return FindingFact(
+        id=row.pk,
+        label=row.label,
+        severity=row.severity,
+        title=row.title,
+        detail=row.detail,
+        state=state,
+        blocking=blocking,
+        check_key=row.check_result.key if row.check_result else None,
+        seq=row.event_id,
+        at=row.event.at,
+    )
+
+
+def _interpretations(candidate: Candidate) -> tuple[InterpretationFact, ...]:
+    rows = Interpretation.objects.filter(candidate=candidate).select_related("event", "by", "replacement")
+    return tuple(
+        InterpretationFact(
+            row.pk, row.kind, row.evidence_digest, row.digest, row.text, row.by_id, row.by.printed_name,
+            hasattr(row, "replacement"), row.event_id, row.event.at,
+        )
+        for row in rows.order_by("event_id")
+    )  # fmt: skip
+
+
+def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
+    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement").order_by("event_id")
+    return tuple(
+        SignatureFact(
+            row.pk, row.stage, row.statement.digest, row.by_id, row.printed_name, tuple(row.roles), row.outcome,
+            row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:
+    """The roles a person may sign a stage with: held now, and granted before the stage opened (rule 2)."""
+    if not person.is_active:
+        return frozenset()
+    return frozenset(person.grants.filter(ending=None, event_id__lt=opened_seq).values_list("role", flat=True))
+
+

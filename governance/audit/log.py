@@ -18,13 +18,12 @@ from governance.audit.events import Action
 from governance.audit.head import UnsoundLog, head_is_sound, sound_tree
 from governance.audit.locking import require_transaction
 from governance.audit.merkle import CompactRange, leaf_hash
-from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
+from governance.audit.models import SUBTREE_LEVELS, AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
 from governance.audit.request import request_id
 
 __all__ = ["Actor", "Subject", "UnsoundLog", "append", "head_is_sound", "write_checkpoint"]
 
 SCHEMA = "event/1"
-SUBTREE_LEVELS = 8
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def append(
             "action": str(Action(action)),
             "actor": {key: None if value is None else str(value) for key, value in asdict(actor).items()},
             "subject": asdict(subject),
-            "model": model,
+            "model": model or None,
             "candidate": None if candidate is None else str(candidate),
             "data": {} if data is None else data,
             "request_id": request_id.get(),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+SUBTREE_LEVELS = 8
+
 
 class AuditEvent(models.Model):
     """One event. `body` is what was hashed, byte for byte; the other columns only repeat parts of it for search.
@@ -64,7 +66,7 @@ class AuditHead(models.Model):
 class AuditSubtree(models.Model):
     """Hash of a perfect subtree of 2^level events, so that proofs read hundreds of rows and not a million.
 
-    `level` is a multiple of 8; `position` counts subtrees of that level from the left. Written with the last of
+    `level` is a multiple of SUBTREE_LEVELS; `position` counts subtrees of that level from the left. Written with the last of
     its events; the verifier computes it again.
     """
 

@@ -1,0 +1,140 @@
+"""Reads of the log: events by what they are about, proofs, the latest checkpoint, records for the verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from governance.audit import merkle
+from governance.audit.clock import timestamp
+from governance.audit.models import SUBTREE_LEVELS, AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
+from governance.audit.verify import Record
+
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class InclusionProof:
+    """That event `seq` stands in the log of `size` events, whose root the checkpoint signs."""
+
+    seq: int
+    size: int
+    leaf: bytes
+    hashes: list[bytes]
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class ConsistencyProof:
+    """That the log of `new` events begins with the log of `old` events."""
+
+    old: int
+    new: int
+    hashes: list[bytes]
+
+
+def events(
+    *,
+    model: str | None = None,
+    candidate: UUID | None = None,
+    actor: UUID | None = None,
+    action: str | None = None,
+    subject: tuple[str, str] | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[AuditEvent]:
+    """Events newest first; `after` and `before` are the half-open interval [after, before)."""
+    asked = {
+        "model_slug": model,
+        "candidate": candidate,
+        "actor_person": actor,
+        "action": action,
+        "subject_type": subject[0] if subject else None,
+        "subject_id": subject[1] if subject else None,
+        "at__gte": after,
+        "at__lt": before,
+    }
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    return AuditEvent.objects.filter(**wanted).order_by("-seq")
+
+
+def newest_event() -> AuditEvent | None:
+    return AuditEvent.objects.order_by("-seq").first()
+
+
+def checkpoint_now() -> str:
+    """The signed note over all events; empty text for an empty log."""
+    return AuditHead.objects.values_list("note", flat=True).get(pk=1)
+
+
+def inclusion_proof(seq: int) -> InclusionProof:
+    """Proof for one event in the log of now. Raises ValueError where there is no such event."""
+    head = AuditHead.objects.get(pk=1)
+    hashes = merkle.inclusion_proof(seq, head.size, subtree_hash)
+    return InclusionProof(seq, head.size, subtree_hash(0, seq), hashes, head.note)
+
+
+def consistency_proof(old: int, new: int) -> ConsistencyProof:
+    """Proof between two sizes of this log. Raises ValueError unless 0 < old ≤ new ≤ size."""
+    size = AuditHead.objects.values_list("size", flat=True).get(pk=1)
+    if new > size:
+        raise ValueError(f"the log has {size} events, not {new}")
+    return ConsistencyProof(old, new, merkle.consistency_proof(old, new, subtree_hash))
+
+
+def subtree_hash(level: int, position: int) -> bytes:
+    """The hash over events position·2^level … (position + 1)·2^level − 1, from at most 256 stored hashes."""
+    stored = level - level % SUBTREE_LEVELS
+    width = 1 << level - stored
+    span = (position * width, (position + 1) * width)
+    if stored == 0:
+        rows = AuditEvent.objects.filter(seq__gte=span[0], seq__lt=span[1]).order_by("seq").values_list("leaf")
+    else:
+        rows = (
+            AuditSubtree.objects.filter(level=stored, position__gte=span[0], position__lt=span[1])
+            .order_by("position")
+            .values_list("hash")
+        )
+    hashes = [bytes(value) for (value,) in rows]
+    if len(hashes) != width:
+        raise ValueError(f"the log lacks hashes of level {stored} between {span[0]} and {span[1]}")
+    return merkle.perfect_root(hashes)
+
+
+def records(before: int) -> Iterator[Record]:
+    """All events below `before` in order, with the columns that repeat their bodies, read in chunks."""
+    columns = (
+        "seq",
+        "body",
+        "leaf",
+        "at",
+        "action",
+        "actor_person",
+        "model_slug",
+        "candidate",
+        "subject_type",
+        "subject_id",
+    )
+    rows = AuditEvent.objects.filter(seq__lt=before).order_by("seq").values_list(*columns)
+    for seq, body, leaf, at, action, person, model, candidate, subject_type, subject_id in rows.iterator(CHUNK):
+        repeated = {
+            "at": timestamp(at),
+            "action": action,
+            "actor.person": None if person is None else str(person),
+            "model": model or None,
+            "candidate": None if candidate is None else str(candidate),
+            "subject.type": subject_type,
+            "subject.id": subject_id,
+        }
+        yield Record(seq, body, bytes(leaf), repeated)
+
+
+def notes() -> tuple[int, list[tuple[int, str]]]:
+    """The size of the log of now, and the signed notes (size, note) that an export of it holds, in order."""
+    head = AuditHead.objects.get(pk=1)
+    kept = AuditCheckpoint.objects.filter(size__lt=head.size).order_by("size").values_list("size", "note")
+    return head.size, [*kept, (head.size, head.note)]

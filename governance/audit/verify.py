@@ -1,0 +1,235 @@
+"""The whole log held against signed checkpoints. No Django here: an export verifies anywhere, offline.
+
+What can be named: an event whose body was altered, that is missing, doubled or out of place is named itself. Where
+body and leaf were altered together, the first signed root or stored subtree that no longer fits says between which
+events it happened; the report then names the first of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from governance.audit.merkle import CompactRange, leaf_hash
+from governance.audit.signed_note import Checkpoint, NoteError, VerifierKey, open_note
+
+SCHEMA = "event/1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """An event as it is stored. `columns` are the search columns beside the body, where there are any."""
+
+    seq: int
+    body: str
+    leaf: bytes
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong, and from which event on nothing is vouched for. `code` is stable."""
+
+    event: int
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """`size` events verified, with their root. Sound where there is no problem."""
+
+    size: int
+    root: bytes
+    problem: Problem | None = None
+
+    @property
+    def sound(self) -> bool:
+        return self.problem is None
+
+
+class BadLog(Exception):
+    """Ends a verification at the first problem."""
+
+    def __init__(self, event: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = Problem(event, code, detail)
+
+
+class Verifier:
+    """Takes events and signed roots in the order of the log, and stops at the first that does not fit.
+
+    Its methods raise BadLog. `tree` holds what was taken so far; events below `vouched` lie under a signed root that
+    fits; `suspect` is the first stored subtree (first event, end) that does not.
+    """
+
+    def __init__(self) -> None:
+        self.tree = CompactRange()
+        self.vouched = 0
+        self.suspect: tuple[int, int] | None = None
+        self._last_at = ""
+
+    def add(self, record: Record) -> list[tuple[int, int, bytes]]:
+        """The next event. Returns the perfect subtrees that it completed."""
+        expected = self.tree.size
+        if record.seq != expected:
+            raise BadLog(expected, "out-of-place", f"event {expected} is missing: the next one is {record.seq}")
+        if _hashed(record.body) != record.leaf:
+            raise BadLog(expected, "altered", f"event {expected} was altered: its text does not have its leaf hash")
+        self._check_body(expected, record)
+        return self.tree.append(record.leaf)
+
+    def check_subtree(self, first: int, end: int, computed: bytes, stored: bytes | None) -> None:
+        """Hold a stored subtree against its events. Only the next signed root tells which of the two was altered."""
+        if computed != stored and self.suspect is None:
+            self.suspect = (first, end)
+
+    def check_root(self, root: bytes, source: str) -> None:
+        """Hold the tree so far against a signed root of the same size."""
+        first, end = self.suspect or (self.vouched, self.tree.size)
+        if self.tree.root() != root:
+            where = f"event {first}" if end - first == 1 else f"one of the events {first} to {end - 1}"
+            raise BadLog(first, "altered", f"{where} was altered: their root is not that of {source}")
+        if self.suspect is not None:
+            raise BadLog(first, "subtree-altered", f"the stored hash over events {first} to {end - 1} was altered")
+        self.vouched = self.tree.size
+
+    def finish(self, size: int, source: str) -> None:
+        """No more events. Raises BadLog where `source` signed for more of them."""
+        if self.tree.size < size:
+            raise BadLog(
+                self.tree.size, "cut-off", f"the log ends before event {self.tree.size}: {source} counts {size} events"
+            )
+
+    def _check_body(self, seq: int, record: Record) -> None:
+        """What the body says of itself must be its place; time never goes back; the columns repeat the body."""
+        body = _parsed(record.body)
+        if body is None or body.get("schema") != SCHEMA:
+            raise BadLog(seq, "altered", f"event {seq} is no {SCHEMA} document")
+        if body.get("seq") != seq:
+            raise BadLog(seq, "out-of-place", f"in place {seq} stands event {body.get('seq')}")
+        at = str(body.get("at"))
+        if at < self._last_at:
+            raise BadLog(seq, "time-goes-back", f"event {seq} of {at} stands after one of {self._last_at}")
+        self._last_at = at
+        for column, value in record.columns.items():
+            if value != _said(body, column):
+                raise BadLog(seq, "altered", f"event {seq}: the column {column} does not say what the event says")
+
+
+def verify_export(
+    lines: Iterable[str | bytes], *, public_key: VerifierKey | str, known_checkpoint: str | None = None
+) -> Report:
+    """Verify an export: JSON lines `{"seq", "body", "leaf"}` with `{"checkpoint": note}` between and at the end.
+
+    Parameters
+    ----------
+    lines : the export's lines in order.
+    public_key : the log's verifier key, known from elsewhere than the export.
+    known_checkpoint : a note published earlier; the log must still contain it.
+
+    Returns
+    -------
+    Report, whose problem names the first bad event.
+
+    Raises
+    ------
+    NoteError : `public_key` or `known_checkpoint` is itself no key or no note of that key.
+    """
+    key = VerifierKey.parse(public_key) if isinstance(public_key, str) else public_key
+    known = open_note(known_checkpoint, key) if known_checkpoint else None
+    verifier = Verifier()
+    try:
+        _verify_lines(verifier, lines, key, known)
+    except BadLog as bad:
+        return Report(verifier.tree.size, verifier.tree.root(), bad.problem)
+    return Report(verifier.tree.size, verifier.tree.root())
+
+
+def export_lines(records: Iterable[Record], checkpoints: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """The export of a log: its events, each kept checkpoint (size, note) after the last event that it covers.
+
+    The checkpoints come in ascending order; the last one covers the last event.
+    """
+    notes = iter(checkpoints)
+    size, note = next(notes, (0, ""))
+    for record in records:
+        yield _line({"seq": record.seq, "body": record.body, "leaf": record.leaf.hex()})
+        while size == record.seq + 1:
+            yield _line({"checkpoint": note})
+            size, note = next(notes, (0, ""))
+
+
+def _verify_lines(verifier: Verifier, lines: Iterable[str | bytes], key: VerifierKey, known: Checkpoint | None) -> None:
+    final: Checkpoint | None = None
+    for line in lines:
+        entry = _entry(line, verifier.tree.size)
+        if isinstance(entry, str):
+            final = _next_checkpoint(verifier, entry, key)
+            continue
+        verifier.add(entry)
+        if known is not None and verifier.tree.size == known.size:
+            verifier.check_root(known.root, "the known checkpoint")
+    if known is not None:
+        verifier.finish(known.size, "the known checkpoint")
+    if final is None or final.size != verifier.tree.size:
+        raise BadLog(verifier.vouched, "cut-off", "the export does not end with a checkpoint over all its events")
+
+
+def _next_checkpoint(verifier: Verifier, note: str, key: VerifierKey) -> Checkpoint:
+    """Hold the events so far against a checkpoint of the export."""
+    try:
+        signed = open_note(note, key)
+    except NoteError as error:
+        raise BadLog(verifier.vouched, "checkpoint-invalid", f"a checkpoint does not verify: {error}") from error
+    verifier.finish(signed.size, "a checkpoint")
+    if signed.size < verifier.tree.size:
+        raise BadLog(signed.size, "out-of-place", f"event {signed.size} is not covered by the checkpoint after it")
+    verifier.check_root(signed.root, f"the checkpoint of {signed.size} events")
+    return signed
+
+
+def _entry(line: str | bytes, position: int) -> Record | str:
+    """A line of an export: an event, or the note of a checkpoint. Raises BadLog."""
+    match _parsed(line):
+        case {"checkpoint": str(note), **rest} if not rest:
+            return note
+        case {"seq": int(seq), "body": str(body), "leaf": str(leaf), **rest} if not rest and len(leaf) == 64:
+            try:
+                return Record(seq, body, bytes.fromhex(leaf))
+            except ValueError as error:
+                raise BadLog(position, "unreadable", f"the leaf hash of event {position} is no hexadecimal") from error
+    raise BadLog(
+        position, "unreadable", f"the line where event {position} should stand is neither event nor checkpoint"
+    )
+
+
+def _hashed(body: str) -> bytes | None:
+    """The leaf hash of a stored body; None where it is no text that could have been hashed."""
+    try:
+        return leaf_hash(body.encode())
+    except (UnicodeEncodeError, AttributeError):
+        return None
+
+
+def _parsed(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object in `text`, or None where there is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _said(body: Mapping[str, Any], column: str) -> str | None:
+    """What the body says where `column` repeats it: a path such as `actor.person`."""
+    value: Any = body
+    for part in column.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return None if value is None else str(value)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":"))

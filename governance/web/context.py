@@ -1,0 +1,29 @@
+"""What every page shows around its matter: where one can go, and who one is."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from governance.accounts.roles import TITLES, Role
+from governance.web.pages import Navigation, NavigationEntry
+
+_PLACES = (
+    ("Inbox", "inbox", ("/inbox", "/candidates/")),
+    ("Models", "models", ("/models/",)),
+    ("Policies", "policies", ("/policies/",)),
+    ("Gate", "gate", ("/gate/",)),
+    ("Audit", "audit", ("/audit/",)),
+)
+
+
+def navigation(request: HttpRequest) -> dict[str, Navigation]:
+    person = getattr(request, "user", None)
+    if person is None or not person.is_authenticated:
+        return {"navigation": Navigation()}
+    titles = ", ".join(TITLES[role] for role in Role if role in person.roles())
+    entries = tuple(
+        NavigationEntry(name, reverse(view), current=request.path == reverse(view) or request.path.startswith(below))
+        for name, view, below in _PLACES
+    )
+    return {"navigation": Navigation(str(person), titles, entries)}

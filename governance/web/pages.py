@@ -1,0 +1,760 @@
+"""What each template is given: plain, frozen, already decided. Templates only lay it out.
+
+Every text is plain and gets escaped by the template; `Markup` comes from `reports.charts` and is escaped there.
+A form is an object that is there when this person may use it now, else `None` with a `Shut` beside it that says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reports.charts.figure import Figure, Table
+from reports.charts.svg import Markup
+from reports.charts.verdicts import Verdict
+
+# ---------- common parts ----------
+
+
+@dataclass(frozen=True)
+class Link:
+    name: str
+    href: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Crumb:
+    name: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    label: str
+    value: str = ""
+    sub: str = ""
+    href: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    verdict: Verdict
+    count: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of verdicts, trouble first, zeros left out; or, where nothing was counted, a note with its icon."""
+
+    counts: tuple[Count, ...] = ()
+    verdict: Verdict = Verdict.PENDING
+    note: str = ""
+
+    @classmethod
+    def of(cls, verdicts: list[Verdict]) -> Tally:
+        """Raises nothing; an empty list gives an empty tally, which is not shown."""
+        return cls(tuple(Count(one, verdicts.count(one)) for one in Verdict if one in verdicts))
+
+    def number(self, verdict: Verdict) -> int:
+        return next((entry.count for entry in self.counts if entry.verdict == verdict), 0)
+
+
+@dataclass(frozen=True)
+class StateLabel:
+    """Where a thing stands. `kind` is one of yes, no, wait, here or empty, and colours the outline."""
+
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, then what to do. With `field`, it is linked to the control `f-<field>`."""
+
+    what: str
+    mend: str = ""
+    code: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class Faults:
+    """A summary of errors: what happened, what was kept, each fault in the order of the fields."""
+
+    title: str
+    kept: str = ""
+    errors: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shut:
+    """A closed door: why, and who can open it."""
+
+    why: str
+    who: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    value: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control of a form. `kind`: text, password, area, choice, file."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    value: str = ""
+    help: str = ""
+    options: tuple[Option, ...] = ()
+    rows: int = 4
+    mono: bool = False
+    required: bool = False
+    inputmode: str = ""
+    autocomplete: str = "off"
+    error: Fault | None = None
+
+    @property
+    def described_by(self) -> str:
+        return " ".join(
+            name for name, there in ((f"h-{self.name}", self.help), (f"e-{self.name}", self.error)) if there
+        )
+
+
+@dataclass(frozen=True)
+class NavigationEntry:
+    name: str
+    href: str
+    current: bool = False
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Navigation:
+    person: str = ""
+    roles: str = ""
+    entries: tuple[NavigationEntry, ...] = ()
+
+
+# ---------- decision page ----------
+
+
+@dataclass(frozen=True)
+class Sentence:
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One check: value, interval, n, limit and verdict in one row."""
+
+    verdict: Verdict
+    title: str
+    sub: str
+    value: str
+    interval: str
+    bar: Markup | None
+    limit: str
+    finding: Link | None = None
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    policy: str
+    tally: Tally
+    brief: tuple[Sentence, ...]
+    trouble: tuple[ScoreRow, ...]
+    within: tuple[ScoreRow, ...]
+    pending: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeRow:
+    """One figure of the champion and of the candidate, with the paired difference."""
+
+    name: str
+    champion: str
+    candidate: str
+    difference: str
+    interval: str
+    bar: Markup | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Changes:
+    title: str
+    meta: str
+    sentence: str
+    champion: str
+    candidate: str
+    rows: tuple[ChangeRow, ...]
+    quiet: tuple[ChangeRow, ...] = ()
+    limitations: tuple[str, ...] = ()
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class InterpretationText:
+    by: str
+    role: str
+    at: datetime
+    text: str
+    current: bool = True
+
+
+@dataclass(frozen=True)
+class InterpretationForm:
+    action: str
+    kind: str
+    evidence_digest: str
+    text: str = ""
+    replaces: bool = False
+    must_name: tuple[str, ...] = ()
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class Interpretations:
+    """What second-line people say a document shows; at least one is needed before the first signature."""
+
+    kind: str
+    written: tuple[InterpretationText, ...]
+    form: InterpretationForm | None
+    shut: Shut | None = None
+
+
+@dataclass(frozen=True)
+class FindingForm:
+    """A finding by a second-line reader. `kind` says to which evidence it points."""
+
+    action: str
+    kind: str
+    points_to: str
+
+
+@dataclass(frozen=True)
+class EvidencePart:
+    """A section of the page about one document: heading, counts, one sentence, matter, limits."""
+
+    id: str
+    title: str
+    tally: Tally = field(default_factory=Tally)
+    meta: str = ""
+    sentence: str = ""
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    limitations: tuple[str, ...] = ()
+    downloads: tuple[Link, ...] = ()
+    digest: str = ""
+    pending: str = ""
+    failed: Fault | None = None
+    interpretations: Interpretations | None = None
+    finding_form: FindingForm | None = None
+
+
+@dataclass(frozen=True)
+class FindingStep:
+    by: str
+    at: datetime
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    label: str
+    title: str
+    body: str
+    severity: str
+    state: StateLabel
+    side: str
+    blocking: bool
+    steps: tuple[FindingStep, ...] = ()
+    forms: tuple[ActForm, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return self.label.lower()
+
+
+@dataclass(frozen=True)
+class SeatLine:
+    who: str
+    what: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """`place`: done, now, later, or stopped."""
+
+    name: str
+    place: str
+    count: str
+    seats: tuple[SeatLine, ...] = ()
+
+    @property
+    def icon(self) -> str:
+        return {"done": "in", "now": "here", "stopped": "out"}.get(self.place, "later")
+
+    @property
+    def icon_css(self) -> str:
+        return {"done": "v--in", "stopped": "v--out"}.get(self.place, "")
+
+
+@dataclass(frozen=True)
+class OutcomeChoice:
+    value: str
+    label: str
+    why: str = ""
+    shut: bool = False
+    checked: bool = False
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One line of what a statement binds. `rest` says how many more of its kind there are."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class StatementText:
+    text: str
+    bound: tuple[Bound, ...]
+    digest: str
+    body: str = ""
+
+    @property
+    def size(self) -> str:
+        return f"{len(self.body.encode()):,}"
+
+
+@dataclass(frozen=True)
+class SignForm:
+    """Everything that is posted with a signature; there only for a person who may sign this stage now."""
+
+    action: str
+    stage: str
+    nonce: str
+    statement: StatementText
+    outcomes: tuple[OutcomeChoice, ...]
+    may_sign_because: str
+    reason: str = ""
+    condition_text: str = ""
+    condition_until: str = ""
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class ActForm:
+    """Suspend, reinstate, revoke, close a finding: a reason, a password where the act asks for one, a button."""
+
+    action: str
+    verb: str
+    summary: str
+    effect: str
+    button: str
+    asks_password: bool = True
+    name: str = "reason"
+    label: str = "Reason"
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentLine:
+    """What the gate says of one environment."""
+
+    name: str
+    verdict: Verdict
+    word: str
+    detail: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The side panel: stages, the decision, what will be signed, what follows."""
+
+    title: str
+    due: str
+    stages: tuple[StageLine, ...]
+    sign: SignForm | None
+    shut: Shut | None = None
+    gate: tuple[EnvironmentLine, ...] = ()
+    acts: tuple[ActForm, ...] = ()
+    next: tuple[str, ...] = ()
+    signed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobLine:
+    title: str
+    state: str
+    percent: int
+    note: str
+    error: Fault | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return {"succeeded": Verdict.WITHIN, "failed": Verdict.ERROR}.get(self.state, Verdict.PENDING)
+
+    @property
+    def word(self) -> str:
+        return {"succeeded": "Computed", "failed": "Failed", "running": "Running", "queued": "Queued"}[self.state]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Evidence that is being computed; the page asks again by itself where script runs."""
+
+    href: str
+    sentence: str
+    jobs: tuple[JobLine, ...]
+
+    @property
+    def ended(self) -> bool:
+        return all(job.state in ("succeeded", "failed") for job in self.jobs)
+
+
+@dataclass(frozen=True)
+class StripEntry:
+    href: str
+    name: str
+    outside: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class DecisionPage:
+    id: str
+    model: Link
+    version: int
+    state: StateLabel
+    question: str
+    crumbs: tuple[Crumb, ...]
+    facts: tuple[Fact, ...]
+    desk: Desk
+    scorecard: Scorecard
+    changes: Changes | None
+    parts: tuple[EvidencePart, ...]
+    findings: tuple[FindingRow, ...]
+    findings_sentence: str
+    documents: tuple[Link, ...] = ()
+    notices: tuple[Sentence, ...] = ()
+    work: Work | None = None
+    intake_faults: Faults | None = None
+
+    @property
+    def strip(self) -> tuple[StripEntry, ...]:
+        """Where trouble is: a count only where something is outside."""
+        outside = Verdict.OUTSIDE
+        changes = self.changes
+        entries = [StripEntry("#scorecard", "Scorecard")]
+        if changes:
+            entries.append(StripEntry("#changes", "Changes", sum(row.verdict == Verdict.WORSE for row in changes.rows)))
+        entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]
+        entries.append(StripEntry("#findings", "Findings", note=str(len(self.findings) or "")))
+        return tuple(entries)
+
+
+# ---------- inbox ----------
+
+
+@dataclass(frozen=True)
+class Tab:
+    name: str
+    href: str
+    count: int
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row: what to do, what changed since the last approval, checks, due."""
+
+    model: str
+    version: str
+    href: str
+    what: str
+    changed: str
+    tally: Tally
+    due: str
+    due_sub: str
+    shut: str = ""
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class TaskGroup:
+    id: str
+    title: str
+    tasks: tuple[Task, ...]
+    late: bool = False
+
+
+@dataclass(frozen=True)
+class InboxPage:
+    sentence: str
+    tabs: tuple[Tab, ...]
+    groups: tuple[TaskGroup, ...]
+    empty: str
+    empty_next: str
+
+
+# ---------- models ----------
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    name: str
+    href: str
+    purpose: str
+    tier: str
+    tier_note: str
+    owner: str
+    team: str
+    newest: str
+    newest_href: str
+    state: StateLabel
+    live: str
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    rows: tuple[ModelRow, ...]
+    new: str = ""
+    new_shut: Shut | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentRow:
+    """What runs now in one environment, or the way back."""
+
+    name: str
+    verdict: Verdict
+    word: str
+    version: Link | None
+    digest: str
+    detail: str
+    gate: Link | None = None
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    version: Link
+    icon: str
+    css: str
+    state: StateLabel
+    when: str
+    figures: tuple[tuple[str, str], ...]
+    digest: str
+    text: str
+
+
+@dataclass(frozen=True)
+class EventLine:
+    at: datetime
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class TierForm:
+    action: str
+    options: tuple[Option, ...]
+    proposed: str
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    name: str
+    purpose: str
+    crumbs: tuple[Crumb, ...]
+    facts: tuple[Fact, ...]
+    asked_at: datetime
+    environments: tuple[EnvironmentRow, ...]
+    versions: tuple[VersionRow, ...]
+    tier_sentence: str
+    tier_form: TierForm | None
+    findings: tuple[Link, ...]
+    documents: tuple[Link, ...]
+    activity: tuple[EventLine, ...]
+    submit: str = ""
+    submit_shut: Shut | None = None
+    missing: tuple[str, ...] = ()
+    inventory: str = ""
+
+
+# ---------- submitting ----------
+
+
+@dataclass(frozen=True)
+class FilePart:
+    field: Field
+    part: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """Fields beside one another: one, two or three."""
+
+    fields: tuple[Field, ...]
+
+    @property
+    def css(self) -> str:
+        return {2: "row2", 3: "row3"}.get(len(self.fields), "")
+
+
+@dataclass(frozen=True)
+class FieldSection:
+    id: str
+    title: str
+    rows: tuple[FieldRow, ...]
+    help: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class SubmitPage:
+    model: Link
+    slug: str
+    crumbs: tuple[Crumb, ...]
+    lead: str
+    action: str
+    files: tuple[FilePart, ...]
+    sections: tuple[FieldSection, ...]
+    next: tuple[str, ...]
+    server: str
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class NewModelPage:
+    action: str
+    crumbs: tuple[Crumb, ...]
+    rows: tuple[FieldRow, ...]
+    faults: Faults | None = None
+
+
+# ---------- gate ----------
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    title: str
+    code: str
+    detail: str
+    who: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class GateAnswer:
+    """`answer`: yes, no or unsure (the gate could not decide, which every pipeline must read as no)."""
+
+    answer: str
+    title: str
+    lead: str
+    facts: tuple[Fact, ...]
+    reasons: tuple[ReasonRow, ...]
+    instead: tuple[EnvironmentRow, ...]
+    terminal: str
+    limits: str
+
+    @property
+    def icon(self) -> str:
+        return {"yes": "in", "no": "out"}.get(self.answer, "err")
+
+
+@dataclass(frozen=True)
+class GatePage:
+    crumbs: tuple[Crumb, ...]
+    action: str
+    fields: tuple[Field, ...]
+    answer: GateAnswer | None
+
+
+# ---------- audit ----------
+
+
+@dataclass(frozen=True)
+class AuditRow:
+    seq: int
+    at: datetime
+    action: str
+    actor: str
+    subject: str
+    subject_href: str
+    detail: str
+    leaf: str
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    lead: str
+    sound: Sentence
+    facts: tuple[Fact, ...]
+    action: str
+    fields: tuple[Field, ...]
+    rows: tuple[AuditRow, ...]
+    checkpoint: str
+    newer: str = ""
+    older: str = ""
+
+
+# ---------- policies ----------
+
+
+@dataclass(frozen=True)
+class PolicyRow:
+    name: str
+    href: str
+    version: int
+    tiers: str
+    stages: str
+    candidates: int
+    origin: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class PoliciesPage:
+    rows: tuple[PolicyRow, ...]
+
+
+@dataclass(frozen=True)
+class PolicyStage:
+    name: str
+    seats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PolicyTier:
+    name: str
+    stages: tuple[PolicyStage, ...]
+    checks: Table
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PolicyPage:
+    name: str
+    version: int
+    crumbs: tuple[Crumb, ...]
+    lead: str
+    facts: tuple[Fact, ...]
+    tiers: tuple[PolicyTier, ...]
+    document: str
+    digest: str

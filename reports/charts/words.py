@@ -1,0 +1,118 @@
+"""Numbers and names as readers see them: true minus, en dash for ranges, three digits where they carry.
+
+A language is a table of words here; charts ask for one by its code and refuse a code that is not in the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NOTHING = "–"
+ENGLISH = "en"
+LANGUAGES = (ENGLISH,)
+
+
+def require_language(code: str) -> str:
+    """Raises ValueError for a language that charts do not speak."""
+    if code not in LANGUAGES:
+        raise ValueError(f"charts speak {', '.join(LANGUAGES)}, not {code!r}")
+    return code
+
+
+def figure(value: float | None, *, digits: int | None = None) -> str:
+    """A figure for people: `digits` decimals, else as many as its size deserves; an en dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    size = abs(value)
+    if digits is None and 0 < size < 0.001:
+        return _small(value)
+    return f"{value:,.{_decimals(size) if digits is None else digits}f}".replace("-", "−")
+
+
+def _decimals(size: float) -> int:
+    for bound, decimals in ((10, 3), (100, 2), (1000, 1)):
+        if size < bound:
+            return decimals
+    return 0
+
+
+def _small(value: float) -> str:
+    text = f"{value:.2g}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
+    return text.replace("e-0", "e-").replace("-", "−")
+
+
+def figure_beside(value: float | None, limit: float | None) -> str:
+    """The figure with as many digits as it takes for the printed number to lie on the same side of the limit."""
+    shown = figure(value)
+    if value is None or limit is None or not math.isfinite(value) or value == limit:
+        return shown
+    for digits in range(3, 11):
+        printed = float(format(value, f".{digits}f"))
+        if (printed < limit) == (value < limit) and printed != limit:
+            return shown if _number(shown) == printed else figure(value, digits=digits)
+    return figure(value, digits=10)
+
+
+def _number(shown: str) -> float:
+    return float(shown.replace("−", "-").replace(",", ""))
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`0.498–0.941`, or `−0.036 to 0.083` where a bound is negative; empty where there is no interval."""
+    if low is None or high is None:
+        return ""
+    joint = " to " if low < 0 or high < 0 else "–"
+    return f"{figure(low)}{joint}{figure(high)}"
+
+
+def signed(value: float | None) -> str:
+    """A difference: with its sign, also where it is positive."""
+    shown = figure(value)
+    return f"+{shown}" if value is not None and math.isfinite(value) and value > 0 else shown
+
+
+def share(value: float | None) -> str:
+    """A share as whole per cent, or one decimal below ten."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    hundred = 100 * value
+    return f"{hundred:.{0 if hundred >= 10 or hundred == 0 else 1}f} %".replace("-", "−")
+
+
+def count(value: float | None) -> str:
+    """A number of rows: whole where it is whole, else (weights) as a figure."""
+    if value is None:
+        return NOTHING
+    return f"{int(value):,}" if float(value).is_integer() else figure(float(value))
+
+
+def plural(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def group_name(group: Mapping[str, Any]) -> str:
+    """The values of a group, joined; what is missing and what is empty are said so."""
+    return ", ".join(_value(value) for value in group.values()) or "everybody"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(missing)"
+    return str(value) if str(value).strip() else "(empty)"
+
+
+def feature_names(features: list[str]) -> str:
+    return " and ".join(str(name) for name in features)
+
+
+def estimate(figure_or_number: Any) -> tuple[float | None, float | None, float | None]:
+    """Value, low and high of what a document holds for a figure: an object, a plain number, or null."""
+    if isinstance(figure_or_number, Mapping):
+        return figure_or_number.get("value"), figure_or_number.get("low"), figure_or_number.get("high")
+    return figure_or_number, None, None
+
+
+def sentence_case(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,523 @@
+"""The manifest "candidate/1": reading hostile JSON, and every fault that shows without a row of data. No models here.
+
+Order of the checks: 1 size, encoding, depth and form of the JSON  2 keys known, required and allowed for the task
+3 the form of each value  4 values against each other  5 columns against the header of the evaluation file, where known.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from governance.audit.canonical import EXACT, canonical_document, digest
+from governance.audit.errors import BadInput, fault
+
+Faults = list[dict[str, str]]
+
+SCHEMA = "candidate/1"
+MAX_BYTES = 1024**2
+MAX_DEPTH = 16
+MAX_FAULTS = 50
+BINARY, MULTICLASS, REGRESSION = TASKS = ("binary-classification", "multiclass-classification", "regression")
+FAMILIES = "gaussian, poisson, gamma or tweedie:p with p between 1 and 2"
+NOT_COMPUTING = frozenset({"summary", "source", "previous", "deployable"})
+REQUIRED = ("schema", "task", "sensitive_features", "summary")
+REQUIRED_FOR = {
+    BINARY: ("positive_class", "favourable_outcome"),
+    MULTICLASS: ("favourable_outcome",),
+    REGRESSION: ("favourable_outcome",),
+}
+NOT_ALLOWED_FOR = {
+    BINARY: ("family",),
+    MULTICLASS: ("positive_class", "decision_threshold", "family"),
+    REGRESSION: ("positive_class", "decision_threshold", "classes"),
+}
+SOURCE_KEYS = ("author", "git_commit", "run_url", "training_data")
+DEPLOYABLE_KEYS = ("digest", "where")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_TWEEDIE = re.compile(r"tweedie:(1\.[0-9]{0,6}[1-9][0-9]{0,6})")
+_TEXT_IN_JSON = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+SHOWN_NAMES = 30
+SHOWN_CHARACTERS = 60
+COMPARED_NAMES = 300
+
+
+class _Refused(ValueError):
+    """JSON that is well formed for Python and still no manifest; the message is the detail, `code` the fault's."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The manifest as Python values.
+
+    Raises BadInput for more than 1 MiB, for what is no UTF-8 or no JSON, for nesting beyond 16 levels, for a key given
+    twice, for NaN, infinity, NUL characters, half surrogate pairs and integers beyond ±2^53, for all but an object.
+    """
+    try:
+        value = _decoded(data)
+        canonical_document(value)
+    except _Refused as refused:
+        raise BadInput([fault("/manifest", refused.code, str(refused))]) from refused
+    except UnicodeDecodeError as error:
+        raise BadInput([fault("/manifest", "not-json", f"The manifest is no UTF-8: {error.reason}.")]) from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadInput([fault("/manifest", "not-json", f"The manifest is no JSON: {error.msg} at {where}.")]) from error
+    except ValueError as error:
+        detail = f"The manifest has no exact form: {_shortened(error)}."
+        raise BadInput([fault("/manifest", "not-json", detail)]) from error
+    return value
+
+
+def validate(manifest: Mapping[str, Any], header: Sequence[str] | None) -> Faults:
+    """Every fault of a parsed manifest, in the contract's form; empty when there is none.
+
+    `header` holds the column names of the evaluation file, None where they cannot be known yet (Parquet).
+    """
+    task = manifest.get("task")
+    faults = [*_unknown_keys("/manifest", manifest, tuple(_FORMS))]
+    faults += _keys_of_the_task(manifest, task)
+    for key, form in _FORMS.items():
+        if key in manifest:
+            faults += form(f"/manifest/{key}", manifest[key])
+    if not faults:
+        faults += _against_each_other(manifest)
+        faults += _unknown_columns(manifest, header)
+    return _bounded(faults)
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """The digest over the RFC 8785 form."""
+    return digest(canonical_document(manifest))
+
+
+def computing_keys(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What evidence depends on: all keys but `summary`, `source`, `previous` and `deployable` (rule 8)."""
+    return {key: value for key, value in manifest.items() if key not in NOT_COMPUTING}
+
+
+def label(value: Any) -> str:
+    """A class label as the text that it is compared by: whole numbers without `.0`."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_BYTES:
+        raise _Refused("too-large", f"The manifest has {len(data):,} bytes; at most {MAX_BYTES:,} are taken.")
+    _require_shallow(data)
+    value = json.loads(
+        data.decode("utf-8-sig"),
+        object_pairs_hook=_object,
+        parse_constant=_no_constant,
+        parse_float=_finite,
+        parse_int=_exact,
+    )
+    if not isinstance(value, dict):
+        raise _Refused("wrong-type", f"The manifest is {_kind(value)}, not an object.")
+    _require_no_nul(value)
+    return value
+
+
+def _require_shallow(data: bytes) -> None:
+    """Counted before the parser runs, which would recurse as deep as the input says."""
+    depth = 0
+    for byte in _TEXT_IN_JSON.sub(b"", data):
+        if byte in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _Refused("too-deep", f"The manifest nests deeper than {MAX_DEPTH} levels.")
+        elif byte in b"]}":
+            depth -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Refused("duplicate-key", f"The key {_quoted(key)} is given twice in one object.")
+        found[key] = value
+    return found
+
+
+def _no_constant(text: str) -> None:
+    raise _Refused("not-json", f"{text} is no JSON number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Refused("not-json", f"{text[:SHOWN_CHARACTERS]} is too large for a number.")
+    return number
+
+
+def _exact(text: str) -> int:
+    if len(text) > len(str(-EXACT)) or abs(int(text)) >= EXACT:
+        raise _Refused("not-json", f"{text[:SHOWN_CHARACTERS]} is beyond 2^53 and would lose digits.")
+    return int(text)
+
+
+def _require_no_nul(value: Any) -> None:
+    """No database column can hold a NUL character."""
+    if isinstance(value, str) and "\0" in value:
+        raise _Refused("not-json", f"The text {_quoted(value)} holds a NUL character.")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _require_no_nul(key)
+            _require_no_nul(item)
+    if isinstance(value, list):
+        for item in value:
+            _require_no_nul(item)
+
+
+# -- keys ------------------------------------------------------------------------------------------------------------
+
+
+def _unknown_keys(pointer: str, value: Mapping[str, Any], known: Sequence[str]) -> Faults:
+    return [
+        fault(f"{pointer}/{_step(key)}", "unknown-key", f"The key {_quoted(key)} is unknown; {_existing(key, known)}")
+        for key in islice((key for key in value if key not in known), MAX_FAULTS)
+    ]
+
+
+def _keys_of_the_task(manifest: Mapping[str, Any], task: Any) -> Faults:
+    required = REQUIRED + (REQUIRED_FOR.get(task, ()) if isinstance(task, str) else ())
+    refused = NOT_ALLOWED_FOR.get(task, ()) if isinstance(task, str) else ()
+    faults = [
+        fault(f"/manifest/{key}", "required", f"The key {key!r} is missing{_for_task(key, task)}.")
+        for key in required
+        if key not in manifest
+    ]
+    return faults + [
+        fault(f"/manifest/{key}", "not-allowed", f"The key {key!r} has no meaning for the task {task!r}; leave it out.")
+        for key in refused
+        if key in manifest
+    ]
+
+
+def _for_task(key: str, task: Any) -> str:
+    return "" if key in REQUIRED else f"; the task {task!r} requires it"
+
+
+# -- the form of one value -------------------------------------------------------------------------------------------
+
+
+def _one_of(*allowed: str) -> Callable[[str, Any], Faults]:
+    def form(pointer: str, value: Any) -> Faults:
+        if not isinstance(value, str):
+            return [_wrong_type(pointer, value, "text")]
+        if value in allowed:
+            return []
+        return [fault(pointer, "unknown-value", f"{_quoted(value)} is unknown; {_existing(value, allowed)}")]
+
+    return form
+
+
+def _text(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, str):
+        return [_wrong_type(pointer, value, "text")]
+    if not value.strip():
+        return [fault(pointer, "empty", "The text is empty.")]
+    return []
+
+
+def _label(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, str | int | float):
+        return [_wrong_type(pointer, value, "a class label: text, a number or a truth value")]
+    return _text(pointer, value) if isinstance(value, str) else []
+
+
+def _list_of(form: Callable[[str, Any], Faults], *, least: int = 0) -> Callable[[str, Any], Faults]:
+    """A list whose items have a form and differ from each other as labels do."""
+
+    def checked(pointer: str, value: Any) -> Faults:
+        if not isinstance(value, list):
+            return [_wrong_type(pointer, value, "a list")]
+        faults = [one for position, item in enumerate(value) for one in form(f"{pointer}/{position}", item)]
+        if not faults:
+            faults += _repeated(pointer, value)
+        if len(value) < least:
+            faults.append(fault(pointer, "too-few", f"The list has {len(value)} items; at least {least} are needed."))
+        return faults
+
+    return checked
+
+
+def _repeated(pointer: str, items: Iterable[Any]) -> Faults:
+    seen: dict[str, int] = {}
+    faults = []
+    for position, item in enumerate(items):
+        text = json.dumps([label(one) for one in item]) if isinstance(item, list) else label(item)
+        if text in seen:
+            detail = f"{_quoted(text)} stands at positions {seen[text]} and {position}."
+            faults.append(fault(f"{pointer}/{position}", "duplicate", detail))
+        seen.setdefault(text, position)
+    return faults
+
+
+def _object_of(form: Callable[[str, Any], Faults]) -> Callable[[str, Any], Faults]:
+    def checked(pointer: str, value: Any) -> Faults:
+        if not isinstance(value, dict):
+            return [_wrong_type(pointer, value, "an object")]
+        return [one for key, item in value.items() for one in form(f"{pointer}/{_step(key)}", item)]
+
+    return checked
+
+
+def _favourable(pointer: str, value: Any) -> Faults:
+    return _list_of(_label, least=1)(pointer, value) if isinstance(value, list) else _label(pointer, value)
+
+
+def _threshold(pointer: str, value: Any) -> Faults:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return [_wrong_type(pointer, value, "a number")]
+    if not 0 <= value <= 1:
+        return [fault(pointer, "out-of-range", f"{value} is no probability; it must lie between 0 and 1.")]
+    return []
+
+
+def _family(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, str):
+        return [_wrong_type(pointer, value, "text")]
+    if value in ("gaussian", "poisson", "gamma") or _TWEEDIE.fullmatch(value):
+        return []
+    return [fault(pointer, "unknown-value", f"{_quoted(value)} is no family; there are {FAMILIES}.")]
+
+
+def _candidate_id(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, str):
+        return [_wrong_type(pointer, value, "text")]
+    try:
+        UUID(value)
+    except ValueError:
+        return [fault(pointer, "unknown-value", f"{_quoted(value)} is no candidate id.")]
+    return []
+
+
+def _digest(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, str):
+        return [_wrong_type(pointer, value, "text")]
+    if DIGEST.fullmatch(value):
+        return []
+    detail = f"{_quoted(value)} is no digest; write sha256: and 64 lower-case hexadecimal digits."
+    return [fault(pointer, "malformed-digest", detail)]
+
+
+def _deployable(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, dict):
+        return [_wrong_type(pointer, value, "an object")]
+    faults = _unknown_keys(pointer, value, DEPLOYABLE_KEYS)
+    if "digest" not in value:
+        faults.append(fault(f"{pointer}/digest", "required", "The digest of what is deployed is missing."))
+    else:
+        faults += _digest(f"{pointer}/digest", value["digest"])
+    return faults + (_text(f"{pointer}/where", value["where"]) if "where" in value else [])
+
+
+def _source(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, dict):
+        return [_wrong_type(pointer, value, "an object")]
+    faults = _unknown_keys(pointer, value, SOURCE_KEYS)
+    return faults + [one for key in SOURCE_KEYS if key in value for one in _text(f"{pointer}/{key}", value[key])]
+
+
+_FORMS: dict[str, Callable[[str, Any], Faults]] = {
+    "schema": _one_of(SCHEMA),
+    "task": _one_of(*TASKS),
+    "target": _text,
+    "positive_class": _label,
+    "classes": _list_of(_label, least=2),
+    "favourable_outcome": _favourable,
+    "decision_threshold": _threshold,
+    "features": _list_of(_text, least=1),
+    "categorical_features": _list_of(_text),
+    "categories": _object_of(_list_of(_label, least=1)),
+    "sensitive_features": _list_of(_text),
+    "reference_groups": _object_of(_label),
+    "intersections": _list_of(_list_of(_text, least=2)),
+    "weight": _text,
+    "family": _family,
+    "row_id": _text,
+    "previous": _candidate_id,
+    "deployable": _deployable,
+    "summary": _text,
+    "source": _source,
+}
+KEYS = tuple(_FORMS)
+
+
+# -- values against each other ---------------------------------------------------------------------------------------
+
+
+def _against_each_other(manifest: Mapping[str, Any]) -> Faults:
+    """Asked only of a manifest whose every value has its form."""
+    return [one for rule in _RULES for one in rule(manifest)]
+
+
+def _outcomes_fit_the_task(manifest: Mapping[str, Any]) -> Faults:
+    task, favourable, pointer = manifest["task"], manifest["favourable_outcome"], "/manifest/favourable_outcome"
+    if task == REGRESSION and favourable not in ("low", "high"):
+        return [fault(pointer, "unknown-value", f"{_quoted(favourable)} is unknown; a regression has 'low' or 'high'.")]
+    if task == BINARY and isinstance(favourable, list):
+        return [fault(pointer, "wrong-type", "A binary classification has one favourable outcome, not a list.")]
+    return []
+
+
+def _outcomes_are_classes(manifest: Mapping[str, Any]) -> Faults:
+    if "classes" not in manifest:
+        return []
+    classes = [label(one) for one in manifest["classes"]]
+    faults = []
+    if manifest["task"] == BINARY and len(classes) != 2:
+        detail = f"A binary classification has two classes, not {len(classes)}."
+        faults.append(fault("/manifest/classes", "wrong-number", detail))
+    favourable = manifest["favourable_outcome"]
+    named = [("favourable_outcome", one) for one in (favourable if isinstance(favourable, list) else [favourable])]
+    named += [("positive_class", manifest["positive_class"])] if "positive_class" in manifest else []
+    for key, value in named:
+        if label(value) not in classes:
+            detail = f"{_quoted(value)} is none of the classes; {_existing(label(value), classes)}"
+            faults.append(fault(f"/manifest/{key}", "unknown-class", detail))
+    if isinstance(favourable, list) and len(favourable) >= len(classes):
+        detail = "Every class is named as favourable; then nobody can be disadvantaged."
+        faults.append(fault("/manifest/favourable_outcome", "not-allowed", detail))
+    return faults
+
+
+def _names_are_declared(manifest: Mapping[str, Any]) -> Faults:
+    """Names that must stand in `features` (where given) or in `sensitive_features`."""
+    faults = []
+    if "features" in manifest:
+        for key in ("categorical_features", "categories"):
+            faults += _undeclared(key, manifest.get(key, ()), manifest["features"], "features")
+    sensitive = manifest["sensitive_features"]
+    faults += _undeclared("reference_groups", manifest.get("reference_groups", ()), sensitive, "sensitive_features")
+    for position, names in enumerate(manifest.get("intersections", ())):
+        faults += _undeclared(f"intersections/{position}", names, sensitive, "sensitive_features")
+    return faults
+
+
+def _undeclared(key: str, names: Iterable[str], declared: Sequence[str], where: str) -> Faults:
+    allowed = frozenset(declared)
+    steps = ((name, name if isinstance(names, dict) else str(position)) for position, name in enumerate(names))
+    return [
+        fault(
+            f"/manifest/{key}/{_step(step)}",
+            "not-declared",
+            f"{_quoted(name)} does not stand in {where!r}; {_existing(name, declared)}",
+        )
+        for name, step in islice(((name, step) for name, step in steps if name not in allowed), MAX_FAULTS)
+    ]
+
+
+def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
+    target = manifest.get("target")
+    faults = []
+    for key in ("features", "sensitive_features"):
+        if target is not None and target in manifest.get(key, ()):
+            position = manifest[key].index(target)
+            detail = f"The target {_quoted(target)} cannot be one of the {key.replace('_', ' ')}."
+            faults.append(fault(f"/manifest/{key}/{position}", "not-allowed", detail))
+    for key in ("weight", "row_id"):
+        if target is not None and manifest.get(key) == target:
+            detail = f"The target {_quoted(target)} cannot be the {key} too."
+            faults.append(fault(f"/manifest/{key}", "not-allowed", detail))
+    return faults
+
+
+_RULES = (_outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input)
+
+
+# -- columns ---------------------------------------------------------------------------------------------------------
+
+
+def _unknown_columns(manifest: Mapping[str, Any], header: Sequence[str] | None) -> Faults:
+    if header is None:
+        return []
+    existing = frozenset(header)
+    missing = ((pointer, name) for pointer, name in _columns(manifest) if name not in existing)
+    return [
+        fault(
+            pointer, "unknown-column", f"The evaluation file lacks a column {_quoted(name)}; {_existing(name, header)}"
+        )
+        for pointer, name in islice(missing, MAX_FAULTS)
+    ]
+
+
+def _columns(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Where the manifest names columns of the evaluation file."""
+    for key in ("target", "weight", "row_id"):
+        if key in manifest:
+            yield f"/manifest/{key}", manifest[key]
+    for key in ("features", "sensitive_features"):
+        for position, name in enumerate(manifest.get(key, ())):
+            yield f"/manifest/{key}/{position}", name
+
+
+# -- wording ---------------------------------------------------------------------------------------------------------
+
+
+def _bounded(faults: Faults) -> Faults:
+    """At most MAX_FAULTS, the last of which says that there are more."""
+    if len(faults) < MAX_FAULTS:
+        return faults
+    return [*faults[: MAX_FAULTS - 1], fault("/manifest", "more-faults", "There are more faults than are listed here.")]
+
+
+def _wrong_type(pointer: str, value: Any, wanted: str) -> dict[str, str]:
+    return fault(pointer, "wrong-type", f"The value is {_kind(value)}; it must be {wanted}.")
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a truth value"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _existing(name: str, known: Sequence[str]) -> str:
+    """'did you mean …' where one is near, and the names that exist; bounded in length and in work."""
+    near: list[str] = []
+    if len(name) <= SHOWN_CHARACTERS:
+        compared = [one for one in known[:COMPARED_NAMES] if len(one) <= SHOWN_CHARACTERS]
+        near = difflib.get_close_matches(name, compared, n=1)
+    meant = f"did you mean {_quoted(near[0])}? There" if near else "there"
+    names = ", ".join(_quoted(one) for one in known[:SHOWN_NAMES]) or "none"
+    more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""
+    return f"{meant} exist {names}{more}."
+
+
+def _quoted(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _shortened(error: Exception) -> str:
+    return str(error)[:200]
+
+
+def _step(key: str) -> str:
+    """One step of a JSON pointer (RFC 6901)."""
+    return key[:SHOWN_CHARACTERS].replace("~", "~0").replace("/", "~1")

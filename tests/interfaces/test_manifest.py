@@ -1,0 +1,238 @@
+"""The manifest: what is taken, what is refused with which code, and that hostile JSON costs nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.audit.errors import BadInput
+from governance.registry import manifest as manifests
+from tests.shared import shared_data
+
+HEADER = ["age", "income", "purpose", "sex", "age_group", "default", "applicant_id", "exposure"]
+BINARY: dict[str, Any] = {
+    "schema": "candidate/1",
+    "task": "binary-classification",
+    "target": "default",
+    "positive_class": 1,
+    "classes": [0, 1],
+    "favourable_outcome": 0,
+    "decision_threshold": 0.5,
+    "features": ["age", "income", "purpose"],
+    "categorical_features": ["purpose"],
+    "categories": {"purpose": ["car", "education"]},
+    "sensitive_features": ["sex", "age_group"],
+    "reference_groups": {"sex": "male"},
+    "intersections": [["sex", "age_group"]],
+    "weight": "exposure",
+    "row_id": "applicant_id",
+    "previous": "7f6c1a52-6f5e-4c4e-9b39-0d4a31b0a9a1",
+    "deployable": {"digest": "sha256:" + "a" * 64, "where": "registry"},
+    "summary": "First scorecard.",
+    "source": {"author": "ada", "git_commit": "abc", "run_url": "r", "training_data": "t"},
+}
+MULTICLASS = {
+    "schema": "candidate/1",
+    "task": "multiclass-classification",
+    "favourable_outcome": ["pass"],
+    "classes": ["pass", "fail", "withdrawn"],
+    "sensitive_features": [],
+    "summary": "s",
+}
+REGRESSION = {
+    "schema": "candidate/1",
+    "task": "regression",
+    "favourable_outcome": "low",
+    "family": "tweedie:1.5",
+    "sensitive_features": [],
+    "summary": "s",
+}
+
+DROP = object()
+FAULTS = [
+    # change of the binary manifest, pointer, code
+    ({"summary": DROP}, "/manifest/summary", "required"),
+    ({"positive_class": DROP}, "/manifest/positive_class", "required"),
+    ({"favourable_outcome": DROP}, "/manifest/favourable_outcome", "required"),
+    ({"sensitive_features": DROP}, "/manifest/sensitive_features", "required"),
+    ({"colour": 1}, "/manifest/colour", "unknown-key"),
+    ({"decision_treshold": 0.4}, "/manifest/decision_treshold", "unknown-key"),
+    ({"source": {"autor": "ada"}}, "/manifest/source/autor", "unknown-key"),
+    ({"deployable": {"digest": "sha256:" + "a" * 64, "url": "x"}}, "/manifest/deployable/url", "unknown-key"),
+    ({"deployable": {}}, "/manifest/deployable/digest", "required"),
+    ({"deployable": {"digest": "md5:1"}}, "/manifest/deployable/digest", "malformed-digest"),
+    ({"schema": "candidate/2"}, "/manifest/schema", "unknown-value"),
+    ({"task": "clustering"}, "/manifest/task", "unknown-value"),
+    ({"task": 3}, "/manifest/task", "wrong-type"),
+    ({"family": "poisson"}, "/manifest/family", "not-allowed"),
+    ({"target": 3}, "/manifest/target", "wrong-type"),
+    ({"target": " "}, "/manifest/target", "empty"),
+    ({"target": "defualt"}, "/manifest/target", "unknown-column"),
+    ({"weight": "w"}, "/manifest/weight", "unknown-column"),
+    ({"row_id": "id"}, "/manifest/row_id", "unknown-column"),
+    ({"features": ["age", "height", "purpose"]}, "/manifest/features/1", "unknown-column"),
+    ({"features": []}, "/manifest/features", "too-few"),
+    ({"features": "age"}, "/manifest/features", "wrong-type"),
+    ({"features": ["age", "age"]}, "/manifest/features/1", "duplicate"),
+    ({"features": ["age", None]}, "/manifest/features/1", "wrong-type"),
+    ({"features": ["age", "purpose", "default"]}, "/manifest/features/2", "not-allowed"),
+    ({"sensitive_features": ["sex", "age_group", "colour"]}, "/manifest/sensitive_features/2", "unknown-column"),
+    ({"categorical_features": ["sex"]}, "/manifest/categorical_features/0", "not-declared"),
+    ({"categories": {"sex": ["f", "m"]}}, "/manifest/categories/sex", "not-declared"),
+    ({"categories": {"purpose": []}}, "/manifest/categories/purpose", "too-few"),
+    ({"categories": ["purpose"]}, "/manifest/categories", "wrong-type"),
+    ({"reference_groups": {"colour": "red"}}, "/manifest/reference_groups/colour", "not-declared"),
+    ({"reference_groups": {"sex": None}}, "/manifest/reference_groups/sex", "wrong-type"),
+    ({"intersections": [["sex"]]}, "/manifest/intersections/0", "too-few"),
+    ({"intersections": [["sex", "colour"]]}, "/manifest/intersections/0/1", "not-declared"),
+    ({"intersections": [["sex", "age_group"], ["sex", "age_group"]]}, "/manifest/intersections/1", "duplicate"),
+    ({"decision_threshold": 1.5}, "/manifest/decision_threshold", "out-of-range"),
+    ({"decision_threshold": True}, "/manifest/decision_threshold", "wrong-type"),
+    ({"classes": [0, 1, 2]}, "/manifest/classes", "wrong-number"),
+    ({"classes": [0, "0"]}, "/manifest/classes/1", "duplicate"),
+    ({"positive_class": 7}, "/manifest/positive_class", "unknown-class"),
+    ({"favourable_outcome": "none"}, "/manifest/favourable_outcome", "unknown-class"),
+    ({"favourable_outcome": [0]}, "/manifest/favourable_outcome", "wrong-type"),
+    ({"previous": "the last one"}, "/manifest/previous", "unknown-value"),
+    ({"summary": ""}, "/manifest/summary", "empty"),
+]
+
+
+def changed(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**base, **change}.items() if value is not DROP}
+
+
+@pytest.mark.parametrize("good", [BINARY, MULTICLASS, REGRESSION], ids=lambda one: one["task"])
+def test_a_manifest_that_keeps_the_contract_has_no_fault(good: dict[str, Any]) -> None:
+    assert manifests.validate(manifests.parse(json.dumps(good).encode()), HEADER) == []
+
+
+@pytest.mark.parametrize(("change", "pointer", "code"), FAULTS, ids=[f"{p}-{c}" for _, p, c in FAULTS])
+def test_each_fault_is_named_where_it_stands(change: dict[str, Any], pointer: str, code: str) -> None:
+    faults = manifests.validate(changed(BINARY, change), HEADER)
+    assert (pointer, code) in [(one["pointer"], one["code"]) for one in faults]
+
+
+@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "family"])
+def test_what_means_nothing_for_several_classes_is_refused(key: str) -> None:
+    value = {"positive_class": "pass", "decision_threshold": 0.5, "family": "poisson"}[key]
+    faults = manifests.validate({**MULTICLASS, key: value}, None)
+    assert [(one["pointer"], one["code"]) for one in faults] == [(f"/manifest/{key}", "not-allowed")]
+
+
+@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "classes"])
+def test_what_means_nothing_for_a_regression_is_refused(key: str) -> None:
+    value: Any = {"positive_class": "pass", "decision_threshold": 0.5, "classes": [0, 1]}[key]
+    faults = manifests.validate({**REGRESSION, key: value}, None)
+    assert [(one["pointer"], one["code"]) for one in faults] == [(f"/manifest/{key}", "not-allowed")]
+
+
+@pytest.mark.parametrize(
+    "family", ["tweedie:1", "tweedie:2", "tweedie:2.5", "tweedie:1.0", "tweedie", "normal", "tweedie:1.5x"]
+)
+def test_a_family_outside_the_list_is_refused(family: str) -> None:
+    assert [one["code"] for one in manifests.validate({**REGRESSION, "family": family}, None)] == ["unknown-value"]
+
+
+def test_an_unknown_column_is_named_with_the_nearest_and_those_that_exist() -> None:
+    (found,) = manifests.validate({**BINARY, "target": "defualt"}, HEADER)
+    assert '"defualt"' in found["detail"]
+    assert 'did you mean "default"' in found["detail"]
+    assert '"applicant_id"' in found["detail"]
+
+
+def test_columns_are_left_to_the_intake_where_the_header_is_unknown() -> None:
+    assert manifests.validate({**BINARY, "target": "defualt"}, None) == []
+
+
+HOSTILE = {
+    "a key given twice": (b'{"schema": "candidate/1", "schema": "candidate/1"}', "duplicate-key"),
+    "a key given twice further down": (b'{"source": {"author": "a", "author": "b"}}', "duplicate-key"),
+    "NaN": (b'{"decision_threshold": NaN}', "not-json"),
+    "infinity": (b'{"decision_threshold": -Infinity}', "not-json"),
+    "a number beyond floats": (b'{"decision_threshold": 1e999}', "not-json"),
+    "an integer beyond 2^53": (b'{"positive_class": 9007199254740992}', "not-json"),
+    "an integer of a million digits": (b'{"positive_class": ' + b"9" * 1_000_000 + b"}", "not-json"),
+    "deep nesting": (b"[" * 500_000, "too-deep"),
+    "deep nesting of objects": (b'{"a":' * 100_000, "too-deep"),
+    "brackets inside text are no depth": (b'"' + b"[" * 1000 + b'"', "wrong-type"),
+    "too many bytes": (b'{"summary": "' + b"x" * manifests.MAX_BYTES + b'"}', "too-large"),
+    "no UTF-8": (b'{"summary": "\xff\xfe"}', "not-json"),
+    "half a surrogate pair": (b'{"summary": "\\ud800"}', "not-json"),
+    "a NUL character": (b'{"summary": "a\\u0000b"}', "not-json"),
+    "a list": (b"[]", "wrong-type"),
+    "null": (b"null", "wrong-type"),
+    "nothing": (b"", "not-json"),
+    "more after the end": (b"{} {}", "not-json"),
+    "a comment": (b"{/* */}", "not-json"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_json_is_refused_quickly(case: str) -> None:
+    data, code = HOSTILE[case]
+    began = time.monotonic()
+    with pytest.raises(BadInput) as refused:
+        manifests.parse(data)
+    assert [one["code"] for one in refused.value.errors] == [code]
+    assert len(refused.value.errors[0]["detail"]) < 500
+    assert time.monotonic() - began < 2
+
+
+def test_a_manifest_with_as_many_faults_as_fit_costs_bounded_work_and_words() -> None:
+    names = [f"no_such_column_{number}" for number in range(30_000)]
+    manifest = manifests.parse(json.dumps({**BINARY, "features": names, "categorical_features": names[:5000]}).encode())
+    began = time.monotonic()
+    faults = manifests.validate(manifest, [f"column_{number}" for number in range(5000)])
+    assert time.monotonic() - began < 5
+    assert len(faults) == manifests.MAX_FAULTS
+    assert faults[-1]["code"] == "more-faults"
+    assert len(json.dumps(faults)) < 200_000
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(manifests.KEYS) | st.text(max_size=6), json_values, max_size=8), st.booleans())
+def test_any_json_is_taken_or_refused_with_faults_and_never_breaks(drawn: dict[str, Any], complete: bool) -> None:
+    data = json.dumps({**BINARY, **drawn} if complete else drawn).encode()
+    try:
+        manifest = manifests.parse(data)
+    except BadInput:
+        return
+    for one in manifests.validate(manifest, HEADER):
+        assert one["pointer"].startswith("/manifest")
+        assert one["code"]
+        assert one["detail"].endswith(".")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.permutations(list(BINARY.items())))
+def test_the_digest_does_not_depend_on_order_or_white_space(items: list[tuple[str, Any]]) -> None:
+    written = json.dumps(dict(items), indent=3).encode()
+    assert manifests.manifest_digest(manifests.parse(written)) == manifests.manifest_digest(BINARY)
+
+
+def test_the_digest_follows_every_key_and_the_computing_keys_leave_four_out() -> None:
+    for key in ("summary", "source", "previous", "deployable", "decision_threshold"):
+        without = changed(BINARY, {key: DROP})
+        assert manifests.manifest_digest(without) != manifests.manifest_digest(BINARY)
+        same = manifests.computing_keys(without) == manifests.computing_keys(BINARY)
+        assert same == (key != "decision_threshold")
+
+
+def test_every_manifest_of_the_shared_submissions_is_taken() -> None:
+    found = sorted(shared_data().glob("*/*/manifest.json"))
+    assert found
+    for path in found:
+        assert manifests.validate(manifests.parse(path.read_bytes()), None) == [], path

@@ -66,8 +66,8 @@ class AuditHead(models.Model):
 class AuditSubtree(models.Model):
     """Hash of a perfect subtree of 2^level events, so that proofs read hundreds of rows and not a million.
 
-    `level` is a multiple of SUBTREE_LEVELS; `position` counts subtrees of that level from the left. Written with the last of
-    its events; the verifier computes it again.
+    `level` is a multiple of SUBTREE_LEVELS; `position` counts subtrees of that level from the left. Written with the
+    last of its events; the verifier computes it again.
     """
 
     level = models.SmallIntegerField()

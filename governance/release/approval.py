@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from governance.audit.canonical import canonical_document
@@ -26,6 +26,11 @@ def ends(begins: datetime, days: int) -> datetime:
     """Half-open: the approval ends at 00:00 UTC of the day after its last day (rule 11)."""
     last = begins + timedelta(days=days)
     return last.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+def end_of_day(date: str) -> datetime:
+    """A date ends at 00:00 UTC of the next day."""
+    return datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)
 
 
 def conditions(facts: GateFacts) -> list[dict[str, Any]]:

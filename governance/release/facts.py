@@ -38,6 +38,7 @@ class ApprovalFact:
     acts: tuple[ActFact, ...]
     last_stage_roles: tuple[str, ...]
     considered: frozenset[str]
+    counted: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

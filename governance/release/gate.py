@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,6 +53,15 @@ def ask(
         return Answer(False, model, digest, environment, now, (UNKNOWN,), None, None)
     row, facts, reasons = _chosen(judged, manifest_digest)
     return Answer(not reasons, model, digest, environment, now, reasons, row, facts)
+
+
+def reasons_at(answer: Answer, moment: datetime) -> tuple[Reason, ...]:
+    """Why not at that earlier moment: later acts are left out; before the approval began it was not allowed."""
+    if answer.facts is None or answer.facts.approval is None:
+        return answer.reasons
+    approval = answer.facts.approval
+    acts = tuple(act for act in approval.acts if act.at <= moment)
+    return decision.decide(replace(answer.facts, approval=replace(approval, acts=acts)), moment)
 
 
 Judged = tuple[Candidate, GateFacts, tuple[Reason, ...]]

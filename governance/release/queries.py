@@ -38,6 +38,7 @@ def approval_fact(approval: Approval) -> ApprovalFact:
         ),
         last_stage_roles=tuple(body["last_stage_seats"]),
         considered=frozenset(one["candidate"] for one in body["considered"]),
+        counted=tuple((one["digest"], one["role"]) for stage in body["stages"] for one in stage["signatures"]),
     )  # fmt: skip
 
 
@@ -119,7 +120,11 @@ def stage_word(facts: GateFacts) -> str:
 
 
 def counted_signatures(facts: GateFacts) -> dict[Any, str]:
-    return facts.progress.counted()
+    """Ids of the signatures that count, with the role of the seat: as approved, once there is an approval."""
+    if facts.approval is None:
+        return facts.progress.counted()
+    roles = dict(facts.approval.counted)
+    return {one.id: roles[one.digest] for one in facts.review.signatures if one.digest in roles}
 
 
 def _elsewhere(facts: GateFacts, environment: str) -> GateFacts:

@@ -1,0 +1,28 @@
+"""That the person is there at this moment: the credential asked for again at each signature and grave act."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from governance.accounts.models import Person
+from governance.audit.clock import database_now
+from governance.audit.errors import Refused
+from governance.audit.events import Action
+from governance.audit.models import AuditEvent
+
+WINDOW = timedelta(minutes=5)
+MAX_FAILURES = 10
+
+
+def check_password(person: Person, password: str) -> bool:
+    """Whether this is the person's password now.
+
+    Raises Refused `locked-out` after ten failures within five minutes, and `inactive` for somebody deactivated.
+    """
+    if not person.is_active:
+        raise Refused("inactive", "This account was deactivated.")
+    since = database_now() - WINDOW
+    failures = AuditEvent.objects.filter(action=Action.SIGN_IN_FAILED, actor_person=person.pk, at__gt=since).count()
+    if failures >= MAX_FAILURES:
+        raise Refused("locked-out", "Ten wrong passwords in five minutes. Wait five minutes and try again.", status=429)
+    return person.check_password(password)

@@ -1,0 +1,73 @@
+"""What was deployed, recorded whether or not it was allowed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from governance.accounts.models import Person, ServiceAccount
+from governance.actions._common import acting
+from governance.actions.checks import next_finding_number
+from governance.audit import log
+from governance.audit.clock import timestamp
+from governance.audit.errors import BadInput, fault
+from governance.audit.events import Action
+from governance.audit.log import Subject
+from governance.registry.models import Model
+from governance.release import gate
+from governance.release.clock import decision_time
+from governance.release.models import Deployment
+from governance.review.models import Finding
+
+
+@transaction.atomic
+def record_deployment(
+    model: Model,
+    *,
+    digest: str,
+    environment: str,
+    by: Person,
+    deployed_at: datetime | None = None,
+    source: str = "",
+    service_account: ServiceAccount | None = None,
+) -> Deployment:
+    """Judged at `deployed_at` and on arrival. One that the gate would not have allowed raises a critical finding.
+
+    Raises BadInput for an unknown environment or a time in the future.
+    """
+    if environment not in settings.COUNTERSIGN_ENVIRONMENTS:
+        raise BadInput([fault("/environment", "unknown-environment", f"There is no environment {environment!r}.")])
+    answer = gate.ask(model=model.slug, digest=digest, environment=environment)
+    moment = deployed_at or answer.checked_at
+    if moment > decision_time() + timedelta(seconds=1):
+        raise BadInput([fault("/deployed_at", "in-the-future", "A deployment is recorded once it has happened.")])
+    then = gate.reasons_at(answer, moment)
+    event = log.append(
+        Action.DEPLOYMENT_RECORDED, actor=acting(by, service_account), subject=Subject("deployment", digest),
+        model=model.slug, candidate=answer.candidate.pk if answer.candidate else None,
+        data={"environment": environment, "deployed_at": timestamp(moment), "allowed": not then},
+    )  # fmt: skip
+    deployment = Deployment.objects.create(
+        model=model, candidate=answer.candidate, digest=digest, environment=environment, deployed_at=moment,
+        allowed_when_deployed=not then, allowed_on_arrival=answer.allowed,
+        reasons=[{"code": one.code, "detail": one.detail} for one in then], source=source, by=by,
+        service_account=service_account, event=event,
+    )  # fmt: skip
+    if then:
+        _finding(model, deployment, by, service_account)
+    return deployment
+
+
+def _finding(model: Model, deployment: Deployment, by: Person, service_account: ServiceAccount | None) -> None:
+    number = next_finding_number(model)
+    codes = ", ".join(one["code"] for one in deployment.reasons)
+    event = log.append(
+        Action.FINDING_OPENED, actor=acting(by, service_account), subject=Subject("finding", f"F-{number}"),
+        model=model.slug, data={"deployment": str(deployment.pk), "severity": "critical", "blocking": False},
+    )  # fmt: skip
+    Finding.objects.create(
+        model=model, number=number, severity="critical", blocking=False,
+        title=f"Deployed in {deployment.environment} although the gate would have said no: {codes}", event=event,
+    )  # fmt: skip

@@ -1,0 +1,318 @@
+"""The life of a job: claimed under a lease, reported on, finished once in effect (rule 9)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from governance.accounts.models import Person
+from governance.actions._common import WORKER, acting, require_second_line, require_text
+from governance.actions.checks import judge
+from governance.audit import log
+from governance.audit.canonical import canonical_document, digest
+from governance.audit.clock import database_now
+from governance.audit.errors import Refused
+from governance.audit.events import Action
+from governance.audit.locking import locked
+from governance.audit.log import Subject
+from governance.evidence.jobs import LEASE, MAX_ATTEMPTS, claimable, ready, waiting
+from governance.evidence.kinds import JobKind, JobState
+from governance.evidence.knock import knock, knock_after_commit
+from governance.evidence.models import Evidence, EvidenceFailure, IntakeResult, Job, RerunOrder
+from governance.registry import storage
+from governance.registry.models import Candidate, CandidateFile
+from governance.release.models import Dossier
+from governance.release.queries import champion
+from governance.review.queries import current_pin
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that this candidate is held against, fixed when the comparison starts."""
+
+    candidate: str
+    version: int
+    artifact_digest: str
+    format: str
+    manifest: dict[str, Any]
+    model: Path | None
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job and all that a worker needs to do it. `lease` fences: only its holder can report and finish."""
+
+    id: int
+    kind: str
+    run: int
+    lease: uuid.UUID
+    candidate: uuid.UUID
+    model: str
+    version: int
+    manifest: dict[str, Any]
+    model_format: str
+    artifact_digest: str
+    seed: int
+    files: dict[str, Path]
+    digests: dict[str, str]
+    limits: dict[str, Any]
+    champion: Champion | None
+
+
+class LeaseLost(RuntimeError):
+    """Another worker has the job now; what this one computed is not taken."""
+
+
+@transaction.atomic
+def claim_job(job_id: int) -> ClaimedJob | None:
+    """Take the job under a new lease; None when it is done, taken, or not ready yet.
+
+    A job whose worker was lost is taken again at most twice, then it fails with `worker-lost`.
+    """
+    now = database_now()
+    job = (
+        Job.objects.select_for_update(of=("self",))
+        .filter(claimable(now), ready(), pk=job_id)
+        .select_related("candidate__model")
+        .first()
+    )
+    if job is None:
+        return None
+    if job.attempt >= MAX_ATTEMPTS:
+        _fail(job, "worker-lost", f"Its worker was lost {MAX_ATTEMPTS} times; the job is not tried again by itself.")
+        return None
+    job.state, job.lease, job.lease_until = JobState.RUNNING, uuid.uuid4(), now + LEASE
+    job.attempt += 1
+    job.progress, job.note = 0.0, ""
+    job.save()
+    return _claimed(job)
+
+
+def _claimed(job: Job) -> ClaimedJob:
+    candidate = job.candidate
+    files = {one.part: one.digest for one in CandidateFile.objects.filter(candidate=candidate)}
+    pin = current_pin(candidate)
+    if job.lease is None:
+        raise LeaseLost(f"job {job.pk} has no lease")
+    return ClaimedJob(
+        id=job.pk,
+        kind=job.kind,
+        run=job.run,
+        lease=job.lease,
+        candidate=candidate.pk,
+        model=candidate.model.slug,
+        version=candidate.version,
+        manifest=json.loads(candidate.manifest),
+        model_format=candidate.artifact_format,
+        artifact_digest=candidate.artifact_digest,
+        seed=candidate.seed,
+        files={part: storage.path(one) for part, one in files.items()},
+        digests=files,
+        limits=pin.policy.rules["limits"],
+        champion=_champion(candidate, pin.policy.rules) if job.kind == JobKind.COMPARISON else None,
+    )
+
+
+def _champion(candidate: Candidate, policy: dict[str, Any]) -> Champion | None:
+    row = champion(candidate.model, policy["reference_environment"], database_now(), besides=candidate)
+    if row is None:
+        return None
+    model = row.files.filter(part="model").first()
+    return Champion(
+        candidate=str(row.pk),
+        version=row.version,
+        artifact_digest=row.artifact_digest,
+        format=row.artifact_format,
+        manifest=json.loads(row.manifest),
+        model=storage.path(model.digest) if model else None,
+    )
+
+
+def heartbeat(job_id: int, lease: uuid.UUID) -> None:
+    """Keep the lease. Raises LeaseLost."""
+    _own(job_id, lease, lease_until=database_now() + LEASE)
+
+
+def report_progress(job_id: int, lease: uuid.UUID, share: float, note: str) -> None:
+    """`share` between 0 and 1. Raises LeaseLost."""
+    _own(job_id, lease, progress=min(max(share, 0.0), 1.0), note=note[:200])
+
+
+def _own(job_id: int, lease: uuid.UUID, **changes: Any) -> None:
+    if not Job.objects.filter(pk=job_id, lease=lease, state=JobState.RUNNING).update(**changes):
+        raise LeaseLost(f"job {job_id} is no longer held under this lease")
+
+
+def _finishing(claimed: ClaimedJob) -> Job:
+    """The job, held, with its candidate's row: signing and new evidence have one order. Raises LeaseLost."""
+    locked(Candidate.objects.get(pk=claimed.candidate))
+    job = Job.objects.select_for_update(of=("self",)).filter(pk=claimed.id, lease=claimed.lease).first()
+    if job is None or job.state != JobState.RUNNING:
+        raise LeaseLost(f"job {claimed.id} is no longer held under this lease")
+    return job
+
+
+def _done(job: Job) -> None:
+    job.state, job.progress, job.note, job.lease, job.lease_until = JobState.SUCCEEDED, 1.0, "", None, None
+    job.finished_at = database_now()
+    job.save()
+
+
+@transaction.atomic
+def record_intake(claimed: ClaimedJob, *, errors: list[dict[str, str]], facts: dict[str, Any]) -> IntakeResult:
+    """What the sandbox found. With errors the candidate is `intake-failed` and nothing else runs."""
+    job = _finishing(claimed)
+    candidate = job.candidate
+    event = log.append(
+        Action.INTAKE_FAILED if errors else Action.INTAKE_PASSED,
+        actor=WORKER, subject=Subject("candidate", str(candidate.pk)), model=claimed.model, candidate=candidate.pk,
+        data={"errors": [one["code"] for one in errors]},
+    )  # fmt: skip
+    result = IntakeResult.objects.create(candidate=candidate, errors=errors, facts=facts, event=event)
+    _done(job)
+    others = Job.objects.filter(candidate=candidate, state=JobState.QUEUED)
+    if errors:
+        error = {"code": "intake-failed", "detail": "The submission could not be opened; no evidence is computed."}
+        others.update(state=JobState.FAILED, error=error, finished_at=database_now())
+    for other in [] if errors else others.order_by("pk"):
+        knock_after_commit(other.pk)
+    return result
+
+
+@transaction.atomic
+def record_evidence(
+    claimed: ClaimedJob, *, schema: str, content: dict[str, Any], provenance: dict[str, Any]
+) -> Evidence:
+    """Evidence, checks, findings, audit event and the finished job, in one transaction. Raises LeaseLost."""
+    job = _finishing(claimed)
+    body, origin = canonical_document(content), canonical_document(provenance)
+    event = log.append(
+        Action.EVIDENCE_RECORDED, actor=WORKER, subject=Subject("evidence", f"{claimed.kind} {claimed.run}"),
+        model=claimed.model, candidate=claimed.candidate,
+        data={"kind": claimed.kind, "run": claimed.run, "digest": digest(body), "provenance": digest(origin)},
+    )  # fmt: skip
+    evidence = Evidence.objects.create(
+        candidate=job.candidate, kind=claimed.kind, run=claimed.run, schema=schema,
+        content=body.decode(), digest=digest(body), provenance=origin.decode(), provenance_digest=digest(origin),
+        event=event,
+    )  # fmt: skip
+    if not Evidence.objects.filter(candidate=job.candidate, kind=claimed.kind, run__lt=claimed.run).exists():
+        judge(evidence, event)
+    _done(job)
+    return evidence
+
+
+@transaction.atomic
+def record_failure(claimed: ClaimedJob, *, code: str, detail: str) -> None:
+    """The job failed for good: a hostile or broken file fails its own job and nothing else. Raises LeaseLost."""
+    _fail(_finishing(claimed), code, detail)
+
+
+def _fail(job: Job, code: str, detail: str) -> None:
+    candidate = job.candidate
+    event = log.append(
+        Action.EVIDENCE_FAILED, actor=WORKER, subject=Subject("evidence", f"{job.kind} {job.run}"),
+        model=candidate.model.slug, candidate=candidate.pk, data={"kind": job.kind, "run": job.run, "code": code},
+    )  # fmt: skip
+    EvidenceFailure.objects.create(
+        candidate=candidate, kind=job.kind, run=job.run, code=code, detail=detail, event=event
+    )
+    job.state, job.error, job.lease, job.lease_until = JobState.FAILED, {"code": code, "detail": detail}, None, None
+    job.finished_at = database_now()
+    job.save()
+    if job.kind == JobKind.INTAKE:
+        _intake_gave_up(job, code, detail)
+
+
+def _intake_gave_up(job: Job, code: str, detail: str) -> None:
+    """A submission on which the sandbox died cannot be judged: the same end as one with faults."""
+    candidate = job.candidate
+    errors = [{"pointer": "/model", "code": code, "detail": detail}]
+    event = log.append(
+        Action.INTAKE_FAILED, actor=WORKER, subject=Subject("candidate", str(candidate.pk)),
+        model=candidate.model.slug, candidate=candidate.pk, data={"errors": [code]},
+    )  # fmt: skip
+    IntakeResult.objects.create(candidate=candidate, errors=errors, facts={}, event=event)
+    error = {"code": "intake-failed", "detail": "The submission could not be opened; no evidence is computed."}
+    Job.objects.filter(candidate=candidate, state=JobState.QUEUED).update(
+        state=JobState.FAILED, error=error, finished_at=database_now()
+    )
+
+
+@transaction.atomic
+def record_dossier(claimed: ClaimedJob, *, facts_digest: str, stored: storage.Stored, final: bool) -> Dossier:
+    """The printed file, kept by its digest, with the facts that it shows."""
+    job = _finishing(claimed)
+    number = (Dossier.objects.filter(candidate=job.candidate).aggregate(Max("number"))["number__max"] or 0) + 1
+    event = log.append(
+        Action.DOSSIER_MADE, actor=WORKER, subject=Subject("dossier", str(number)), model=claimed.model,
+        candidate=claimed.candidate, data={"file": stored.digest, "facts": facts_digest, "final": final},
+    )  # fmt: skip
+    dossier = Dossier.objects.create(
+        candidate=job.candidate, number=number, facts_digest=facts_digest, file_digest=stored.digest,
+        size=stored.size, final=final, event=event,
+    )  # fmt: skip
+    _done(job)
+    return dossier
+
+
+@transaction.atomic
+def order_dossier(candidate: Candidate) -> Job:
+    """A job that prints the dossier as of now; the one that waits already, where there is one."""
+    candidate = locked(candidate)
+    waits = Job.objects.filter(
+        candidate=candidate, kind=JobKind.DOSSIER, state__in=(JobState.QUEUED, JobState.RUNNING)
+    ).first()
+    if waits is not None:
+        return waits
+    run = (candidate.jobs.filter(kind=JobKind.DOSSIER).aggregate(Max("run"))["run__max"] or 0) + 1
+    job = Job.objects.create(candidate=candidate, kind=JobKind.DOSSIER, run=run, created_at=database_now())
+    knock_after_commit(job.pk)
+    return job
+
+
+@transaction.atomic
+def order_rerun(candidate: Candidate, *, by: Person, kind: str, reason: str) -> Job:
+    """Failed evidence is run again by order of a second-line person; every run is kept and shown."""
+    candidate = locked(candidate)
+    require_second_line(by, "order a new run")
+    newest = candidate.jobs.filter(kind=kind).order_by("-run").first()
+    intake = IntakeResult.objects.filter(candidate=candidate).first()
+    if newest is None or kind in (JobKind.INTAKE, JobKind.DOSSIER) or intake is None or not intake.passed:
+        raise Refused("no-such-evidence", f"There is no {kind} evidence of this candidate to run again.", status=404)
+    if newest.state != JobState.FAILED:
+        raise Refused("not-failed", f"The {kind} evidence has not failed.", status=409)
+    event = log.append(
+        Action.EVIDENCE_RERUN_ORDERED, actor=acting(by), subject=Subject("evidence", f"{kind} {newest.run + 1}"),
+        model=candidate.model.slug, candidate=candidate.pk, data={"kind": kind, "run": newest.run + 1},
+    )  # fmt: skip
+    RerunOrder.objects.create(
+        candidate=candidate, kind=kind, run=newest.run + 1, by=by, event=event,
+        reason=require_text("/reason", reason, "Reason"),
+    )  # fmt: skip
+    job = Job.objects.create(candidate=candidate, kind=kind, run=newest.run + 1, created_at=database_now())
+    knock_after_commit(job.pk)
+    return job
+
+
+def sweep() -> int:
+    """Knock again for every job that waits unheard; returns how many. Called by the scheduler every few seconds."""
+    now = database_now()
+    waits = list(waiting(now).values_list("pk", flat=True)[:200])
+    heard = [pk for pk in waits if knock(pk)]
+    Job.objects.filter(pk__in=heard).update(knocked_at=now)
+    return len(heard)
+
+
+def publish_checkpoint() -> None:
+    """Keep the signed root of now, so that a later log can be held against it."""
+    with transaction.atomic():
+        log.write_checkpoint()
+
+

@@ -1,0 +1,168 @@
+"""People and their roles. An administrator manages accounts and can give nobody the right to sign."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from governance.accounts.models import CredentialLink, CredentialSet, Person, RoleEnd, RoleGrant
+from governance.accounts.roles import SIGNING, Role, conflict
+from governance.actions._common import INSTALLATION, acting, require_role
+from governance.audit import log
+from governance.audit.clock import database_now
+from governance.audit.errors import BadInput, Refused, fault
+from governance.audit.events import Action
+from governance.audit.locking import locked
+from governance.audit.log import Actor, Subject
+
+LINK_LIFE = timedelta(days=7)
+ADMINISTRATOR = frozenset({Role.ADMINISTRATOR.value})
+
+
+def _subject(person: Person) -> Subject:
+    return Subject("person", str(person.pk))
+
+
+@transaction.atomic
+def add_person(*, by: Person | None, username: str, printed_name: str, email: str = "") -> Person:
+    """A new account without a password: the person sets it through a single-use link. `by` None at installation."""
+    actor = _administering(by)
+    username, printed_name = username.strip(), printed_name.strip()
+    faults = [
+        fault(f"/{field}", "required", f"{field}: a value is needed.")
+        for field, value in (("username", username), ("printed_name", printed_name))
+        if not value
+    ]
+    if Person.objects.filter(username__iexact=username).exists():
+        faults.append(fault("/username", "taken", f"There is somebody with the user name {username!r} already."))
+    if faults:
+        raise BadInput(faults)
+    person = Person(username=username, printed_name=printed_name, email=email)
+    person.set_unusable_password()
+    person.save(force_insert=True)
+    log.append(Action.PERSON_ADDED, actor=actor, subject=_subject(person))
+    return person
+
+
+def _administering(by: Person | None) -> Actor:
+    if by is None:
+        return INSTALLATION
+    require_role(by, ADMINISTRATOR, "manage people")
+    return acting(by)
+
+
+@transaction.atomic
+def issue_credential_link(person: Person, *, by: Person | None) -> str:
+    """The secret of a new single-use link, shown once. Raises Refused once the person has set a password.
+
+    An administrator cannot reset a password: whoever could would be able to sign in somebody else's name.
+    """
+    actor = _administering(by)
+    person = locked(person)
+    if person.has_usable_password():
+        raise Refused("credential-set", "This person has set a password; nobody else can change it.", who="the person")
+    secret = secrets.token_urlsafe(32)
+    event = log.append(Action.CREDENTIAL_LINK_ISSUED, actor=actor, subject=_subject(person))
+    CredentialLink.objects.create(
+        person=person, secret_hash=_hash(secret), issued_by=by, expires_at=event.at + LINK_LIFE, event=event
+    )
+    return secret
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def open_link(secret: str) -> CredentialLink:
+    """The link that this secret opens. Raises Refused 404 `link-spent` for an unknown, used or old one."""
+    link = CredentialLink.objects.select_related("person").filter(secret_hash=_hash(secret), use=None).first()
+    if link is None or link.expires_at <= database_now() or link.person.has_usable_password():
+        detail = "This link was used, has run out, or never existed. Ask an administrator for a new one."
+        raise Refused("link-spent", detail, who="administrator", status=404)
+    return link
+
+
+@transaction.atomic
+def set_first_password(secret: str, *, password: str) -> Person:
+    """The person's own first password. Raises Refused `link-spent`, BadInput where the password is too weak."""
+    link = open_link(secret)
+    person = locked(link.person)
+    open_link(secret)
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise BadInput([fault("/password1", "weak-password", message) for message in error.messages]) from error
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    event = log.append(Action.CREDENTIAL_SET, actor=acting(person), subject=_subject(person))
+    CredentialSet.objects.create(link=link, person=person, event=event)
+    return person
+
+
+@transaction.atomic
+def grant_role(person: Person, *, role: str, by: Person | None) -> RoleGrant:
+    """Raises Refused: a signing role is named at installation, or later by two people; roles that exclude each other."""
+    actor = _administering(by)
+    person = locked(person)
+    if by is not None and role in SIGNING:
+        raise Refused(
+            "two-grantors", "A signing role takes two people, one of them second line; an administrator cannot give it.",
+            who="two people, one of them second line",
+        )  # fmt: skip
+    why = conflict(set(person.grants.values_list("role", flat=True)), role)
+    if why:
+        raise Refused("roles-exclude-each-other", why, who="nobody")
+    if person.grants.filter(role=role, ending=None).exists():
+        raise Refused("role-held", f"{person} already holds the role {role}.", status=409)
+    event = log.append(Action.ROLE_GRANTED, actor=actor, subject=_subject(person), data={"role": str(role)})
+    return RoleGrant.objects.create(
+        person=person, role=role, granted_by=by, at_installation=by is None, event=event
+    )
+
+
+@transaction.atomic
+def end_role(grant: RoleGrant, *, by: Person) -> RoleEnd:
+    person = locked(grant.person)
+    if RoleEnd.objects.filter(grant=grant).exists():
+        raise Refused("role-ended", "This role has ended already.", status=409)
+    data = {"role": grant.role}
+    event = log.append(Action.ROLE_ENDED, actor=_administering(by), subject=_subject(person), data=data)
+    return RoleEnd.objects.create(grant=grant, by=by, event=event)
+
+
+@transaction.atomic
+def change_person(person: Person, *, by: Person, printed_name: str, email: str, reports_to: Person | None) -> Person:
+    """The administrator's corrections to an account; signatures keep the name that was printed then."""
+    actor = _administering(by)
+    person = locked(person)
+    changed = [
+        name
+        for name, value in (("printed_name", printed_name), ("email", email), ("reports_to", reports_to))
+        if getattr(person, name) != value
+    ]
+    person.printed_name, person.email, person.reports_to = printed_name, email, reports_to
+    person.save(update_fields=["printed_name", "email", "reports_to"])
+    data: dict[str, Any] = {"changed": changed}
+    log.append(Action.PERSON_CHANGED, actor=actor, subject=_subject(person), data=data)
+    return person
+
+
+@transaction.atomic
+def deactivate_person(person: Person, *, by: Person) -> Person:
+    """Ends the person's sessions, tokens and roles at once; signatures given stay valid."""
+    actor = _administering(by)
+    person = locked(person)
+    if not person.is_active:
+        raise Refused("inactive", f"{person} was deactivated already.", status=409)
+    if person.pk == by.pk:
+        raise Refused("self", "An administrator cannot deactivate the own account.", who="another administrator")
+    person.is_active = False
+    person.save(update_fields=["is_active"])
+    log.append(Action.PERSON_DEACTIVATED, actor=actor, subject=_subject(person))
+    return person

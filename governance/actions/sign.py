@@ -1,0 +1,194 @@
+"""One person's decision on one stage's statement (rules 2 and 3), and the approval that the last one completes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from governance.accounts.models import Person
+from governance.actions._common import acting, reauthenticate, require_sound_log, require_text
+from governance.actions.conditions import checked_conditions
+from governance.audit import log
+from governance.audit.canonical import digest
+from governance.audit.clock import timestamp
+from governance.audit.errors import BadInput, Refused, fault
+from governance.audit.events import Action
+from governance.audit.locking import locked
+from governance.audit.log import Subject
+from governance.registry.models import Candidate
+from governance.release import approval as closing
+from governance.release.clock import decision_time
+from governance.release.facts import GateFacts
+from governance.release.models import Approval
+from governance.release.queries import gate_facts
+from governance.review import binding, nonces
+from governance.review.eligibility import Eligibility, eligibility
+from governance.review.models import FILLING, OUTCOMES, Signature, Statement
+from governance.review.stages import StageProgress, earlier_stages
+
+METHOD = "password"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the person chose and wrote."""
+
+    stage: str
+    statement_digest: str
+    nonce: str
+    outcome: str
+    reason: str
+    conditions: list[dict[str, Any]]
+
+
+def sign(
+    candidate: Candidate,
+    *,
+    by: Person,
+    session_key: str,
+    stage: str,
+    statement_digest: str,
+    nonce: str,
+    outcome: str,
+    reason: str,
+    conditions: list[dict[str, Any]],
+    password: str,
+) -> Signature:
+    """Sign. The person is asked for the credential first; then everything stands or falls in one transaction.
+
+    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, and for approving
+    outcomes what stands against an approval) and BadInput.
+    """
+    decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
+    reauthenticate(by, password)
+    with transaction.atomic():
+        require_sound_log()
+        candidate = locked(candidate)
+        by = locked(by)
+        facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+        eligible = eligibility(by, candidate, facts.review, facts.progress)
+        if eligible.refusal is not None:
+            raise eligible.refusal
+        _require_open(facts, decision)
+        signature = _signed(candidate, by, session_key, facts, eligible, decision)
+        if outcome in FILLING:
+            _approve_if_complete(candidate, signature)
+        return signature
+
+
+def _checked(outcome: str, reason: str) -> str:
+    if outcome not in OUTCOMES:
+        raise BadInput([fault("/outcome", "not-allowed", f"Choose one of: {', '.join(OUTCOMES)}.")])
+    return require_text("/reason", reason, "Reason")
+
+
+def _require_open(facts: GateFacts, decision: Decision) -> None:
+    """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it."""
+    if facts.approval is not None or facts.review.withdrawn:
+        raise Refused("closed", "This candidate's review is closed.", status=409)
+    if decision.outcome not in FILLING:
+        return
+    now = decision_time()
+    last = facts.progress.stages[-1].rule.key == decision.stage
+    obstacles = closing.obstacles_to_signing(facts, now)
+    if last:
+        obstacles += tuple(one for one in closing.obstacles_to_approval(facts, now) if one not in obstacles)
+    if obstacles:
+        first = obstacles[0]
+        detail = " ".join(one.detail for one in obstacles)
+        raise Refused(first.code, f"It cannot be approved now. {detail}", who=first.who, status=409)
+
+
+def _signed(
+    candidate: Candidate, by: Person, session_key: str, facts: GateFacts, eligible: Eligibility, decision: Decision
+) -> Signature:
+    stage = eligible.stage
+    if stage is None or stage.rule.key != decision.stage:
+        raise Refused("stage-changed", "Another stage is open now. Read the page again.", status=409)
+    spent = nonces.check(decision.nonce, by, session_key, decision.statement_digest)
+    if Signature.objects.filter(nonce=spent).exists():
+        raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
+    conditions = checked_conditions(decision.outcome, decision.conditions, facts.review.rules.environments)
+    statement = _statement(candidate, by, facts, stage, decision.statement_digest)
+    payload = binding.signature_payload(
+        statement_digest=statement.digest,
+        candidate=str(candidate.pk),
+        stage=stage.rule.key,
+        signer=str(by.pk),
+        printed_name=by.printed_name,
+        roles=sorted(eligible.roles),
+        meaning=stage.rule.meaning,
+        outcome=decision.outcome,
+        conditions=conditions,
+        reason=decision.reason,
+        nonce=spent,
+        method=METHOD,
+    )
+    event = log.append(
+        Action.SIGNATURE_GIVEN, actor=acting(by), subject=Subject("statement", statement.digest),
+        model=candidate.model.slug, candidate=candidate.pk,
+        data={"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)},
+    )  # fmt: skip
+    return Signature.objects.create(
+        statement=statement, candidate=candidate, stage=stage.rule.key, by=by, printed_name=by.printed_name,
+        roles=sorted(eligible.roles), outcome=decision.outcome, reason=decision.reason, conditions=conditions,
+        nonce=spent, method=METHOD, payload=payload.decode(), digest=digest(payload), event=event,
+    )  # fmt: skip
+
+
+def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict[str, Any]]:
+    """Digest and body of what a signature at this stage binds now: the frozen statement, else the one to be frozen."""
+    if stage.statement is not None:
+        return stage.statement.digest, stage.statement.body
+    before = [one for one in facts.progress.stages if one.complete and one.rule.key != stage.rule.key]
+    body = binding.statement_body(facts.review, stage.rule, earlier_stages(before))
+    return binding.body_digest(body), body
+
+
+def _statement(candidate: Candidate, by: Person, facts: GateFacts, stage: StageProgress, shown: str) -> Statement:
+    """The statement that was shown, frozen now if this is its first signature. Raises Refused `statement-changed`."""
+    current, body = current_statement(facts, stage)
+    if current != shown:
+        detail = "What you read is no longer what would be signed. Read the page again; your text is kept."
+        raise Refused("statement-changed", detail, who="you", status=409)
+    if stage.statement is not None:
+        return Statement.objects.get(digest=current)
+    event = log.append(
+        Action.STATEMENT_FROZEN, actor=acting(by), subject=Subject("statement", current),
+        model=candidate.model.slug, candidate=candidate.pk, data={"stage": stage.rule.key},
+    )  # fmt: skip
+    text = binding.canonical_document(body).decode()
+    return Statement.objects.create(
+        candidate=candidate, stage=stage.rule.key, body=text, digest=current, event=event
+    )
+
+
+def _approve_if_complete(candidate: Candidate, last: Signature) -> Approval | None:
+    """The closing statement over all counted signatures, once every stage has them."""
+    facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+    if not facts.progress.complete:
+        return None
+    body = closing.closing_body(facts)
+    begins = last.event.at
+    valid_until = _until(facts, begins)
+    event = log.append(
+        Action.CANDIDATE_APPROVED, actor=acting(last.by), subject=Subject("approval", digest(body)),
+        model=candidate.model.slug, candidate=candidate.pk,
+        data={"valid_from": timestamp(begins), "valid_until": timestamp(valid_until)},
+    )  # fmt: skip
+    return Approval.objects.create(
+        candidate=candidate, environments=json.loads(body)["environments"], conditions=closing.conditions(facts),
+        valid_from=begins, valid_until=valid_until, keep_approved=facts.review.rules.keep_approved,
+        body=body.decode(), digest=digest(body), last_signature=last, event=event,
+    )  # fmt: skip
+
+
+def _until(facts: GateFacts, begins: datetime) -> datetime:
+    latest = closing.ends(begins, facts.review.rules.valid_days)
+    _, until = closing.narrowed(facts)
+    return min(latest, closing.end_of_day(until)) if until else latest

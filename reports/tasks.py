@@ -1,0 +1,91 @@
+"""The worker's wiring: the only module here that knows Django, Celery and the actions."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import shared_task
+from django.db import close_old_connections, connection
+
+from governance.actions import jobs
+from reports.pipeline import Computed, compute_evidence, open_submission, print_dossier
+from reports.sandbox.errors import SandboxError
+from reports.worker import zygote
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task(name="reports.compute", acks_late=True, reject_on_worker_lost=True)
+def compute(job_id: int) -> None:
+    """Do one job. A second delivery finds it taken or done and stops."""
+    claimed = jobs.claim_job(job_id)
+    if claimed is None:
+        return
+    with _kept_alive(claimed):
+        _do(claimed)
+
+
+def _do(claimed: jobs.ClaimedJob) -> None:
+    report = _reporter(claimed)
+    try:
+        if claimed.kind == "intake":
+            opened = open_submission(claimed, zygote(), report)
+            jobs.record_intake(claimed, errors=opened.errors, facts=opened.facts)
+        elif claimed.kind == "dossier":
+            printed = print_dossier(claimed, report)
+            jobs.record_dossier(claimed, facts_digest=printed.facts_digest, stored=printed.stored, final=printed.final)
+        else:
+            done: Computed = compute_evidence(claimed, zygote(), report)
+            jobs.record_evidence(claimed, schema=done.schema, content=done.content, provenance=done.provenance)
+    except jobs.LeaseLost:
+        logger.warning("job %s was taken over; its result is not recorded twice", claimed.id)
+    except SandboxError as failure:
+        jobs.record_failure(claimed, code=failure.code, detail=failure.detail)
+    except Exception as failure:
+        logger.exception("job %s failed", claimed.id)
+        jobs.record_failure(claimed, code="internal-error", detail=f"{type(failure).__name__}: {failure}")
+
+
+def _reporter(claimed: jobs.ClaimedJob):  # type: ignore[no-untyped-def]
+    def report(share: float, note: str) -> None:
+        jobs.report_progress(claimed.id, claimed.lease, share, note)
+
+    return report
+
+
+@contextmanager
+def _kept_alive(claimed: jobs.ClaimedJob) -> Iterator[None]:
+    """Renews the lease from a thread while the job runs; a dead process renews nothing."""
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(claimed, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
+    while not done.wait(jobs.HEARTBEAT_SECONDS):
+        try:
+            close_old_connections()
+            jobs.heartbeat(claimed.id, claimed.lease)
+        except jobs.LeaseLost:
+            break
+    connection.close()
+
+
+@shared_task(name="governance.sweep", ignore_result=True)
+def sweep() -> None:
+    """Knock again for jobs that wait unheard."""
+    jobs.sweep()
+
+
+@shared_task(name="governance.checkpoint", ignore_result=True)
+def checkpoint() -> None:
+    """Keep the signed root of now."""
+    jobs.publish_checkpoint()

@@ -27,7 +27,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 HERE = Path(__file__).resolve().parent
 SPLIT_SEED = 7
 TRAINING_ROWS, BACKGROUND_ROWS = 600, 100
-MISLABELLED_SHARE = 0.45
+MISLABELLED_SHARE = 0.5
 TARGET, POSITIVE, FAVOURABLE = "outcome", "defaulted", "repaid"
 TRIAGE_FEATURES = [
     "checking_account", "duration_months", "credit_history", "amount", "savings", "other_debtors", "property",

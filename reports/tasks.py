@@ -11,7 +11,10 @@ from celery import shared_task
 from django.db import close_old_connections, connection
 
 from governance.actions import jobs
-from reports.pipeline import Computed, compute_evidence, open_submission, print_dossier
+from governance.registry import storage
+from governance.release.dossier import dossier_facts
+from reports.dossier.document import printed
+from reports.pipeline import compute_evidence, open_submission
 from reports.sandbox.errors import SandboxError
 from reports.worker import zygote
 
@@ -35,10 +38,11 @@ def _do(claimed: jobs.ClaimedJob) -> None:
             opened = open_submission(claimed, zygote(), report)
             jobs.record_intake(claimed, errors=opened.errors, facts=opened.facts)
         elif claimed.kind == "dossier":
-            printed = print_dossier(claimed, report)
-            jobs.record_dossier(claimed, facts_digest=printed.facts_digest, stored=printed.stored, final=printed.final)
+            facts = dossier_facts(claimed.candidate)
+            stored = storage.put(printed(facts.document, report))
+            jobs.record_dossier(claimed, facts_digest=facts.digest, stored=stored, final=facts.final)
         else:
-            done: Computed = compute_evidence(claimed, zygote(), report)
+            done = compute_evidence(claimed, zygote(), report, lambda file: storage.put(file).digest)
             jobs.record_evidence(claimed, schema=done.schema, content=done.content, provenance=done.provenance)
     except jobs.LeaseLost:
         logger.warning("job %s was taken over; its result is not recorded twice", claimed.id)

@@ -1,0 +1,218 @@
+"""From a claimed job to a document: the sandbox gives arrays, plain functions make the figures. No Django here."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from reports.documents import build
+from reports.documents.canonical import Document
+from reports.sandbox.errors import RejectedInput
+from reports.sandbox.job import Outcome
+from reports.sandbox.limits import Limits
+from reports.sandbox.parent import Zygote
+from reports.values import values_table
+
+Report = Callable[[float, str], None]
+LIBRARIES = (
+    "fairlearn", "lightgbm", "numpy", "onnxruntime", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops",
+    "xgboost-cpu",
+)  # fmt: skip
+INTAKE = Limits(wall_seconds=300)
+COMPUTE = Limits(wall_seconds=1800)
+PREDICT_SHARE = 0.6
+
+
+class Champion(Protocol):
+    candidate: str
+    version: int
+    artifact_digest: str
+    format: str
+    manifest: dict[str, Any]
+    model: Path | None
+
+
+class Work(Protocol):
+    """What a worker is told about a job (`governance.actions.jobs.ClaimedJob`)."""
+
+    kind: str
+    run: int
+    candidate: UUID
+    manifest: dict[str, Any]
+    model_format: str
+    artifact_digest: str
+    seed: int
+    files: dict[str, Path]
+    digests: dict[str, str]
+    limits: dict[str, Any]
+    champion: Any
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What intake found: faults in the contract's form, or facts."""
+
+    errors: list[dict[str, str]]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Computed:
+    schema: str
+    content: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+def open_submission(work: Work, zygote: Zygote, report: Report) -> Opened:
+    """Read the tables, load the model and try it, in the sandbox. Raises SandboxError when that itself fails."""
+    try:
+        outcome = zygote.run("intake", params=_params(work), files=work.files, limits=INTAKE, progress=report)
+    except RejectedInput as rejected:
+        return Opened(rejected.errors, {})
+    return Opened([], outcome.value)
+
+
+def compute_evidence(work: Work, zygote: Zygote, report: Report, keep: Callable[[io.BytesIO], str]) -> Computed:
+    """The document of one kind with its provenance. `keep` stores a file and returns its digest. Raises SandboxError."""
+    began = time.monotonic()
+    document, outcome, extra = KINDS[work.kind](work, zygote, report, keep)
+    provenance = _provenance(work, document, outcome) | extra
+    provenance["duration_seconds"] = round(time.monotonic() - began, 3)
+    return Computed(document.schema, document.content, provenance)
+
+
+Made = tuple[Document, Outcome, dict[str, Any]]
+
+
+def _params(work: Work) -> dict[str, Any]:
+    return {"manifest": work.manifest, "model_format": work.model_format, "seed": work.seed}
+
+
+def _predicted(work: Work, zygote: Zygote, report: Report) -> Outcome:
+    def part(share: float, note: str) -> None:
+        report(share * PREDICT_SHARE, note)
+
+    outcome = zygote.run("predict", params=_params(work), files=work.files, limits=COMPUTE, progress=part)
+    report(PREDICT_SHARE, "Scored; computing figures")
+    return outcome
+
+
+def _manifest(work: Work, value: dict[str, Any]) -> dict[str, Any]:
+    """The manifest with what the file itself carries: features and the order of classes."""
+    found = {name: value[name] for name in ("features", "classes") if value.get(name)}
+    return {**found, **{key: one for key, one in work.manifest.items() if one is not None}}
+
+
+def _performance(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
+    outcome = _predicted(work, zygote, report)
+    value = outcome.value
+    document = build.performance(
+        _manifest(work, value), value["evaluation"], value["scores"], seed=work.seed,
+        predicted=value.get("raw_prediction"),
+    )  # fmt: skip
+    return document, outcome, {}
+
+
+def _fairness(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
+    outcome = _predicted(work, zygote, report)
+    value = outcome.value
+    document = build.fairness(
+        _manifest(work, value), value["evaluation"], value["scores"], limits=work.limits, seed=work.seed,
+        predicted=value.get("raw_prediction"),
+    )  # fmt: skip
+    return document, outcome, {}
+
+
+def _data(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
+    outcome = _predicted(work, zygote, report)
+    value = outcome.value
+    document = build.data(_manifest(work, value), value["evaluation"], value.get("reference"), seed=work.seed)
+    return document, outcome, {}
+
+
+def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
+    outcome = zygote.run("admission", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
+    document = build.admission(work.manifest, outcome.value)
+    return document, outcome, {"measured": outcome.value.get("measured", {})}
+
+
+def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[io.BytesIO], str]) -> Made:
+    outcome = zygote.run("explain", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
+    document = build.explainability(work.manifest, outcome.value, seed=work.seed)
+    files = []
+    for one in outcome.value["explanations"]:
+        name = {key: one.get(key) for key in ("perturbation", "output", "players", "class")}
+        files.append({**name, "file": keep(values_table(one, outcome.value))})
+    return document, outcome, {"values": files}
+
+
+def _comparison(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
+    outcome = _predicted(work, zygote, report)
+    value = outcome.value
+    champion, extra = _champion_scores(work, zygote, report)
+    document = build.comparison(
+        _manifest(work, value), value["evaluation"], value["scores"], champion=champion, limits=work.limits,
+        seed=work.seed,
+    )  # fmt: skip
+    return document, outcome, extra
+
+
+def _champion_scores(work: Work, zygote: Zygote, report: Report) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The champion run on this candidate's rows; where it cannot, the reason in its place."""
+    champion = work.champion
+    if champion is None:
+        return None, {"champion": None}
+    base = {"manifest": champion.manifest, "artifact_digest": champion.artifact_digest}
+    extra = {"champion": {"candidate": champion.candidate, "version": champion.version}}
+    if champion.model is None:
+        return {**base, "scores": None, "reason": "The champion was submitted as predictions only."}, extra
+    report(PREDICT_SHARE, "Running the champion on the same rows")
+    params = {"manifest": champion.manifest, "model_format": champion.format, "seed": work.seed}
+    files = {"model": champion.model, "evaluation": work.files["evaluation"]}
+    try:
+        scored = zygote.run("predict_with", params=params, files=files, limits=COMPUTE)
+    except RejectedInput as rejected:
+        reason = "The champion cannot score these rows: " + "; ".join(one["detail"] for one in rejected.errors)
+        return {**base, "scores": None, "reason": reason}, extra
+    return {**base, "scores": scored.value["scores"], "reason": None}, extra
+
+
+KINDS: dict[str, Callable[[Work, Zygote, Report, Any], Made]] = {
+    "performance": _performance,
+    "fairness": _fairness,
+    "explainability": _explainability,
+    "data": _data,
+    "admission": _admission,
+    "comparison": _comparison,
+}
+
+
+def _provenance(work: Work, document: Document, outcome: Outcome) -> dict[str, Any]:
+    """Where the content comes from; in its own digest, so that content is the same on every host (rule 8)."""
+    return {
+        "candidate": str(work.candidate),
+        "kind": work.kind,
+        "run": work.run,
+        "seed": work.seed,
+        "artifact_digest": work.artifact_digest,
+        "data_digests": dict(sorted(work.digests.items())),
+        "versions": {name: version(name) for name in ("countersign", *LIBRARIES) if _installed(name)},
+        "sandbox": outcome.layers,
+        "sandbox_seconds": round(outcome.seconds, 3),
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "cross_checks": document.cross_checks,
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""The administration of people. Every change goes through the same actions as everywhere; the rest is read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from governance.accounts.models import Person, RoleGrant, ServiceAccount, Token
+from governance.accounts.roles import SIGNING, TITLES, Role
+from governance.actions import people
+from governance.audit.errors import Refused
+
+admin.site.site_header = admin.site.site_title = "Countersign: people"
+admin.site.index_title = "People and accounts"
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.disable_action("delete_selected")
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Facts are shown, never changed."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+def _granting(role: Role) -> Any:
+    @admin.action(description=f"Give the role: {TITLES[role]}")
+    def grant(modeladmin: PersonAdmin, request: HttpRequest, queryset: QuerySet[Person]) -> None:
+        for person in queryset:
+            modeladmin.attempt(request, person, people.grant_role, person, role=role.value, by=request.user)
+
+    grant.__name__ = f"grant_{role.name.lower()}"
+    return grant
+
+
+@admin.register(Person)
+class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ("printed_name", "username", "email", "is_active", "held")
+    search_fields = ("printed_name", "username", "email")
+    fields = ("username", "printed_name", "email", "reports_to")
+    actions = (
+        "issue_link",
+        "deactivate",
+        *(_granting(role) for role in Role if role not in SIGNING),
+    )
+
+    @admin.display(description="Roles")
+    def held(self, person: Person) -> str:
+        return ", ".join(TITLES[Role(role)] for role in sorted(person.roles()))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Person | None = None) -> tuple[str, ...]:
+        return ("username",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Person | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
+        given = form.cleaned_data
+        if change:
+            people.change_person(
+                obj, by=request.user, printed_name=given["printed_name"], email=given["email"],
+                reports_to=given["reports_to"],
+            )  # fmt: skip
+            return
+        made = people.add_person(
+            by=request.user, username=given["username"], printed_name=given["printed_name"], email=given["email"]
+        )
+        obj.pk = made.pk
+        obj._state.adding = False
+        self.issue_link(request, Person.objects.filter(pk=made.pk))
+
+    def attempt(self, request: HttpRequest, person: Person, act: Any, *args: Any, **more: Any) -> Any:
+        """The action's result, or None with its refusal shown."""
+        try:
+            result = act(*args, **more)
+        except Refused as refused:
+            self.message_user(request, f"{person}: {refused.detail}", messages.ERROR)
+            return None
+        self.message_user(request, f"{person}: done.", messages.SUCCESS)
+        return result
+
+    @admin.action(description="Make a single-use link for the first password")
+    def issue_link(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
+        for person in queryset:
+            secret = self.attempt(request, person, people.issue_credential_link, person, by=request.user)
+            if secret:
+                link = settings.COUNTERSIGN_URL + reverse("first_credential", args=[secret])
+                self.message_user(request, f"Hand this to {person}, it works once: {link}", messages.WARNING)
+
+    @admin.action(description="Deactivate: ends sessions, tokens and roles at once")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
+        for person in queryset:
+            self.attempt(request, person, people.deactivate_person, person, by=request.user)
+
+
+@admin.register(RoleGrant)
+class RoleGrantAdmin(ReadOnly):
+    list_display = ("person", "role", "granted_by", "at_installation")
+
+
+@admin.register(ServiceAccount)
+class ServiceAccountAdmin(ReadOnly):
+    list_display = ("name", "responsible", "created_by")
+
+
+@admin.register(Token)
+class TokenAdmin(ReadOnly):
+    list_display = ("name", "person", "service_account", "scopes", "expires_at")
+    exclude = ("secret_hash",)

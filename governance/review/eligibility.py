@@ -25,19 +25,23 @@ class Eligibility:
 
 
 def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, progress: Progress) -> Eligibility:
-    """For the stage that is open now. Outcomes that approve have further conditions, asked by `actions/sign.py`."""
+    """For the stage that is open now. Outcomes that approve have further conditions, asked by `actions/sign.py`.
+
+    `roles` are those the person could sign this stage with, whether or not something else stands against it.
+    """
     stage = progress.current
-    refusal = _closed(facts, progress, stage)
-    if stage is None or refusal is not None:
-        return Eligibility(stage, (), refusal or Refused("closed", "No stage is open for signing.", status=409))
+    if stage is None or not stage.open:
+        return Eligibility(stage, (), Refused("closed", "No stage is open for signing.", status=409))
     held = roles_for_stage(person, stage.opened_seq)
     roles = tuple(role for role in dict.fromkeys(stage.rule.roles) if role in held and role in SIGNING)
-    return Eligibility(stage, roles, _personal(person, candidate, facts, progress, stage, roles))
+    personal = _personal(person, candidate, facts, progress, stage, roles)
+    if personal is not None:
+        return Eligibility(stage, (), personal)
+    return Eligibility(stage, roles, _closed(facts, stage))
 
 
-def _closed(facts: CandidateFacts, progress: Progress, stage: StageProgress | None) -> Refused | None:
-    if stage is None or not stage.open:
-        return Refused("closed", "No stage is open for signing.", status=409)
+def _closed(facts: CandidateFacts, stage: StageProgress) -> Refused | None:
+    """What keeps everybody from signing the open stage."""
     if stage.complete:
         return Refused("closed", f"{stage.rule.title} has all its signatures.", status=409)
     missing = facts.missing_interpretations()

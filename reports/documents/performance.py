@@ -1,0 +1,239 @@
+"""The performance document: how well the model does what it says. `positive_class` counts as positive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.documents.canonical import Document, figure, rounded
+from reports.documents.crosschecks import check_binary, check_multiclass, check_regression
+from reports.documents.rows import (
+    BINARY,
+    NO_OUTCOMES,
+    REGRESSION,
+    Weights,
+    left_out,
+    number_outcome,
+    weights_of,
+)
+from reports.measures import intervals, labels, multiclass, regression
+from reports.measures import performance as measure
+from reports.measures.table import Column, Table
+from reports.measures.uncertainty import Estimate, Figure, Resamples, estimate
+
+SCHEMA = "performance/1"
+SHARES = frozenset({"roc_auc", "ks", "average_precision", "brier", "accuracy", "macro_f1"})
+NOT_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "mean_deviance"})
+CHANCE = "Intervals are 95 % and speak of chance only: not of applicants or periods that these rows do not contain."
+
+
+def performance(
+    manifest: Mapping[str, Any],
+    table: Table,
+    scores: NDArray[Any] | None,
+    *,
+    seed: int,
+    predicted: Column | None = None,
+) -> Document:
+    """Performance figures in the contract's form.
+
+    Parameters
+    ----------
+    scores : (n,) or (n, k) as the model gave them; None where the submission brought classes only (`predicted`).
+
+    Raises
+    ------
+    UnusableScores, UnusableColumn, UnknownLabel : the output or a column cannot be what the manifest says.
+    CrossCheckFailed : scikit-learn gives another figure for the same rows.
+    """
+    given = None if scores is None else labels.checked_scores(manifest, table, scores)
+    weights = weights_of(manifest, table)
+    if manifest["task"] == REGRESSION:
+        content, checks = _regression(manifest, table, given, weights, seed)
+    elif manifest["task"] == BINARY:
+        content, checks = _binary(manifest, table, given, predicted, weights, seed)
+    else:
+        content, checks = _multiclass(manifest, table, given, predicted, weights, seed)
+    return Document("performance", SCHEMA, rounded(content), checks)
+
+
+def bounded(name: str, found: Figure) -> Estimate:
+    """A figure's interval, kept within what a figure of that name can be."""
+    if name in SHARES:
+        return estimate(found, lowest=0.0, highest=1.0)
+    return estimate(found, lowest=0.0 if name in NOT_NEGATIVE else -np.inf)
+
+
+def _figures(found: Mapping[str, Figure]) -> dict[str, Any]:
+    ends = {name: bounded(name, one) for name, one in found.items()}
+    return {name: figure(one.value, one.low, one.high) for name, one in ends.items()}
+
+
+def _share(hits: NDArray[np.bool_], weights: NDArray[np.float64], *, declared: bool) -> Any:
+    """A weighted share; with Wilson's interval where no weight is declared."""
+    if declared or not len(hits):
+        return _figures({"accuracy": measure.mean_figure(hits.astype(np.float64), weights)})["accuracy"]
+    ends = intervals.wilson(int(hits.sum()), len(hits))
+    return figure(float(hits.mean()), float(ends.low), float(ends.high))
+
+
+def _counted(cells: Any, *, declared: bool) -> Any:
+    """Counts as whole numbers where nothing weighs."""
+    if isinstance(cells, Mapping):
+        return {name: value if declared else round(value) for name, value in cells.items()}
+    return cells if declared else cells.astype(np.int64)
+
+
+def _binary(
+    manifest: Mapping[str, Any],
+    table: Table,
+    scores: NDArray[np.float64] | None,
+    predicted: Column | None,
+    weights: Weights,
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    observed = labels.positive_outcome(manifest, table)
+    if observed is None:
+        return _binary_without_outcomes(table, scores), []
+    positive, known = observed
+    used = known & (weights.values > 0)
+    weight, outcome = weights.values[used], positive[used]
+    decided = labels.decided_positive(manifest, scores, predicted)[used]
+    content: dict[str, Any] = {"n": int(np.count_nonzero(used))}
+    limitations, checks = [CHANCE, *left_out(known, weights)], []
+    if scores is None:
+        content |= dict.fromkeys(measure.SCORE_FIGURES) | {"calibration": None}
+        limitations.append(
+            "The submission has decisions without scores: figures that rank or calibrate are left empty."
+        )
+    else:
+        kept = scores[used]
+        found = measure.figures(outcome, kept, weight, Resamples(len(kept), seed))
+        bins = measure.calibration(outcome, kept, weight)
+        content |= _figures(found) | {"calibration": [vars(one) for one in bins]}
+        checks = check_binary(found, outcome, kept, weight)
+        limitations += _one_sided(outcome)
+    content["accuracy"] = _share(outcome == decided, weight, declared=weights.declared)
+    content["confusion_matrix"] = _counted(measure.confusion(outcome, decided, weight), declared=weights.declared)
+    return content | {"limitations": limitations}, checks
+
+
+def _binary_without_outcomes(table: Table, scores: NDArray[np.float64] | None) -> dict[str, Any]:
+    empty = dict.fromkeys([*measure.SCORE_FIGURES, "accuracy", "confusion_matrix", "calibration"])
+    return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}
+
+
+def _one_sided(outcome: NDArray[np.bool_]) -> list[str]:
+    if not len(outcome):
+        return ["No row has an outcome: every figure that needs one is left empty."]
+    if outcome.all() or not outcome.any():
+        return ["All outcomes are the same: figures that tell two outcomes apart are left empty."]
+    return []
+
+
+def _regression(
+    manifest: Mapping[str, Any],
+    table: Table,
+    prediction: NDArray[np.float64] | None,
+    weights: Weights,
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    outcome = number_outcome(manifest, table)
+    if prediction is None:
+        raise labels.UnusableScores("A regression needs predicted numbers.")
+    if outcome is None:
+        empty = dict.fromkeys([*regression.FIGURES, "lift"])
+        return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}, []
+    known = ~np.isnan(outcome)
+    used = known & (weights.values > 0)
+    y, mu, weight = outcome[used], prediction[used], weights.values[used]
+    limitations = [CHANCE, *left_out(known, weights)]
+    if not len(y):
+        empty = dict.fromkeys([*regression.FIGURES, "lift"])
+        return {"n": 0, **empty, "limitations": [*limitations, "No row has both outcome and weight."]}, []
+    power = regression.family_power(manifest.get("family"))
+    found = regression.figures(y, mu, weight, power, Resamples(len(y), seed))
+    content = {"n": len(y), **_figures(found), "lift": [vars(one) for one in regression.lift(y, mu, weight)]}
+    limitations += _regression_reasons(y, mu, power, found)
+    return content | {"limitations": limitations}, check_regression(found, y, mu, weight, power)
+
+
+def _regression_reasons(
+    outcome: NDArray[np.float64], prediction: NDArray[np.float64], power: float, found: Mapping[str, Figure]
+) -> list[str]:
+    sentences = []
+    try:
+        regression.unit_deviance(outcome, prediction, power)
+    except regression.NoDeviance as problem:
+        sentences.append(f"The mean deviance of the declared family is left empty, because {problem}.")
+    if np.isnan(found["gini"].value):
+        sentences.append("The outcomes sum to nothing above 0, so that there is no Gini.")
+    elif len(np.unique(prediction)) < len(prediction):
+        sentences.append(
+            "Some predictions are equal; for the Gini those rows keep the order of the file, which moves it slightly."
+        )
+    if np.isnan(found["r2"].value):
+        sentences.append("All outcomes are equal, so that there is no R².")
+    return sentences
+
+
+def _multiclass(
+    manifest: Mapping[str, Any],
+    table: Table,
+    probabilities: NDArray[np.float64] | None,
+    predicted: Column | None,
+    weights: Weights,
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    if not manifest.get("target"):
+        empty = dict.fromkeys(["accuracy", "log_loss", "macro_f1", "confusion_matrix", "per_class"])
+        return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}, []
+    names = labels.classes(manifest, table)
+    actual = labels.codes_of(table.columns[manifest["target"]], names)
+    chosen = labels.decided_class(probabilities, predicted, names)
+    used = (actual >= 0) & (weights.values > 0)
+    y, decided, weight = actual[used], chosen[used], weights.values[used]
+    limitations = [CHANCE, *left_out(actual >= 0, weights)]
+    matrix = multiclass.confusion(y, decided, weight, len(names))
+    given = None if probabilities is None else probabilities[used]
+    found = multiclass.figures(y, decided, given, len(names), weight, Resamples(len(y), seed))
+    content = {
+        "n": len(y),
+        **_figures(found),
+        "accuracy": _share(y == decided, weight, declared=weights.declared),
+        "confusion_matrix": _counted(matrix, declared=weights.declared),
+        "per_class": _per_class(names, matrix, declared=weights.declared),
+    }
+    limitations += _multiclass_reasons(names, matrix, probabilities is None)
+    return content | {"limitations": limitations}, check_multiclass(found, y, decided, given, weight)
+
+
+def _per_class(names: tuple[str, ...], matrix: NDArray[np.float64], *, declared: bool) -> list[dict[str, Any]]:
+    precision, recall, f1 = multiclass.class_scores(matrix)
+    actual, decided = (_counted(matrix.sum(axis=axis), declared=declared) for axis in (1, 0))
+    return [
+        {
+            "class": name,
+            "n": actual[i],
+            "predicted": decided[i],
+            "precision": precision[i],
+            "recall": recall[i],
+            "f1": f1[i],
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def _multiclass_reasons(names: tuple[str, ...], matrix: NDArray[np.float64], without_scores: bool) -> list[str]:
+    sentences = []
+    if without_scores:
+        sentences.append("The submission has classes without probabilities: the log loss is left empty.")
+    for name, decided, actual in zip(names, matrix.sum(axis=0), matrix.sum(axis=1), strict=True):
+        if decided == 0:
+            sentences.append(f"The model never predicts {name}: its precision is left empty.")
+        if actual == 0:
+            sentences.append(f"{name} never happened in these rows: its recall is left empty.")
+    return sentences

@@ -1,0 +1,215 @@
+"""Group figures from counts. The favourable outcome counts as positive; names and definitions are Fairlearn's.
+
+Everything below works on one small array of counts per group, so that a portfolio of a million rows is read once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.measures import intervals
+from reports.measures.groups import Grouping
+from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, Decisions
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+WITHIN, REVIEW, OUTSIDE, INSUFFICIENT = "within", "review", "outside", "insufficient-data"
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A share per group as its two counts, arrays of equal shape."""
+
+    successes: Counts
+    trials: Counts
+
+    @property
+    def values(self) -> Floats:
+        return intervals.share(self.successes, self.trials)
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """How many rows of each group were favoured and how they turned out.
+
+    `cells` (groups, 2, 3): decision (0 not favoured, 1 favoured) by outcome (0 unfavourable, 1 favourable, 2 unknown).
+    """
+
+    cells: Counts
+
+    @property
+    def n(self) -> Counts:
+        return self.cells.sum(axis=(1, 2))
+
+    @property
+    def selected(self) -> Counts:
+        return self.cells[:, 1, :].sum(axis=1)
+
+    def rates(self) -> dict[str, Rates]:
+        """Every rate of the fairness document, by its name there."""
+        true_positive, false_positive = self.cells[:, 1, FAVOURABLE], self.cells[:, 1, UNFAVOURABLE]
+        false_negative, true_negative = self.cells[:, 0, FAVOURABLE], self.cells[:, 0, UNFAVOURABLE]
+        positive, negative = true_positive + false_negative, false_positive + true_negative
+        return {
+            "selection_rate": Rates(self.selected, self.n),
+            "true_positive_rate": Rates(true_positive, positive),
+            "false_positive_rate": Rates(false_positive, negative),
+            "false_negative_rate": Rates(false_negative, positive),
+            "true_negative_rate": Rates(true_negative, negative),
+            "positive_predictive_value": Rates(true_positive, true_positive + false_positive),
+            "accuracy": Rates(true_positive + true_negative, positive + negative),
+        }
+
+
+def count_groups(grouping: Grouping, decided: Decisions) -> GroupCounts:
+    """One pass over the rows: group, decision and outcome as one code, counted."""
+    code = (grouping.codes * 2 + decided.favoured) * 3 + decided.outcome
+    return GroupCounts(np.bincount(code, minlength=len(grouping.groups) * 6).reshape(-1, 2, 3).astype(np.int64))
+
+
+def group_means(grouping: Grouping, values: Floats) -> Floats:
+    """Mean of a row-level figure per group; NaN for an empty group."""
+    size = len(grouping.groups)
+    counts = np.bincount(grouping.codes, minlength=size)
+    sums = np.bincount(grouping.codes, weights=values, minlength=size)
+    return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
+
+
+def eligible(grouping: Grouping, n: Counts) -> NDArray[np.bool_]:
+    """Groups that may enter a maximum, minimum, reference or ratio: nothing missing, not empty."""
+    return grouping.complete & (n > 0)
+
+
+def reference_index(
+    grouping: Grouping,
+    counts: GroupCounts,
+    declared: tuple[str, ...] | None,
+    *,
+    minimum_group_size: int,
+) -> int | None:
+    """Position of the reference group: the declared one, else the highest rate among groups of the minimum size.
+
+    Rates are compared as exact fractions; the first of equals wins. None where no group qualifies.
+    """
+    allowed = eligible(grouping, counts.n)
+    if declared is not None and declared in grouping.groups:
+        index = grouping.groups.index(declared)
+        if allowed[index]:
+            return index
+    candidates = np.flatnonzero(allowed & (counts.n >= minimum_group_size))
+    if not len(candidates):
+        return None
+    selected, n = counts.selected, counts.n
+    return int(max(candidates, key=lambda i: (Fraction(int(selected[i]), int(n[i])), -i)))
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Every group against the reference group; arrays (groups,), NaN where there is nothing to compare."""
+
+    difference: Floats
+    difference_interval: intervals.Intervals
+    ratio: Floats
+    ratio_interval: intervals.Intervals
+    p_value: Floats
+    p_value_exact: Floats
+
+
+def compare_with_reference(grouping: Grouping, counts: GroupCounts, reference: int | None) -> Comparisons:
+    """Selection rates of the eligible groups but the reference one, held against the reference group's."""
+    size = len(grouping.groups)
+    compared = eligible(grouping, counts.n)
+    if reference is None:
+        compared = np.zeros(size, dtype=bool)
+        reference = 0
+    else:
+        compared[reference] = False
+    x, n = counts.selected, counts.n
+    y, m = (np.full(size, x[reference]), np.full(size, n[reference])) if size else (x, n)
+    p, q = intervals.share(x, n), intervals.share(y, m)
+    ratio = np.divide(p, q, out=np.full(size, np.nan), where=(q > 0) & (n > 0))
+    exact = [
+        intervals.fisher_exact(int(x[i]), int(n[i]), int(y[i]), int(m[i])) if compared[i] else np.nan
+        for i in range(size)
+    ]
+    newcombe, katz = intervals.newcombe(x, n, y, m), intervals.katz(x, n, y, m)
+    return Comparisons(
+        _only(compared, p - q),
+        intervals.Intervals(_only(compared, newcombe.low), _only(compared, newcombe.high)),
+        _only(compared, ratio),
+        intervals.Intervals(_only(compared, katz.low), _only(compared, katz.high)),
+        _only(compared, intervals.two_proportion_z(x, n, y, m)),
+        np.array(exact, dtype=np.float64),
+    )
+
+
+def _only(kept: NDArray[np.bool_], values: Floats) -> Floats:
+    return np.where(kept, values, np.nan)
+
+
+def verdict(
+    selected: int,
+    n: int,
+    reference_selected: int,
+    reference_n: int,
+    *,
+    minimum: Fraction,
+    minimum_group_size: int,
+    ratio_low: float,
+    p_value_exact: float,
+) -> str:
+    """The rate ratio of one pair held against the policy's limit, as exact fractions: 3/5 against 6/8 is not below 0.80.
+
+    `insufficient-data` where a side is below the minimum size, or where nobody of the reference group was selected (there
+    is then no ratio); `outside` where the value breaks the limit and the exact test's p is below 0.05; `review` where
+    only one of value and interval breaks it; `within` where neither does.
+    """
+    if min(n, reference_n) < max(minimum_group_size, 1) or reference_selected == 0:
+        return INSUFFICIENT
+    if Fraction(selected, n) < minimum * Fraction(reference_selected, reference_n):
+        return OUTSIDE if p_value_exact < SIGNIFICANCE else REVIEW
+    return REVIEW if ratio_low < minimum else WITHIN
+
+
+def impact_ratios(grouping: Grouping, counts: GroupCounts) -> Floats:
+    """Selection rate over the highest of all groups, small ones too; NaN where nobody at all was selected."""
+    kept = eligible(grouping, counts.n)
+    rate = _only(kept, intervals.share(counts.selected, counts.n))
+    highest = np.max(rate[kept], initial=0.0)
+    return rate / highest if highest > 0 else np.full(len(rate), np.nan)
+
+
+def spread(values: Floats) -> tuple[float, float]:
+    """Largest minus smallest, and smallest over largest, of the defined values; NaN where there is none (or 0 over 0)."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return float("nan"), float("nan")
+    low, high = float(defined.min()), float(defined.max())
+    return high - low, low / high if high > 0 else float("nan")
+
+
+def aggregates(grouping: Grouping, counts: GroupCounts) -> dict[str, float]:
+    """Fairlearn's summary figures of one grouping; groups whose rate is not defined leave it, NaN where none is left."""
+    kept = eligible(grouping, counts.n)
+    rates = {name: rate.values[kept] for name, rate in counts.rates().items()}
+    parity_difference, parity_ratio = spread(rates["selection_rate"])
+    opportunity_difference, opportunity_ratio = spread(rates["true_positive_rate"])
+    false_difference, false_ratio = spread(rates["false_positive_rate"])
+    return {
+        "demographic_parity_difference": parity_difference,
+        "demographic_parity_ratio": parity_ratio,
+        "equal_opportunity_difference": opportunity_difference,
+        "equalized_odds_difference": _worst(max, opportunity_difference, false_difference),
+        "equalized_odds_ratio": _worst(min, opportunity_ratio, false_ratio),
+    }
+
+
+def _worst(pick, first: float, second: float) -> float:
+    defined = [value for value in (first, second) if not np.isnan(value)]
+    return pick(defined) if defined else float("nan")

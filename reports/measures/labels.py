@@ -1,0 +1,165 @@
+"""What the values of a label column mean: classes, the positive one, the favourable ones. Labels compare as strings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.measures.table import Column, Table
+
+UNFAVOURABLE, FAVOURABLE, UNKNOWN = 0, 1, 2
+DEFAULT_THRESHOLD = 0.5
+
+
+class UnusableScores(ValueError):
+    """The model's output cannot be what the manifest says it is."""
+
+
+class UnknownLabel(ValueError):
+    """The target column holds a label that is none of the classes."""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided about each row, and how it turned out; both seen from the person's side.
+
+    `favoured` (n,) bool: the model's decision benefits the person. `outcome` (n,) int8: FAVOURABLE, UNFAVOURABLE or
+    UNKNOWN.
+    """
+
+    favoured: NDArray[np.bool_]
+    outcome: NDArray[np.int8]
+
+
+def text(value: Any) -> str:
+    """A label of the manifest as it stands in the file: True as 'True', 1 and 1.0 as '1', text unchanged."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    number = float(value)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def favourable_classes(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The classes that benefit the person, as strings; the manifest names one or a list."""
+    given = manifest["favourable_outcome"]
+    return frozenset(text(one) for one in (given if isinstance(given, list | tuple) else [given]))
+
+
+def classes(manifest: Mapping[str, Any], table: Table) -> tuple[str, ...]:
+    """The order of the probability columns: the manifest's `classes`, else the labels of the target, sorted."""
+    if manifest.get("classes"):
+        return tuple(text(one) for one in manifest["classes"])
+    column = table.columns[manifest["target"]]
+    levels = column.as_text().levels or ()
+    return levels if not column.is_text else tuple(sorted(levels))
+
+
+def codes_of(column: Column, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Position of each row's label in `labels`, -1 where missing. Raises UnknownLabel for a label not in `labels`."""
+    as_text = column.as_text()
+    position = {label: index for index, label in enumerate(labels)}
+    levels = as_text.levels or ()
+    used = np.unique(as_text.values[as_text.values >= 0])
+    unknown = [levels[code] for code in used if levels[code] not in position]
+    if unknown:
+        raise UnknownLabel(f"The target holds {unknown[0]!r}, which is none of the classes {', '.join(labels)}.")
+    lookup = np.array([position.get(level, -1) for level in levels] + [-1], dtype=np.int64)
+    return lookup[as_text.values]
+
+
+def _matches(column: Column, wanted: frozenset[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each row's label is among `wanted`, and whether it has a label at all."""
+    as_text = column.as_text()
+    lookup = np.array([level in wanted for level in as_text.levels or ()] + [False], dtype=bool)
+    return lookup[as_text.values], np.asarray(as_text.values) >= 0
+
+
+def positive_outcome(manifest: Mapping[str, Any], table: Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Per row: the outcome was `positive_class`, and the outcome is known. None without a target."""
+    if not manifest.get("target"):
+        return None
+    return _matches(table.columns[manifest["target"]], frozenset([text(manifest["positive_class"])]))
+
+
+def predicted_positive(manifest: Mapping[str, Any], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """A score at or above the threshold predicts `positive_class`."""
+    threshold = manifest.get("decision_threshold")
+    return scores >= (DEFAULT_THRESHOLD if threshold is None else float(threshold))
+
+
+def decided_positive(
+    manifest: Mapping[str, Any], scores: NDArray[np.float64] | None, predicted: Column | None
+) -> NDArray[np.bool_]:
+    """Per row: `positive_class` was decided, by the class handed in, else by score and threshold."""
+    if predicted is not None:
+        return _matches(predicted, frozenset([text(manifest["positive_class"])]))[0]
+    if scores is None:
+        raise UnusableScores("The submission has neither scores nor predicted classes.")
+    return predicted_positive(manifest, scores)
+
+
+def decided_class(
+    probabilities: NDArray[np.float64] | None, predicted: Column | None, names: Sequence[str]
+) -> NDArray[np.int64]:
+    """The class decided for each row: the one handed in, else the largest probability, the first of equals."""
+    if predicted is not None:
+        return codes_of(predicted, names)
+    if probabilities is None:
+        raise UnusableScores("The submission has neither probabilities nor predicted classes.")
+    if probabilities.shape[1] != len(names):
+        raise UnusableScores(f"The model gave {probabilities.shape[1]} probabilities for {len(names)} classes.")
+    return np.argmax(probabilities, axis=1)
+
+
+def decisions(
+    manifest: Mapping[str, Any],
+    table: Table,
+    scores: NDArray[np.float64] | None,
+    *,
+    predicted: Column | None = None,
+) -> Decisions:
+    """Whom the model favoured and whose outcome was favourable (binary and multi-class).
+
+    Parameters
+    ----------
+    scores : (n,) for binary, (n, k) in the order of `classes` for multi-class; None where only classes were handed in.
+    predicted : the class decided for each row, where the submission brought it; it then takes precedence over scores.
+    """
+    favourable = favourable_classes(manifest)
+    if predicted is not None:
+        favoured = _matches(predicted, favourable)[0]
+    elif manifest["task"] == "binary-classification":
+        positive = decided_positive(manifest, scores, predicted)
+        favoured = positive if text(manifest["positive_class"]) in favourable else ~positive
+    else:
+        names = classes(manifest, table)
+        good = np.array([label in favourable for label in names], dtype=bool)
+        favoured = good[decided_class(scores, predicted, names)]
+    return Decisions(favoured, _favourable_outcome(manifest, table, favourable))
+
+
+def _favourable_outcome(manifest: Mapping[str, Any], table: Table, favourable: frozenset[str]) -> NDArray[np.int8]:
+    if not manifest.get("target"):
+        return np.full(table.n, UNKNOWN, dtype=np.int8)
+    good, known = _matches(table.columns[manifest["target"]], favourable)
+    return np.where(known, good.astype(np.int8), np.int8(UNKNOWN)).astype(np.int8)
+
+
+def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Scores as float64 of the right shape. Raises UnusableScores for wrong shape, NaN, or a probability beyond 0 to 1."""
+    values = np.asarray(scores, dtype=np.float64)
+    wanted = 2 if manifest["task"] == "multiclass-classification" else 1
+    if values.ndim != wanted or len(values) != table.n:
+        raise UnusableScores(f"The model gave an output of shape {values.shape} for {table.n} rows.")
+    broken = ~np.isfinite(values)
+    if broken.any():
+        raise UnusableScores(f"The model gave no number for {int(np.count_nonzero(broken))} of its outputs.")
+    if manifest["task"] != "regression" and ((values < -1e-6) | (values > 1 + 1e-6)).any():
+        raise UnusableScores("The model gave scores outside 0 to 1, which are no probabilities.")
+    return values

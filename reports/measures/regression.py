@@ -1,0 +1,249 @@
+"""Figures of a predicted number, weighted: error, deviance, order and level, overall and by group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.measures.groups import Grouping
+from reports.measures.uncertainty import Figure, Resamples, mean_figure, resampled
+
+Floats = NDArray[np.float64]
+
+FIGURES = ("rmse", "mae", "r2", "mean_deviance", "gini", "actual_to_expected")
+
+
+class NoDeviance(ValueError):
+    """The family's deviance is not defined for these outcomes or predictions."""
+
+
+def weighted_mean(values: Floats, weights: Floats) -> float:
+    total = float(weights.sum())
+    return float(np.dot(values, weights)) / total if total > 0 else float("nan")
+
+
+def family_power(family: str | None) -> float:
+    """The Tweedie power of a family name: gaussian 0, poisson 1, gamma 2, `tweedie:p` p. Raises ValueError."""
+    if family is None:
+        return 0.0
+    name, _, power = family.partition(":")
+    if name == "tweedie" and power:
+        return float(power)
+    known = {"gaussian": 0.0, "poisson": 1.0, "gamma": 2.0}
+    if name not in known or power:
+        raise ValueError(f"{family!r} is no family: gaussian, poisson, gamma, or tweedie with its power, tweedie:1.5.")
+    return known[name]
+
+
+def unit_deviance(outcome: Floats, prediction: Floats, power: float) -> Floats:
+    """Deviance of each row. Raises NoDeviance where an outcome or prediction lies outside what the family allows.
+
+    Jørgensen (1987), J. R. Stat. Soc. B 49:127.
+    """
+    _require_domain(outcome, prediction, power)
+    if power == 0:
+        return (outcome - prediction) ** 2
+    if power == 1:
+        return 2 * (_times_log(outcome, prediction) - outcome + prediction)
+    if power == 2:
+        return 2 * (np.log(prediction / outcome) + outcome / prediction - 1)
+    first = np.maximum(outcome, 0) ** (2 - power) / ((1 - power) * (2 - power))
+    return 2 * (first - outcome * prediction ** (1 - power) / (1 - power) + prediction ** (2 - power) / (2 - power))
+
+
+def _times_log(outcome: Floats, prediction: Floats) -> Floats:
+    ratio = np.divide(outcome, prediction, out=np.ones_like(outcome), where=outcome > 0)
+    return outcome * np.log(ratio)
+
+
+def _require_domain(outcome: Floats, prediction: Floats, power: float) -> None:
+    if power != 0 and (prediction <= 0).any():
+        raise NoDeviance("a prediction is not above 0")
+    if 1 <= power < 2 and (outcome < 0).any():
+        raise NoDeviance("an outcome is below 0")
+    if power >= 2 and (outcome <= 0).any():
+        raise NoDeviance("an outcome is not above 0")
+
+
+def r_squared(outcome: Floats, prediction: Floats, weights: Floats) -> float:
+    """1 minus the residual over the total sum of squares, weighted; NaN where all outcomes are equal."""
+    total = float(np.dot(weights, (outcome - weighted_mean(outcome, weights)) ** 2))
+    residual = float(np.dot(weights, (outcome - prediction) ** 2))
+    return 1 - residual / total if total > 0 else float("nan")
+
+
+def tie_blocks(prediction: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ascending order of the rows, and the last position of each run of equal predictions in that order."""
+    order = np.argsort(prediction, kind="stable")
+    ordered = prediction[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.zeros(0, dtype=np.int64)
+    return order, ends
+
+
+def lorenz_gini(total_weight: Floats, total_outcome: Floats) -> Floats:
+    """1 − 2 × area under the Lorenz curve, over the last axis.
+
+    Parameters
+    ----------
+    total_weight, total_outcome : (…, blocks), cumulated weight and weighted outcome by ascending prediction.
+    """
+    x = total_weight / total_weight[..., -1:]
+    y = total_outcome / np.where(total_outcome[..., -1:] > 0, total_outcome[..., -1:], np.nan)
+    start = np.zeros((*x.shape[:-1], 1))
+    x, y = np.concatenate([start, x], axis=-1), np.concatenate([start, y], axis=-1)
+    area = np.sum(np.diff(x, axis=-1) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
+    return 1 - 2 * area
+
+
+def gini(outcome: Floats, prediction: Floats, weights: Floats) -> float:
+    """Gini of the weighted outcome ordered by prediction; rows with equal predictions keep the order of the file."""
+    order = np.argsort(prediction, kind="stable")
+    if not len(order):
+        return float("nan")
+    return float(lorenz_gini(np.cumsum(weights[order]), np.cumsum((weights * outcome)[order])))
+
+
+@dataclass(frozen=True)
+class Lift:
+    """One tenth of the weight, ordered by prediction, lowest first."""
+
+    decile: int
+    n: int
+    mean_prediction: float
+    mean_outcome: float
+
+
+def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
+    """Mean prediction and outcome by tenths of the weight; rows with equal predictions stay together."""
+    order, ends = tie_blocks(prediction)
+    cumulated = np.concatenate([[0.0], np.cumsum(weights[order])])
+    starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
+    middle = (cumulated[starts] + cumulated[ends + 1]) / 2
+    tenth = np.minimum((10 * middle / cumulated[-1]).astype(np.int64), 9)
+    decile = np.empty(len(order), dtype=np.int64)
+    decile[order] = np.repeat(tenth, ends - starts + 1)
+    n = np.bincount(decile, minlength=10)
+    weight, predicted, observed = (
+        np.bincount(decile, weights=weights * part, minlength=10)
+        for part in (np.ones_like(weights), prediction, outcome)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = predicted / weight, observed / weight
+    return [Lift(i + 1, int(n[i]), float(means[0][i]), float(means[1][i])) for i in range(10)]
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """Weighted sums per group, arrays (groups,). Those with outcomes count only rows whose outcome is known."""
+
+    n: NDArray[np.int64]
+    weight: Floats
+    prediction: Floats
+    known_weight: Floats
+    known_prediction: Floats
+    outcome: Floats
+    squared_error: Floats
+    absolute_error: Floats
+
+
+def group_sums(grouping: Grouping, prediction: Floats, outcome: Floats | None, weights: Floats) -> GroupSums:
+    """Sums from which every group figure follows; outcome NaN where unknown, None where the submission has none."""
+    observed = np.full(len(prediction), np.nan) if outcome is None else outcome
+    known = ~np.isnan(observed)
+    error = np.where(known, observed - prediction, 0.0)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(grouping.codes, weights=values, minlength=len(grouping.groups))
+
+    return GroupSums(
+        n=np.bincount(grouping.codes, minlength=len(grouping.groups)).astype(np.int64),
+        weight=total(weights),
+        prediction=total(weights * prediction),
+        known_weight=total(weights * known),
+        known_prediction=total(weights * known * prediction),
+        outcome=total(weights * np.where(known, observed, 0.0)),
+        squared_error=total(weights * error**2),
+        absolute_error=total(weights * np.abs(error)),
+    )
+
+
+def group_figures(sums: GroupSums) -> dict[str, Floats]:
+    """The regression figures of each group by their names in the fairness document; NaN where not defined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = {
+            "weight": sums.weight,
+            "mean_prediction": sums.prediction / sums.weight,
+            "mean_outcome": sums.outcome / sums.known_weight,
+            "mean_residual": (sums.outcome - sums.known_prediction) / sums.known_weight,
+            "actual_to_expected": sums.outcome / sums.known_prediction,
+            "rmse": np.sqrt(sums.squared_error / sums.known_weight),
+            "mae": sums.absolute_error / sums.known_weight,
+        }
+    return {
+        name: np.where(np.isfinite(value), value, np.nan) if name == "weight" else _known(value, sums, name)
+        for name, value in figures.items()
+    }
+
+
+def _known(value: Floats, sums: GroupSums, name: str) -> Floats:
+    usable = sums.weight > 0 if name == "mean_prediction" else sums.known_weight > 0
+    return np.where(usable & np.isfinite(value), value, np.nan)
+
+
+def standard_deviation(values: Floats, weights: Floats) -> float:
+    """Weighted population standard deviation."""
+    return float(np.sqrt(weighted_mean((values - weighted_mean(values, weights)) ** 2, weights)))
+
+
+def root_figure(mean: Figure) -> Figure:
+    """The square root of a mean, its parts by the chain rule."""
+    root = float(np.sqrt(mean.value))
+    parts = mean.parts if mean.parts is None or not root > 0 else mean.parts / (2 * root)
+    return Figure(root, parts=parts)
+
+
+def ratio_figure(numerator: Figure, denominator: Figure) -> Figure:
+    """A ratio of two weighted means of the same rows, its parts by the chain rule; NaN where the denominator is 0."""
+    if denominator.value == 0 or numerator.parts is None or denominator.parts is None:
+        return Figure(float("nan"), parts=numerator.parts)
+    ratio = numerator.value / denominator.value
+    return Figure(ratio, parts=(numerator.parts - ratio * denominator.parts) / denominator.value)
+
+
+def r_squared_figure(outcome: Floats, prediction: Floats, weights: Floats) -> Figure:
+    """The coefficient of determination; its parts by the chain rule from residual and total sum of squares."""
+    residual = mean_figure((outcome - prediction) ** 2, weights)
+    total = mean_figure((outcome - weighted_mean(outcome, weights)) ** 2, weights)
+    return ratio_figure(residual, total).scaled(-1, 1)
+
+
+def gini_figure(outcome: Floats, prediction: Floats, weights: Floats, resamples: Resamples) -> Figure:
+    """The Gini of `gini`, repeated over the resamples."""
+    order = np.argsort(prediction, kind="stable")
+    ordered_outcome = outcome[order]
+
+    def lorenz(drawn: Floats) -> Floats:
+        weight = (drawn * weights)[..., order]
+        return lorenz_gini(np.cumsum(weight, axis=-1), np.cumsum(weight * ordered_outcome, axis=-1))
+
+    return resampled(gini(outcome, prediction, weights), lorenz, resamples)
+
+
+def figures(
+    outcome: Floats, prediction: Floats, weights: Floats, power: float, resamples: Resamples
+) -> dict[str, Figure]:
+    """The regression figures by their names in the performance document; mean deviance absent where not defined."""
+    answer = {
+        "rmse": root_figure(mean_figure((outcome - prediction) ** 2, weights)),
+        "mae": mean_figure(np.abs(outcome - prediction), weights),
+        "r2": r_squared_figure(outcome, prediction, weights),
+        "gini": gini_figure(outcome, prediction, weights, resamples),
+        "actual_to_expected": ratio_figure(mean_figure(outcome, weights), mean_figure(prediction, weights)),
+    }
+    try:
+        answer["mean_deviance"] = mean_figure(unit_deviance(outcome, prediction, power), weights)
+    except NoDeviance:
+        answer["mean_deviance"] = Figure(float("nan"), parts=np.full(len(outcome), np.nan))
+    return answer

@@ -1,0 +1,58 @@
+"""The task queue. A message is only a knock: the job row in the database is the truth (rule 9)."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import worker_process_init
+from django.conf import settings
+
+from governance.project.parent_death import die_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.project.settings")
+
+HARD_TIME_LIMIT = 3600
+SWEEP_SECONDS = 5.0
+
+app = Celery("countersign")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    broker_transport_options={
+        # Above the hard limit, or a long job would be handed out twice; the short restore interval is what brings a
+        # killed worker's message back soon after that.
+        "visibility_timeout": HARD_TIME_LIMIT + 300,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_time_limit=HARD_TIME_LIMIT,
+    task_default_queue="default",
+    task_create_missing_queues=True,
+    task_routes={"reports.*": {"queue": "evidence"}, "governance.*": {"queue": "default"}},
+    worker_prefetch_multiplier=1,
+    worker_proc_alive_timeout=60,
+    worker_hijack_root_logger=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    timezone="UTC",
+    imports=["reports.tasks"],
+    beat_schedule={
+        # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
+        "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+    },
+)
+# Threads of the web server find this application too, not only the thread that imported it.
+app.set_default()
+
+
+@worker_process_init.connect
+def _end_with_the_worker(**_: object) -> None:
+    """A pool child ends when its worker does, even if that was killed."""
+    die_with_parent()

@@ -31,18 +31,17 @@ def verify_log(*, known: Checkpoint | None = None, progress: Callable[[int, int]
 
 def _verify(verifier: Verifier, known: Checkpoint | None, progress: Callable[[int, int], None]) -> None:
     """The events first, since a bad one explains more than a bad signature over it."""
-    signed, unreadable = _signed(known)
-    end = max(signed, default=0)
-    for record in _readable(queries.records(before=end), verifier):
+    signed = _Signed(known)
+    for record in _readable(queries.records(before=signed.end), verifier):
         _check_subtrees(verifier, verifier.add(record))
-        for root, source in signed.get(verifier.tree.size, ()):
+        for root, source in signed.roots.get(verifier.tree.size, ()):
             verifier.check_root(root, source)
         if verifier.tree.size % PROGRESS_EVENTS == 0:
-            progress(verifier.tree.size, end)
-    for size in sorted(signed):
-        verifier.finish(size, signed[size][0][1])
-    for bad in unreadable:
-        raise bad
+            progress(verifier.tree.size, signed.end)
+    for size in sorted(signed.roots):
+        verifier.finish(size, signed.roots[size][0][1])
+    if signed.problems:
+        raise signed.problems[0]
     _check_end(verifier.tree.size)
 
 
@@ -55,39 +54,43 @@ def _readable(records: Iterator[Record], verifier: Verifier) -> Iterator[Record]
         raise BadLog(event, "unreadable", f"event {event} or one soon after it cannot be read: {error}") from error
 
 
-def _signed(known: Checkpoint | None) -> tuple[dict[int, list[tuple[bytes, str]]], list[BadLog]]:
-    """The signed roots by size, with their source, and what is wrong with those that do not verify."""
-    head = AuditHead.objects.get(pk=1)
-    notes = [
-        (kept.size, bytes(kept.root), kept.note, f"the kept checkpoint of {kept.size} events")
-        for kept in AuditCheckpoint.objects.order_by("size")
-    ]
-    if head.size or head.note:
-        notes.append((head.size, None, head.note, "the signed head"))
-    roots: dict[int, list[tuple[bytes, str]]] = {}
-    unreadable: list[BadLog] = []
-    for size, root, note, source in notes:
+class _Signed:
+    """What was signed about the log.
+
+    `roots` holds (root, source) by size, of every note that verifies; `problems` those that do not, or that say
+    something else than what is stored beside them; `end` is the largest size that anything claims.
+    """
+
+    def __init__(self, known: Checkpoint | None) -> None:
+        self.roots: dict[int, list[tuple[bytes, str]]] = {}
+        self.problems: list[BadLog] = []
+        head = AuditHead.objects.get(pk=1)
+        self.end = head.size
+        for kept in AuditCheckpoint.objects.order_by("size"):
+            self._read(kept.size, bytes(kept.root), kept.note, f"the kept checkpoint of {kept.size} events")
+        if head.size or head.note:
+            self._read(head.size, None, head.note, "the signed head")
+        if known is not None:
+            self._add(known, "the known checkpoint")
+
+    def _add(self, one: Checkpoint, source: str) -> None:
+        self.roots.setdefault(one.size, []).append((one.root, source))
+        self.end = max(self.end, one.size)
+
+    def _read(self, size: int, root: bytes | None, note: str, source: str) -> None:
+        last = max(size - 1, 0)
         try:
-            roots.setdefault(size, []).append((_opened(size, root, note, source).root, source))
-        except BadLog as bad:
-            unreadable.append(bad)
-    if known is not None:
-        roots.setdefault(known.size, []).append((known.root, "the known checkpoint"))
-    return {size: signed for size, signed in roots.items() if signed}, unreadable
-
-
-def _opened(size: int, root: bytes | None, note: str, source: str) -> Checkpoint:
-    """The checkpoint in a stored note, which must say what is stored beside it. Raises BadLog."""
-    try:
-        one = checkpoint.opened(note)
-    except NoteError as error:
-        raise BadLog(max(size - 1, 0), "checkpoint-invalid", f"{source} does not verify: {error}") from error
-    if one.size != size:
-        code = "cut-off" if size < one.size else "checkpoint-invalid"
-        raise BadLog(min(size, one.size), code, f"{source} counts {size} events, but {one.size} were signed")
-    if root is not None and one.root != root:
-        raise BadLog(size - 1, "checkpoint-invalid", f"{source} holds another root than the signed one")
-    return one
+            one = checkpoint.opened(note)
+        except NoteError as error:
+            self.problems.append(BadLog(last, "checkpoint-invalid", f"{source} does not verify: {error}"))
+            return
+        self._add(one, source)
+        if one.size != size:
+            detail = f"{source} counts {size} events, but {one.size} were signed"
+            self.problems.append(BadLog(min(size, one.size), "checkpoint-invalid", detail))
+        elif root is not None and one.root != root:
+            detail = f"{source} holds another root than the signed one"
+            self.problems.append(BadLog(last, "checkpoint-invalid", detail))
 
 
 def _check_subtrees(verifier: Verifier, completed: list[tuple[int, int, bytes]]) -> None:

@@ -122,7 +122,7 @@ def records(before: int) -> Iterator[Record]:
     rows = AuditEvent.objects.filter(seq__lt=before).order_by("seq").values_list(*columns)
     for seq, body, leaf, at, action, person, model, candidate, subject_type, subject_id in rows.iterator(CHUNK):
         repeated = {
-            "at": timestamp(at),
+            "at": None if at is None else timestamp(at),
             "action": action,
             "actor.person": None if person is None else str(person),
             "model": model or None,

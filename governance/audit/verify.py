@@ -90,6 +90,7 @@ class Verifier:
         """Hold the tree so far against a signed root of the same size."""
         first, end = self.suspect or (self.vouched, self.tree.size)
         if self.tree.root() != root:
+            first = max(first, self.vouched)
             where = f"event {first}" if end - first == 1 else f"one of the events {first} to {end - 1}"
             raise BadLog(first, "altered", f"{where} was altered: their root is not that of {source}")
         if self.suspect is not None:

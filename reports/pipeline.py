@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -29,29 +29,31 @@ COMPUTE = Limits(wall_seconds=1800)
 PREDICT_SHARE = 0.6
 
 
-class Champion(Protocol):
-    candidate: str
-    version: int
-    artifact_digest: str
-    format: str
-    manifest: dict[str, Any]
-    model: Path | None
-
-
 class Work(Protocol):
     """What a worker is told about a job (`governance.actions.jobs.ClaimedJob`)."""
 
-    kind: str
-    run: int
-    candidate: UUID
-    manifest: dict[str, Any]
-    model_format: str
-    artifact_digest: str
-    seed: int
-    files: dict[str, Path]
-    digests: dict[str, str]
-    limits: dict[str, Any]
-    champion: Any
+    @property
+    def kind(self) -> str: ...
+    @property
+    def run(self) -> int: ...
+    @property
+    def candidate(self) -> UUID: ...
+    @property
+    def manifest(self) -> dict[str, Any]: ...
+    @property
+    def model_format(self) -> str: ...
+    @property
+    def artifact_digest(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def files(self) -> dict[str, Path]: ...
+    @property
+    def digests(self) -> dict[str, str]: ...
+    @property
+    def limits(self) -> dict[str, Any]: ...
+    @property
+    def champion(self) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def open_submission(work: Work, zygote: Zygote, report: Report) -> Opened:
     return Opened([], outcome.value)
 
 
-def compute_evidence(work: Work, zygote: Zygote, report: Report, keep: Callable[[io.BytesIO], str]) -> Computed:
+def compute_evidence(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Computed:
     """The document of one kind with its provenance. `keep` stores a file and returns its digest. Raises SandboxError."""
     began = time.monotonic()
     document, outcome, extra = KINDS[work.kind](work, zygote, report, keep)
@@ -142,7 +144,7 @@ def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     return document, outcome, {"measured": outcome.value.get("measured", {})}
 
 
-def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[io.BytesIO], str]) -> Made:
+def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Made:
     outcome = zygote.run("explain", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
     document = build.explainability(work.manifest, outcome.value, seed=work.seed)
     files = []

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 
 from celery import shared_task
 from django.db import close_old_connections, connection
+from governance.release.dossier import dossier_facts
 
 from governance.actions import jobs
+from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.registry import storage
-from governance.release.dossier import dossier_facts
 from reports.dossier.document import printed
 from reports.pipeline import compute_evidence, open_submission
 from reports.sandbox.errors import SandboxError
@@ -74,7 +75,7 @@ def _kept_alive(claimed: jobs.ClaimedJob) -> Iterator[None]:
 
 
 def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
-    while not done.wait(jobs.HEARTBEAT_SECONDS):
+    while not done.wait(HEARTBEAT_SECONDS):
         try:
             close_old_connections()
             jobs.heartbeat(claimed.id, claimed.lease)

@@ -29,7 +29,7 @@ class Person(AbstractBaseUser):
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
     email = models.EmailField(blank=True)
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField(default=True)  # type: ignore[misc]
     reports_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
 
     objects = PersonManager()

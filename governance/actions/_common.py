@@ -10,7 +10,8 @@ from governance.accounts.roles import SECOND_LINE
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
-from governance.audit.log import Actor, Subject, head_is_sound
+from governance.audit.head import head_is_sound
+from governance.audit.log import Actor, Subject
 
 
 def acting(by: Person, service_account: ServiceAccount | None = None) -> Actor:

@@ -18,7 +18,7 @@ from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Actor, Subject
-from governance.evidence.kinds import JobKind, JobState
+from governance.evidence.kinds import JobKind
 from governance.evidence.knock import knock_after_commit
 from governance.evidence.models import Job
 from governance.policy.models import PolicyPin, PolicyVersion

@@ -8,7 +8,7 @@ from typing import Any
 
 from governance.audit.clock import timestamp
 from governance.audit.errors import Refused
-from governance.audit.log import head_is_sound
+from governance.audit.head import head_is_sound
 from governance.registry.models import Candidate
 from governance.release import decision
 from governance.release.clock import decision_time
@@ -81,7 +81,7 @@ def rollback_target(model: str, environment: str) -> Answer | None:
     rows = Candidate.objects.filter(model__slug=model).exclude(gate_digest=None).order_by("-version")
     current = _deployed_digest(model, environment)
     for digest in dict.fromkeys(rows.values_list("gate_digest", flat=True)):
-        if digest != current:
+        if digest and digest != current:
             answer = ask(model=model, digest=digest, environment=environment)
             if answer.allowed:
                 return answer

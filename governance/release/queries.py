@@ -143,7 +143,9 @@ def _overall(per_environment: tuple[tuple[str, GateFacts], ...], now: datetime) 
 
 def champion(model: Model, environment: str, now: datetime, *, besides: Candidate | None = None) -> Candidate | None:
     """The version deployed in the reference environment, else the newest approved one still standing."""
-    rows = Candidate.objects.filter(model=model).exclude(pk=besides.pk if besides else None)
+    rows = Candidate.objects.filter(model=model)
+    if besides is not None:
+        rows = rows.exclude(pk=besides.pk)
     deployed = (
         Deployment.objects.filter(model=model, environment=environment, candidate__in=rows)
         .order_by("-deployed_at", "-event_id")

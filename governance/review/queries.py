@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from governance.accounts.models import Person
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job

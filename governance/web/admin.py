@@ -22,6 +22,13 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.disable_action("delete_selected")
 
 
+def administrator(request: HttpRequest) -> Person:
+    """The person signed in; the admin lets nobody else in."""
+    if not isinstance(request.user, Person):
+        raise Refused("signed-out", "Sign in first.", status=401)
+    return request.user
+
+
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """Facts are shown, never changed."""
 
@@ -39,7 +46,7 @@ def _granting(role: Role) -> Any:
     @admin.action(description=f"Give the role: {TITLES[role]}")
     def grant(modeladmin: PersonAdmin, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            modeladmin.attempt(request, person, people.grant_role, person, role=role.value, by=request.user)
+            modeladmin.attempt(request, person, people.grant_role, person, role=role.value, by=administrator(request))
 
     grant.__name__ = f"grant_{role.name.lower()}"
     return grant
@@ -70,12 +77,12 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         given = form.cleaned_data
         if change:
             people.change_person(
-                obj, by=request.user, printed_name=given["printed_name"], email=given["email"],
+                obj, by=administrator(request), printed_name=given["printed_name"], email=given["email"],
                 reports_to=given["reports_to"],
             )  # fmt: skip
             return
         made = people.add_person(
-            by=request.user, username=given["username"], printed_name=given["printed_name"], email=given["email"]
+            by=administrator(request), username=given["username"], printed_name=given["printed_name"], email=given["email"]
         )
         obj.pk = made.pk
         obj._state.adding = False
@@ -94,7 +101,7 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Make a single-use link for the first password")
     def issue_link(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            secret = self.attempt(request, person, people.issue_credential_link, person, by=request.user)
+            secret = self.attempt(request, person, people.issue_credential_link, person, by=administrator(request))
             if secret:
                 link = settings.COUNTERSIGN_URL + reverse("first_credential", args=[secret])
                 self.message_user(request, f"Hand this to {person}, it works once: {link}", messages.WARNING)
@@ -102,7 +109,7 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Deactivate: ends sessions, tokens and roles at once")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            self.attempt(request, person, people.deactivate_person, person, by=request.user)
+            self.attempt(request, person, people.deactivate_person, person, by=administrator(request))
 
 
 @admin.register(RoleGrant)

@@ -1,0 +1,170 @@
+"""Predictors for the text and JSON formats of LightGBM and XGBoost, whose structure has been checked before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightgbm
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from reports.formats.errors import Rejected, UnsafeFile, error
+from reports.formats.features import chosen_levels, coded_matrix, resolved_features
+from reports.formats.lightgbm_text import read_lightgbm
+from reports.formats.predictor import logistic, manifest_classes, softmax
+from reports.formats.xgboost_json import LOG_LINK, LOGISTIC, read_xgboost
+from reports.measures.explain.ensemble import Ensemble
+from reports.measures.explain.models import Additive, LinearModel, TreeModel
+from reports.measures.table import Table
+
+_XGBOOST_CLASSES = ("multi:softprob", "multi:softmax")
+_XGBOOST_IDENTITY = ("reg:squarederror", "reg:linear", "reg:pseudohubererror", "reg:absoluteerror", "reg:quantileerror")
+_LIGHTGBM_LOGISTIC = ("binary", "cross_entropy", "xentropy")
+_LIGHTGBM_LOG_LINK = ("poisson", "gamma", "tweedie")
+_LIGHTGBM_IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile", "mape")
+
+
+class LightGBMPredictor:
+    """A LightGBM text file."""
+
+    def __init__(self, data: bytes, manifest: Mapping[str, Any]) -> None:
+        self.file = read_lightgbm(data)
+        self.manifest = manifest
+        anonymous = all(name == f"Column_{i}" for i, name in enumerate(self.file.feature_names))
+        own = None if anonymous else self.file.feature_names
+        self.features = resolved_features(manifest, own, count=self.file.ensemble.columns, spell=r"\s")
+        stored = {}
+        if len(self.file.categorical) == len(self.file.pandas_categories):
+            stored = dict(zip(self.file.categorical, self.file.pandas_categories, strict=True))
+        self.levels = chosen_levels(manifest, self.features, stored)
+        self.classes = manifest_classes(manifest)
+        _require_task(manifest, self._task(), self.file.outputs)
+        try:
+            self.booster = lightgbm.Booster(model_str=data.decode("utf-8"))
+        except lightgbm.basic.LightGBMError as problem:
+            raise UnsafeFile("malformed-model", "LightGBM could not load the model.") from problem
+
+    def _task(self) -> str:
+        if self.file.objective in ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"):
+            return "multiclass-classification"
+        return "binary-classification" if self.file.objective in _LIGHTGBM_LOGISTIC else "regression"
+
+    def scores(self, table: Table) -> NDArray[np.float64]:
+        return self.booster.predict(self.encode(table), num_threads=1)
+
+    def encode(self, table: Table) -> NDArray[np.float64]:
+        return coded_matrix(table, self.features, self.levels)
+
+    def margins(self, table: Table) -> NDArray[np.float64]:
+        return self.booster.predict(self.encode(table), raw_score=True, num_threads=1).reshape(table.n, -1)
+
+    def contributions(self, table: Table) -> NDArray[np.float64]:
+        given = self.booster.predict(self.encode(table), pred_contrib=True, num_threads=1)
+        return np.asarray(given).reshape(table.n, self.file.outputs, -1)
+
+    def output(self) -> str:
+        if self._task() == "multiclass-classification":
+            return "margin"
+        if self.file.objective in _LIGHTGBM_LOGISTIC:
+            return "log-odds" if float(self.file.objective_options.get("sigmoid", "1")) == 1.0 else "margin"
+        if self.file.objective in _LIGHTGBM_LOG_LINK:
+            return "log"
+        plain = self.file.objective in _LIGHTGBM_IDENTITY and "sqrt" not in self.file.objective_options
+        return "response" if plain else "margin"
+
+    def additive(self) -> Additive:
+        return _tree_model(self, self.file.ensemble, "lightgbm")
+
+
+class XGBoostPredictor:
+    """An XGBoost JSON or UBJSON file."""
+
+    def __init__(self, data: bytes, manifest: Mapping[str, Any], *, binary: bool) -> None:
+        self.file = read_xgboost(data, binary=binary)
+        self.manifest = manifest
+        own = self.file.feature_names or None
+        self.features = resolved_features(manifest, own, count=self.file.columns)
+        self.levels = chosen_levels(manifest, self.features, self.file.levels)
+        self.classes = manifest_classes(manifest)
+        _require_task(manifest, self._task(), self.file.outputs)
+        try:
+            self.booster = xgboost.Booster({"nthread": 1})
+            self.booster.load_model(bytearray(data))
+        except xgboost.core.XGBoostError as problem:
+            raise UnsafeFile("malformed-model", "XGBoost could not load the model.") from problem
+
+    def _task(self) -> str:
+        if self.file.objective in _XGBOOST_CLASSES:
+            return "multiclass-classification"
+        return "binary-classification" if self.file.objective in LOGISTIC else "regression"
+
+    def scores(self, table: Table) -> NDArray[np.float64]:
+        matrix = self._matrix(table)
+        if self.file.objective == "binary:logitraw":
+            return logistic(self.booster.predict(matrix).astype(np.float64))
+        if self.file.objective == "multi:softmax":
+            return softmax(self.booster.predict(matrix, output_margin=True).astype(np.float64))
+        return self.booster.predict(matrix).astype(np.float64)
+
+    def encode(self, table: Table) -> NDArray[np.float64]:
+        return coded_matrix(table, self.features, self.levels)
+
+    def _matrix(self, table: Table) -> xgboost.DMatrix:
+        return xgboost.DMatrix(
+            self.encode(table),
+            nthread=1,
+            enable_categorical=True,
+            feature_names=list(self.file.feature_names) or None,
+            feature_types=list(self.file.feature_types) or None,
+        )
+
+    def margins(self, table: Table) -> NDArray[np.float64]:
+        return self.booster.predict(self._matrix(table), output_margin=True).astype(np.float64).reshape(table.n, -1)
+
+    def contributions(self, table: Table) -> NDArray[np.float64]:
+        given = self.booster.predict(self._matrix(table), pred_contribs=True).astype(np.float64)
+        return given.reshape(table.n, self.file.outputs, -1)
+
+    def output(self) -> str:
+        if self.file.objective in _XGBOOST_CLASSES:
+            return "margin"
+        if self.file.objective in LOGISTIC:
+            return "log-odds"
+        if self.file.objective in LOG_LINK:
+            return "log"
+        return "response" if self.file.objective in _XGBOOST_IDENTITY else "margin"
+
+    def additive(self) -> Additive:
+        if self.file.ensemble is not None:
+            return _tree_model(self, self.file.ensemble, "xgboost")
+        weights = self.file.linear
+        source = np.arange(len(self.features), dtype=np.int32)
+        return LinearModel(
+            lambda table: np.nan_to_num(self.encode(table), nan=0.0),
+            source,
+            weights[:, :-1],
+            weights[:, -1],
+            self.output(),
+            self.margins,
+            "xgboost",
+        )
+
+
+def _tree_model(predictor: LightGBMPredictor | XGBoostPredictor, ensemble: Ensemble, library: str) -> TreeModel:
+    source = np.arange(len(predictor.features), dtype=np.int32)
+    return TreeModel(
+        predictor.encode, source, ensemble, predictor.output(), predictor.margins, library, predictor.contributions
+    )
+
+
+def _require_task(manifest: Mapping[str, Any], own: str, outputs: int) -> None:
+    """A file that was trained for another task, or another number of classes, is bad input."""
+    task, declared = manifest["task"], manifest.get("classes") or ()
+    if task != own:
+        detail = f"The model file was trained for {own}; the manifest says {task}."
+        raise Rejected([error("/manifest/task", "task-mismatch", detail)])
+    if task == "multiclass-classification" and declared and len(declared) != outputs:
+        detail = f"The model gives {outputs} probabilities; the manifest names {len(declared)} classes."
+        raise Rejected([error("/manifest/classes", "unknown-class", detail)])

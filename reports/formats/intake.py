@@ -1,0 +1,152 @@
+"""What values can contradict: the questions that no header answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reports.formats.errors import InputError, Rejected, error
+from reports.formats.predictor import Predictor, manifest_classes, rows_of
+from reports.formats.submission import GOLDEN, Submission
+from reports.measures.labels import favourable_classes, text
+from reports.measures.table import Column, Table
+
+TRIED_ROWS = 200
+
+
+def value_errors(given: Submission) -> list[InputError]:
+    """Everything wrong with the values of a submission whose columns are all there."""
+    manifest, table = given.manifest, given.evaluation
+    errors = _target_errors(manifest, table, given.predictor)
+    errors += _group_errors(manifest, table)
+    if manifest.get("weight"):
+        errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
+    if manifest.get("row_id"):
+        errors += _row_id_errors(manifest["row_id"], table.columns[manifest["row_id"]])
+    if GOLDEN in table.columns and not np.all(np.isfinite(table.columns[GOLDEN].values)):
+        errors.append(error(f"/evaluation/{GOLDEN}", "not-finite", "Every golden score must be a finite number."))
+    for part in ("evaluation", "reference", "background"):
+        errors += _infinite(part, getattr(given, part), given.features)
+    return errors or trial_errors(given)
+
+
+def _target_errors(manifest: Mapping[str, Any], table: Table, predictor: Predictor | None) -> list[InputError]:
+    if manifest["task"] != "regression":
+        return _label_errors(manifest, table, predictor)
+    if not manifest.get("target"):
+        return []
+    name, values = manifest["target"], table.columns[manifest["target"]].values
+    known = values[~np.isnan(values)]
+    family = str(manifest.get("family") or "gaussian")
+    if not len(known):
+        return [error("/manifest/target", "no-outcomes", f"{name} holds no value; leave target out to go without.")]
+    if np.any(np.isinf(known)):
+        return [error(f"/evaluation/{name}", "not-finite", f"{name} holds infinite values.")]
+    if family != "gaussian" and np.any(known <= 0 if family == "gamma" else known < 0):
+        least = "above" if family == "gamma" else "at least"
+        return [error(f"/evaluation/{name}", "outside-family", f"Outcomes of family {family} must be {least} 0.")]
+    return []
+
+
+def _label_errors(manifest: Mapping[str, Any], table: Table, predictor: Predictor | None) -> list[InputError]:
+    """The classes that are declared, that the model knows and that occur must be one set."""
+    errors: list[InputError] = []
+    occurring: set[str] = set()
+    if manifest.get("target"):
+        column = table.columns[manifest["target"]].as_text()
+        occurring = {(column.levels or ())[code] for code in np.unique(column.values) if code >= 0}
+        if not occurring:
+            detail = f"{manifest['target']} holds no value; leave target out to go without outcomes."
+            errors.append(error("/manifest/target", "no-outcomes", detail))
+    declared = manifest_classes(manifest) or (predictor.classes if predictor is not None else None)
+    classes = set(declared) if declared else occurring
+    strange = sorted(occurring - classes)
+    if strange:
+        detail = f"{manifest['target']} holds {', '.join(strange[:10])}; the classes are {', '.join(sorted(classes))}."
+        errors.append(error("/manifest/classes", "unknown-class", detail))
+    if not classes:
+        return errors
+    asked = {"favourable_outcome": favourable_classes(manifest)}
+    if manifest["task"] == "binary-classification":
+        asked["positive_class"] = frozenset([text(manifest["positive_class"])])
+        if len(classes) > 2:
+            detail = f"A binary task has two classes; here are {', '.join(sorted(classes))}."
+            errors.append(error("/manifest/task", "too-many-classes", detail))
+    for key, labels in asked.items():
+        unknown = sorted(labels - classes)
+        # With one class in the rows and none declared, the other is known by nobody.
+        if unknown and (declared or len(classes) > 1):
+            detail = f"{', '.join(unknown)} is no class; the classes are {', '.join(sorted(classes))}."
+            errors.append(error(f"/manifest/{key}", "unknown-class", detail))
+    return errors
+
+
+def _group_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]:
+    errors = []
+    for name, group in (manifest.get("reference_groups") or {}).items():
+        if name not in table.columns:
+            continue
+        column = table.columns[name].as_text()
+        there = [(column.levels or ())[code] for code in np.unique(column.values) if code >= 0]
+        if text(group) not in there:
+            detail = f"No row has {name} = {text(group)}; the groups are {', '.join(there[:40])}."
+            errors.append(error(f"/manifest/reference_groups/{name}", "unknown-group", detail))
+    return errors
+
+
+def _weight_errors(name: str, column: Column) -> list[InputError]:
+    wrong = int(np.count_nonzero(~(np.isfinite(column.values) & (column.values > 0))))
+    if not wrong:
+        return []
+    detail = f"Weights must be above 0; {name} is missing, zero, negative or infinite in {wrong:,} rows."
+    return [error(f"/evaluation/{name}", "not-positive", detail)]
+
+
+def _row_id_errors(name: str, column: Column) -> list[InputError]:
+    column = column.as_text()
+    missing = int(np.count_nonzero(column.values < 0))
+    if missing:
+        return [error(f"/evaluation/{name}", "missing-row-id", f"{name} is missing in {missing:,} rows.")]
+    repeated = len(column) - len(np.unique(column.values))
+    if not repeated:
+        return []
+    return [error(f"/evaluation/{name}", "duplicate-row-id", f"{name} must be unique; {repeated:,} rows repeat one.")]
+
+
+def _infinite(part: str, table: Table | None, features: Sequence[str]) -> list[InputError]:
+    if table is None:
+        return []
+    numbers = [name for name in features if not table.columns[name].is_text]
+    found = [name for name in numbers if np.any(np.isinf(table.columns[name].values))]
+    return [error(f"/{part}/{name}", "not-finite", f"{name} holds infinite values.") for name in found]
+
+
+def trial_errors(given: Submission) -> list[InputError]:
+    """Try the model on the first rows."""
+    if given.predictor is None:
+        return []
+    try:
+        finite_scores(given.predictor, rows_of(given.evaluation, slice(0, TRIED_ROWS)), given.manifest)
+    except Rejected as rejected:
+        return rejected.errors
+    return []
+
+
+def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
+    """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
+    try:
+        scores = predictor.scores(table)
+    except (ValueError, TypeError, KeyError, IndexError) as problem:
+        first = " ".join(str(problem).split())[:300]
+        raise Rejected([error("/model", "model-failed", f"The model cannot score the rows: {first}")]) from problem
+    if scores.ndim != (2 if manifest["task"] == "multiclass-classification" else 1) or len(scores) != table.n:
+        raise Rejected([error("/model", "not-a-score", f"The model gave an array of shape {scores.shape}.")])
+    wrong = int(np.count_nonzero(~np.isfinite(scores).reshape(table.n, -1).all(axis=1)))
+    if wrong:
+        raise Rejected([error("/model", "not-finite", f"The model gives no finite score for {wrong:,} rows.")])
+    outside = manifest["task"] != "regression" and np.any((scores < -1e-6) | (scores > 1 + 1e-6))
+    if outside:
+        raise Rejected([error("/model", "not-a-probability", "The model's scores are not between 0 and 1.")])
+    return scores

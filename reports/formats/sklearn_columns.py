@@ -1,0 +1,163 @@
+"""From which submitted column each encoded column of a scikit-learn pipeline comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+    TargetEncoder,
+)
+
+_ELEMENTWISE = (
+    Binarizer,
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OrdinalEncoder,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+_NAMED = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+
+Sources = list[int]
+
+
+def encoded_sources(step: Any, names: Sequence[str], sources: Sources) -> Sources | None:
+    """The sources of a fitted transformer's output columns.
+
+    Parameters
+    ----------
+    names : the columns going in, by which a ColumnTransformer chooses.
+    sources : their submitted columns, by position.
+
+    Returns
+    -------
+    One submitted column for each column coming out, or None where a column mixes several (PCA, products) or where the
+    transformer is not known here.
+    """
+    if step is None or step == "passthrough":
+        return list(sources)
+    if isinstance(step, Pipeline):
+        return _through(step.steps, names, sources)
+    if isinstance(step, ColumnTransformer):
+        return _side_by_side(step, names, sources)
+    if isinstance(step, FeatureUnion):
+        parts = [encoded_sources(part, names, sources) for _, part in step.transformer_list if part != "drop"]
+        return None if any(part is None for part in parts) else [one for part in parts for one in part or []]
+    return _single(step, sources)
+
+
+def _through(steps: Sequence[tuple[str, Any]], names: Sequence[str], sources: Sources) -> Sources | None:
+    current: Sources | None = list(sources)
+    for position, (_, step) in enumerate(steps):
+        if current is None:
+            return None
+        current = encoded_sources(step, names if not position else [str(i) for i in range(len(current))], current)
+    return current
+
+
+def _side_by_side(step: ColumnTransformer, names: Sequence[str], sources: Sources) -> Sources | None:
+    out: dict[int, int] = {}
+    for name, part, columns in step.transformers_:
+        where = step.output_indices_.get(name)
+        if where is None or part == "drop" or where.stop == where.start:
+            continue
+        chosen = column_positions(columns, names)
+        found = encoded_sources(part, [names[i] for i in chosen], [sources[i] for i in chosen])
+        size = where.stop - where.start
+        if found is None and len(chosen) == 1:
+            found = [sources[chosen[0]]] * size
+        if found is None or len(found) != size:
+            return None
+        out.update(zip(range(where.start, where.stop), found, strict=True))
+    return [out[i] for i in range(len(out))] if set(out) == set(range(len(out))) else None
+
+
+def column_positions(columns: Any, names: Sequence[str]) -> list[int]:
+    """The positions that a ColumnTransformer's choice means: names, numbers, a slice or a mask."""
+    if isinstance(columns, str | int | np.integer):
+        columns = [columns]
+    if isinstance(columns, slice):
+        start, stop = (list(names).index(end) if isinstance(end, str) else end for end in (columns.start, columns.stop))
+        inclusive = isinstance(columns.stop, str)
+        return list(range(len(names)))[slice(start, stop + 1 if inclusive else stop, columns.step)]
+    chosen = list(columns)
+    if chosen and all(isinstance(one, bool | np.bool_) for one in chosen):
+        return [i for i, one in enumerate(chosen) if one]
+    return [list(names).index(one) if isinstance(one, str) else int(one) for one in chosen]
+
+
+def _single(step: Any, sources: Sources) -> Sources | None:
+    """One transformer that keeps its columns apart."""
+    if isinstance(step, SimpleImputer):
+        return _imputed(step, sources)
+    if isinstance(step, MissingIndicator):
+        return [sources[i] for i in step.features_]
+    if isinstance(step, OneHotEncoder):
+        return [source for source, width in zip(sources, step._n_features_outs, strict=True) for _ in range(width)]
+    if isinstance(step, KBinsDiscretizer):
+        widths = [1] * len(sources) if step.encode == "ordinal" else [int(n) for n in step.n_bins_]
+        return [source for source, width in zip(sources, widths, strict=True) for _ in range(width)]
+    if isinstance(step, SplineTransformer):
+        width, rest = divmod(step.n_features_out_, len(sources))
+        return None if rest else [source for source in sources for _ in range(width)]
+    if isinstance(step, SelectorMixin):
+        return [sources[i] for i in np.flatnonzero(step.get_support())]
+    if isinstance(step, TargetEncoder) and getattr(step, "target_type_", "") == "multiclass":
+        return None
+    return list(sources) if isinstance(step, _ELEMENTWISE) else None
+
+
+def _imputed(step: SimpleImputer, sources: Sources) -> Sources:
+    """Columns without a single value are dropped, and indicators of missingness appended, if so asked."""
+    kept = list(range(len(sources)))
+    statistics = np.asarray(step.statistics_)
+    if not step.keep_empty_features and statistics.dtype.kind == "f" and step.strategy != "constant":
+        kept = [i for i in kept if not np.isnan(statistics[i])]
+    out = [sources[i] for i in kept]
+    if step.add_indicator:
+        out += [sources[i] for i in step.indicator_.features_]
+    return out
+
+
+def wanted_kinds(step: Any, names: Sequence[str]) -> dict[str, str]:
+    """Whether encoders were fitted on `text` or on `number` columns, by submitted name."""
+    if isinstance(step, Pipeline):
+        found: dict[str, str] = {}
+        for _, part in reversed(step.steps):
+            found.update(wanted_kinds(part, names))
+        return found
+    if isinstance(step, ColumnTransformer):
+        found = {}
+        for name, part, columns in step.transformers_:
+            if name in step.output_indices_ and not isinstance(part, str):
+                found.update(wanted_kinds(part, [names[i] for i in column_positions(columns, names)]))
+        return found
+    if isinstance(step, _NAMED) and len(step.categories_) == len(names):
+        return {name: _kind(levels) for name, levels in zip(names, step.categories_, strict=True)}
+    return {}
+
+
+def _kind(levels: Any) -> str:
+    return "text" if any(isinstance(level, str) for level in np.asarray(levels).tolist()) else "number"

@@ -1,0 +1,282 @@
+"""scikit-learn pipelines: scores from the pipeline itself; its last step read as a linear function or as trees."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import is_classifier, is_regressor
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model._base import LinearModel as SklearnLinear
+from sklearn.linear_model._glm.glm import _GeneralizedLinearRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.tree import BaseDecisionTree
+
+from reports.formats.ensembles import Gatherer, TreeArrays
+from reports.formats.errors import Rejected, error
+from reports.formats.features import resolved_features
+from reports.formats.predictor import class_positions
+from reports.formats.sklearn_columns import encoded_sources, wanted_kinds
+from reports.formats.skops_file import load_skops
+from reports.measures.explain.ensemble import Comparison, Missing
+from reports.measures.explain.models import Additive, LinearModel, TreeModel
+from reports.measures.labels import text
+from reports.measures.table import Column, Table
+
+_FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
+_BOOSTING = (GradientBoostingClassifier, GradientBoostingRegressor)
+_Trees = tuple[Gatherer, NDArray[np.float64], str, Any]
+_HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
+
+class SklearnPredictor:
+    """A skops file."""
+
+    def __init__(self, data: bytes, manifest: Mapping[str, Any]) -> None:
+        self.model = load_skops(data)
+        self.manifest = manifest
+        if not hasattr(self.model, "predict"):
+            raise Rejected([error("/model", "unsupported-model", f"{type(self.model).__name__} cannot predict.")])
+        self.named = hasattr(self.model, "feature_names_in_")
+        own = [str(name) for name in self.model.feature_names_in_] if self.named else None
+        count = getattr(self.model, "n_features_in_", None)
+        self.features = resolved_features(manifest, own, count=count)
+        self.final = self.model.steps[-1][1] if isinstance(self.model, Pipeline) else self.model
+        self.kinds = wanted_kinds(self.model, self.features)
+        self.classes: tuple[str, ...] | None = None
+        self.positions: list[int] = []
+        if manifest["task"] != "regression":
+            self._require_probabilities()
+            own_classes = [text(label) for label in np.asarray(self.model.classes_).tolist()]
+            self.positions = class_positions(manifest, own_classes)
+            self.classes = tuple(own_classes[i] for i in self.positions)
+            if manifest["task"] == "binary-classification":
+                self.classes = tuple(own_classes)
+        elif not is_regressor(self.model):
+            raise Rejected([error("/manifest/task", "task-mismatch", "The model file holds no regression model.")])
+
+    def _require_probabilities(self) -> None:
+        if not is_classifier(self.model):
+            raise Rejected([error("/manifest/task", "task-mismatch", "The model file holds no classifier.")])
+        if not hasattr(self.model, "predict_proba") or not hasattr(self.model, "classes_"):
+            detail = f"{type(self.final).__name__} gives no probabilities; calibrate it, or train it with them."
+            raise Rejected([error("/model", "no-probabilities", detail)])
+
+    def scores(self, table: Table) -> NDArray[np.float64]:
+        frame = self.frame(table)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not self.positions:
+                return np.asarray(self.model.predict(frame), dtype=np.float64)
+            given = np.asarray(self.model.predict_proba(frame), dtype=np.float64)[:, self.positions]
+        return given[:, 0] if self.manifest["task"] == "binary-classification" else given
+
+    def frame(self, table: Table) -> pd.DataFrame | NDArray[Any]:
+        """The rows as the pipeline was given them in training: strings where its encoders know strings."""
+        columns = {name: self._values(name, table.columns[name]) for name in self.features}
+        if self.named:
+            return pd.DataFrame(columns)
+        return np.column_stack(list(columns.values())) if columns else np.empty((table.n, 0))
+
+    def _values(self, name: str, column: Column) -> pd.Series | NDArray[np.float64]:
+        kind = self.kinds.get(name, "text" if column.is_text else "number")
+        if kind == "number":
+            return _numbers(name, column)
+        as_text = column.as_text()
+        levels = np.array([*(as_text.levels or ()), np.nan], dtype=object)
+        return pd.Series(levels[as_text.values], dtype=object)
+
+    def encode(self, table: Table) -> NDArray[np.float64]:
+        """The columns that the last step sees."""
+        rows: Any = self.frame(table)
+        steps = self.model.steps[:-1] if isinstance(self.model, Pipeline) else []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _, step in steps:
+                rows = rows if step in (None, "passthrough") else step.transform(rows)
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        return np.asarray(rows, dtype=np.float64)
+
+    def additive(self) -> Additive | None:
+        steps = self.model.steps[:-1] if isinstance(self.model, Pipeline) else []
+        sources = list(range(len(self.features)))
+        found = encoded_sources(Pipeline(steps), self.features, sources) if steps else sources
+        if found is None or getattr(self.final, "n_outputs_", 1) != 1:
+            return None
+        source = np.asarray(found, dtype=np.int32)
+        if getattr(self.final, "n_features_in_", len(source)) != len(source):
+            return None
+        return self._linear(source) or self._trees(source)
+
+    def _linear(self, source: NDArray[np.int32]) -> LinearModel | None:
+        output = _linear_output(self.final)
+        if output is None:
+            return None
+        weights = np.atleast_2d(np.asarray(self.final.coef_, dtype=np.float64))
+        weights = np.column_stack([weights, np.broadcast_to(np.atleast_1d(self.final.intercept_), len(weights))])
+        weights = self._oriented(weights)
+        predict = self.final.decision_function if hasattr(self.final, "decision_function") else self.final.predict
+
+        def outputs(table: Table) -> NDArray[np.float64]:
+            given = np.asarray(predict(self.encode(table)), dtype=np.float64).reshape(table.n, -1)
+            return self._oriented((np.log(given) if output == "log" else given).T).T
+
+        return LinearModel(self.encode, source, weights[:, :-1], weights[:, -1], output, outputs, "scikit-learn")
+
+    def _oriented(self, by_class: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rows per class of the library to rows in manifest order; one row of log-odds towards the positive class."""
+        if not self.positions:
+            return by_class
+        if len(by_class) == 1:
+            return by_class if self.positions[0] == 1 else -by_class
+        return by_class[self.positions]
+
+    def _trees(self, source: NDArray[np.int32]) -> TreeModel | None:
+        made = _forest(self.final, len(source)) or _boosting(self.final, len(source))
+        made = made or _histogram(self.final, len(source))
+        if made is None:
+            return None
+        gathered, base, output, predict = made
+        ensemble = gathered.finish(gathered.choose(base, self.positions))
+
+        def outputs(table: Table) -> NDArray[np.float64]:
+            given = np.asarray(predict(self.encode(table)), dtype=np.float64).reshape(table.n, -1)
+            return self._oriented(given.T).T
+
+        return TreeModel(self.encode, source, ensemble, output, outputs, "scikit-learn")
+
+
+def _numbers(name: str, column: Column) -> NDArray[np.float64]:
+    if not column.is_text:
+        return np.asarray(column.values, dtype=np.float64)
+    try:
+        lookup = np.array([float(level) for level in column.levels or ()] + [np.nan])
+    except ValueError as problem:
+        detail = f"The model was trained on numbers in {name}, and the column holds text."
+        raise Rejected([error(f"/evaluation/{name}", "not-a-number", detail)]) from problem
+    return lookup[column.values]
+
+
+def _linear_output(final: Any) -> str | None:
+    """The space in which the estimator is linear; None where it is not."""
+    if isinstance(final, LogisticRegression | LinearDiscriminantAnalysis):
+        return "log-odds" if len(final.classes_) == 2 else "margin"
+    if isinstance(final, SGDClassifier):
+        return "log-odds" if final.loss == "log_loss" and len(final.classes_) == 2 else None
+    if isinstance(final, _GeneralizedLinearRegressor):
+        link = type(final._get_loss().link).__name__
+        return {"LogLink": "log", "IdentityLink": "response"}.get(link)
+    linear = isinstance(final, SklearnLinear) and is_regressor(final) and np.ndim(getattr(final, "coef_", None)) == 1
+    return "response" if linear else None
+
+
+def _forest(final: Any, columns: int) -> _Trees | None:
+    """Averages of trees, in the space of probabilities or of the outcome."""
+    if isinstance(final, BaseDecisionTree):
+        members: Sequence[Any] = [final]
+    elif isinstance(final, _FORESTS):
+        members = final.estimators_
+    else:
+        return None
+    classes = len(final.classes_) if is_classifier(final) else 1
+    gathered = Gatherer(columns, single=True)
+    for member in members:
+        for output in range(classes):
+            values = member.tree_.value[:, 0, :]
+            if is_classifier(final):
+                values = values / values.sum(axis=1, keepdims=True)
+            gathered.add(_tree(member.tree_, values[:, output] / len(members), output))
+    predict = final.predict_proba if is_classifier(final) else final.predict
+    return gathered, np.zeros(classes), "probability" if is_classifier(final) else "response", predict
+
+
+def _tree(tree: Any, value: NDArray[np.float64], output: int) -> TreeArrays:
+    left, right = (np.asarray(side, dtype=np.int64) for side in (tree.children_left, tree.children_right))
+    leaf = left < 0
+    missing_left = np.asarray(tree.__getstate__()["nodes"]["missing_go_to_left"], dtype=bool)
+    size = len(left)
+    return TreeArrays(
+        feature=np.where(leaf, -1, tree.feature),
+        threshold=tree.threshold,
+        left=np.where(leaf, 0, left),
+        right=np.where(leaf, 0, right),
+        value=np.where(leaf, value, 0.0),
+        cover=tree.weighted_n_node_samples,
+        comparison=np.full(size, Comparison.AT_MOST),
+        missing=np.full(size, Missing.NOT_A_NUMBER),
+        default_left=missing_left,
+        output=output,
+    )
+
+
+def _boosting(final: Any, columns: int) -> _Trees | None:
+    """Gradient boosting, whose first guess must be one for all rows."""
+    if not isinstance(final, _BOOSTING):
+        return None
+    probe = np.zeros((2, columns), dtype=np.float32)
+    probe[1] = 1.0
+    first = np.asarray(final._raw_predict_init(probe), dtype=np.float64)
+    if final.init not in (None, "zero") or not np.array_equal(first[0], first[1]):
+        return None
+    gathered = Gatherer(columns, single=True)
+    for stage in final.estimators_:
+        for output, member in enumerate(stage):
+            value = final.learning_rate * member.tree_.value[:, 0, 0]
+            gathered.add(_tree(member.tree_, value, output))
+    if is_classifier(final):
+        space = "log-odds" if final.loss == "log_loss" and len(final.classes_) == 2 else "margin"
+        return gathered, first[0], space, final.decision_function
+    return gathered, first[0], "response", final.predict
+
+
+def _histogram(final: Any, columns: int) -> _Trees | None:
+    """Histogram boosting without its own encoding of categories, which reorders the columns."""
+    if not isinstance(final, _HISTOGRAM) or getattr(final, "_preprocessor", None) is not None:
+        return None
+    gathered = Gatherer(columns)
+    for stage in final._predictors:
+        for output, member in enumerate(stage):
+            gathered.add(_histogram_tree(member.nodes, member.raw_left_cat_bitsets, output))
+    base = np.asarray(final._baseline_prediction, dtype=np.float64).reshape(-1)
+    if is_classifier(final):
+        space = "log-odds" if len(final.classes_) == 2 else "margin"
+        return gathered, base, space, final.decision_function
+    if final.loss in ("poisson", "gamma"):
+        return gathered, base, "log", lambda rows: np.log(final.predict(rows))
+    return gathered, base, "response", final.predict
+
+
+def _histogram_tree(nodes: NDArray[Any], raw_sets: NDArray[Any], output: int) -> TreeArrays:
+    leaf, is_set = nodes["is_leaf"] != 0, nodes["is_categorical"] != 0
+    sets = {}
+    for node in np.flatnonzero(is_set & ~leaf):
+        bits = raw_sets[nodes["bitset_idx"][node]].astype("<u4").view(np.uint8)
+        sets[int(node)] = np.flatnonzero(np.unpackbits(bits, bitorder="little")).astype(np.int32)
+    return TreeArrays(
+        feature=np.where(leaf, -1, nodes["feature_idx"]),
+        threshold=nodes["num_threshold"],
+        left=np.where(leaf, 0, nodes["left"]),
+        right=np.where(leaf, 0, nodes["right"]),
+        value=np.where(leaf, nodes["value"], 0.0),
+        cover=nodes["count"],
+        comparison=np.where(is_set, Comparison.IN_SET, Comparison.AT_MOST),
+        missing=np.full(len(nodes), Missing.NOT_A_NUMBER),
+        default_left=nodes["missing_go_to_left"] != 0,
+        category_sets=sets,
+        output=output,
+    )

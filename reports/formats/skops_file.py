@@ -1,0 +1,279 @@
+"""skops files: what may be in them is a fixed list, and what they announce is checked before anything is built."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import skops.io
+from skops.io._audit import NODE_TYPE_MAPPING
+from skops.io._general import ObjectNode
+from skops.io._protocol import PROTOCOL
+from skops.io._sklearn import TreeNode
+
+from reports.formats.errors import UnsafeFile
+from reports.measures.explain.ensemble import MAXIMUM_DEPTH, MAXIMUM_NODES
+
+MAXIMUM_MEMBERS = 200_000
+MAXIMUM_TOTAL = 2 << 30
+MAXIMUM_RATIO = 2_000
+MAXIMUM_SCHEMA = 512 << 20
+MAXIMUM_HEADER = 10_000
+
+# Types that skops does not trust by itself, and that honest pipelines contain. Trees are checked below.
+TRUSTED = (
+    "numpy.dtype",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+_LOADERS = frozenset(
+    {
+        "CachedNode",
+        "DTypeNode",
+        "DefaultDictNode",
+        "DictNode",
+        "FunctionNode",
+        "JsonNode",
+        "ListNode",
+        "LossNode",
+        "NdArrayNode",
+        "ObjectNode",
+        "RandomGeneratorNode",
+        "RandomStateNode",
+        "SetNode",
+        "SliceNode",
+        "SparseMatrixNode",
+        "TreeNode",
+        "TupleNode",
+        "TypeNode",
+    }
+)
+_FAMILIES = (
+    "sklearn.calibration",
+    "sklearn.compose",
+    "sklearn.decomposition",
+    "sklearn.discriminant_analysis",
+    "sklearn.dummy",
+    "sklearn.ensemble",
+    "sklearn.feature_selection",
+    "sklearn.gaussian_process",
+    "sklearn.impute",
+    "sklearn.isotonic",
+    "sklearn.kernel_approximation",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+    "sklearn.multiclass",
+    "sklearn.naive_bayes",
+    "sklearn.neighbors",
+    "sklearn.neural_network",
+    "sklearn.pipeline",
+    "sklearn.preprocessing",
+    "sklearn.svm",
+    "sklearn.tree",
+    "sklearn._loss",
+    "sklearn.utils",
+    "_loss",
+)
+_PLAIN_NUMPY = frozenset({"ndarray", "dtype", "matrix"}) | {scalar.__name__ for scalar in np.sctypeDict.values()}
+_PLAIN_BUILTINS = frozenset(
+    {"bool", "bytes", "complex", "dict", "float", "int", "list", "set", "slice", "str", "tuple", "NoneType"}
+)
+# Types whose arrays are examined must come through the loader that examines them.
+_DOORS = {
+    "sklearn.tree._tree.Tree": ("TreeNode", "TypeNode"),
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": ("ObjectNode", "TypeNode"),
+}
+_LOSSES = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "_loss")
+_PREDICTOR_FIELDS = {"left", "right", "feature_idx", "is_leaf", "is_categorical", "bitset_idx"}
+_FUNCTIONS = frozenset({"absolute", "cbrt", "exp", "expm1", "log", "log10", "log1p", "log2", "sign", "sqrt", "square"})
+_MEMBER = re.compile(r"[A-Za-z0-9_\-]{1,64}\.(npy|npz|bin)")
+
+
+def load_skops(data: bytes) -> Any:
+    """The object in the file. Raises UnsafeFile for any type off the list and for any structure that is not sound."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            _require_sound_zip(archive)
+            schema = _schema(archive)
+            for node in _nodes(schema):
+                _require_listed(node)
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    _require_array(archive, name)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RecursionError) as problem:
+        raise UnsafeFile("malformed-model", "Not a readable zip archive.") from problem
+    try:
+        return skops.io.loads(data, trusted=list(TRUSTED))
+    except (MemoryError, UnsafeFile):
+        raise
+    except Exception as problem:
+        # Whatever a half-built object raises in here, the meaning is the same: this file holds no loadable model.
+        raise UnsafeFile("malformed-model", f"skops could not build the model: {type(problem).__name__}.") from problem
+
+
+def _require_sound_zip(archive: zipfile.ZipFile) -> None:
+    members = archive.infolist()
+    names = [member.filename for member in members]
+    if len(members) > MAXIMUM_MEMBERS or len(set(names)) != len(names) or "schema.json" not in names:
+        raise UnsafeFile("unsafe-archive", "Too many members, a member given twice, or no schema.json.")
+    for member in members:
+        if member.filename != "schema.json" and not _MEMBER.fullmatch(member.filename):
+            raise UnsafeFile("unsafe-archive", "A member's name is not one that skops writes.")
+        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UnsafeFile("unsafe-archive", "A member is encrypted or compressed in an unusual way.")
+        if member.file_size > MAXIMUM_RATIO * max(member.compress_size, 1):
+            raise UnsafeFile("unsafe-archive", f"A member expands more than {MAXIMUM_RATIO} times.")
+    if sum(member.file_size for member in members) > MAXIMUM_TOTAL:
+        raise UnsafeFile("too-large", "The archive expands to more than 2 GiB.")
+    if archive.getinfo("schema.json").file_size > MAXIMUM_SCHEMA:
+        raise UnsafeFile("too-large", "schema.json is larger than 512 MiB.")
+
+
+def _schema(archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        schema = json.loads(archive.read("schema.json"))
+    except (ValueError, RecursionError) as problem:
+        raise UnsafeFile("malformed-model", "schema.json is no JSON.") from problem
+    if not isinstance(schema, dict) or schema.get("protocol") != 2:
+        raise UnsafeFile("malformed-model", "schema.json is not of skops protocol 2.")
+    return schema
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the schema that names a type, without recursion: depth is the file's choice."""
+    waiting = [schema]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if "__loader__" in item or "__class__" in item or "__module__" in item:
+                yield item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+
+
+def _require_listed(node: Mapping[str, Any]) -> None:
+    module, name, loader = (node.get(key) for key in ("__module__", "__class__", "__loader__"))
+    if not all(isinstance(part, str) for part in (module, name, loader)):
+        raise UnsafeFile("malformed-model", "An entry of schema.json names no type.")
+    in_family = any(module == family or module.startswith(family + ".") for family in _FAMILIES)
+    plain = (module == "builtins" and name in _PLAIN_BUILTINS) or (module == "numpy" and name in _PLAIN_NUMPY)
+    random = loader in ("RandomStateNode", "RandomGeneratorNode") and module.startswith("numpy.random")
+    sparse = loader == "SparseMatrixNode" and module.startswith("scipy.sparse")
+    other = (module, name) in {("collections", "defaultdict"), ("collections", "OrderedDict")}
+    wrong_door = loader not in _DOORS.get(f"{module}.{name}", (loader,))
+    wrong_door |= loader == "LossNode" and not module.startswith(_LOSSES)
+    wrong_door |= (loader == "FunctionNode") != (module == "numpy" and name in _FUNCTIONS)
+    plain |= loader == "FunctionNode"
+    if loader not in _LOADERS or wrong_door or not (in_family or plain or random or sparse or other):
+        raise UnsafeFile("unsafe-type", f"The file asks for {module}.{name} ({loader}), which is not on the list.")
+
+
+def _require_array(archive: zipfile.ZipFile, name: str) -> None:
+    """What the array's header announces must be exactly as large as what follows."""
+    with archive.open(name) as member:
+        try:
+            version = np.lib.format.read_magic(member)
+            reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+            shape, _, dtype = reader(member, max_header_size=MAXIMUM_HEADER)
+        except (ValueError, KeyError, SyntaxError) as problem:
+            raise UnsafeFile("malformed-model", "An array's header is not readable.") from problem
+        announced = dtype.itemsize
+        for length in shape:
+            announced *= length
+        size = archive.getinfo(name).file_size
+        if dtype.hasobject or announced < 0 or announced != size - member.tell():
+            raise UnsafeFile("unsafe-array", "An array announces another size than it has, or holds objects.")
+
+
+class _CheckedTree(TreeNode):
+    """A tree of scikit-learn, whose arrays are examined at the moment of being handed over.
+
+    An entry of schema.json may be replaced by another with the same id, so what the file shows is no proof; these very
+    objects are what `Tree.__setstate__` copies and follows unchecked.
+    """
+
+    def _construct(self) -> Any:
+        _require_tree(self.args.construct(), self.attrs.construct())
+        return super()._construct()
+
+
+class _CheckedObject(ObjectNode):
+    """The same for the trees of histogram boosting, which are plain objects."""
+
+    def _construct(self) -> Any:
+        if self.class_name == "TreePredictor":
+            _require_predictor(self.attrs.construct() if self.attrs is not None else None)
+        return super()._construct()
+
+
+NODE_TYPE_MAPPING[("TreeNode", PROTOCOL)] = _CheckedTree
+NODE_TYPE_MAPPING[("ObjectNode", PROTOCOL)] = _CheckedObject
+
+
+def _require_tree(arguments: Any, state: Any) -> None:
+    try:
+        columns, classes, outputs = arguments
+        count, depth, nodes, values = (state[key] for key in ("node_count", "max_depth", "nodes", "values"))
+    except (KeyError, TypeError, ValueError) as problem:
+        raise UnsafeFile("unsafe-tree", "A tree lacks its arrays.") from problem
+    if any(type(number) is not int for number in (columns, outputs, count, depth)) or any(
+        type(array) is not np.ndarray for array in (classes, nodes, values)
+    ):
+        raise UnsafeFile("unsafe-tree", "A tree's arrays are of another type than its library's.")
+    if not 0 < count <= MAXIMUM_NODES or not 0 <= depth <= MAXIMUM_DEPTH or not 0 < outputs <= 1_000:
+        raise UnsafeFile("too-large", "A tree is larger or deeper than can be accepted.")
+    if classes.shape != (outputs,) or classes.dtype.kind not in "iu" or classes.min() < 1:
+        raise UnsafeFile("unsafe-tree", "A tree's numbers of classes are not readable.")
+    if nodes.shape != (count,) or values.shape != (count, outputs, int(classes.max())):
+        raise UnsafeFile("unsafe-tree", "A tree's arrays differ in length.")
+    if not {"left_child", "right_child", "feature"} <= set(nodes.dtype.names or ()):
+        raise UnsafeFile("unsafe-tree", "A tree's nodes have no children.")
+    _require_children(nodes["left_child"], nodes["right_child"], nodes["feature"], columns)
+
+
+def _require_predictor(state: Any) -> None:
+    names = ("nodes", "raw_left_cat_bitsets", "binned_left_cat_bitsets")
+    if not isinstance(state, dict) or any(type(state.get(name)) is not np.ndarray for name in names):
+        raise UnsafeFile("unsafe-tree", "A tree lacks its arrays.")
+    nodes, raw, binned = (state[name] for name in names)
+    if nodes.ndim != 1 or not set(nodes.dtype.names or ()) >= _PREDICTOR_FIELDS:
+        raise UnsafeFile("unsafe-tree", "A tree's nodes have no children.")
+    if not 0 < len(nodes) <= MAXIMUM_NODES or any(sets.ndim != 2 or sets.shape[1:] != (8,) for sets in (raw, binned)):
+        raise UnsafeFile("unsafe-tree", "A tree's arrays have another shape than its library's.")
+    leaf = nodes["is_leaf"] != 0
+    chosen = nodes["bitset_idx"][~leaf & (nodes["is_categorical"] != 0)]
+    if np.any(chosen >= min(len(raw), len(binned))):
+        raise UnsafeFile("unsafe-tree", "A categorical split points outside the categories.")
+    left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
+    _require_children(left, right, nodes["feature_idx"], 1_000_000)
+
+
+def _require_children(left: np.ndarray, right: np.ndarray, feature: np.ndarray, columns: int) -> None:
+    inner = left != -1
+    ends = np.concatenate([left[inner], right[inner]])
+    if np.any(right[~inner] != -1) or np.any((ends < 1) | (ends >= len(left))):
+        raise UnsafeFile("unsafe-tree", "A child lies outside its tree.")
+    if np.any(np.bincount(ends, minlength=len(left))[1:] != 1):
+        raise UnsafeFile("unsafe-tree", "A node of a tree has more than one parent, or none.")
+    if np.any((feature[inner] < 0) | (feature[inner] >= columns)):
+        raise UnsafeFile("unsafe-tree", "A split names a column that does not exist.")
+    level, seen = np.array([0]), 0
+    while len(level) and seen <= len(left):
+        seen += len(level)
+        level = level[inner[level]]
+        level = np.concatenate([left[level], right[level]])
+    if seen != len(left):
+        raise UnsafeFile("unsafe-tree", "The nodes of a tree contain a cycle.")

@@ -1,0 +1,97 @@
+"""What a job inside the sandbox can be asked to do. Imported once, before any file is seen: imports are slow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from reports.formats.errors import Rejected, UnsafeFile, error
+from reports.formats.intake import finite_scores, value_errors
+from reports.formats.submission import Submission, open_submission
+from reports.measures import labels
+
+Params = Mapping[str, Any]
+Files = Mapping[str, BinaryIO]
+Report = Callable[[float, str], None]
+
+
+def intake(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """Is this submission what its manifest says? Facts about it, or Rejected with everything that is not so."""
+    report(0.1, "Opening the model and reading the tables")
+    try:
+        given = open_submission(params, files)
+    except UnsafeFile as unsafe:
+        raise Rejected([error("/model", unsafe.code, unsafe.detail)]) from unsafe
+    report(0.6, "Checking values and trying the model")
+    errors = value_errors(given)
+    if errors:
+        raise Rejected(errors)
+    return {
+        "rows": given.evaluation.n,
+        "features": list(given.features),
+        "classes": _classes(given),
+        "columns": {name: _described(column) for name, column in given.evaluation.columns.items()},
+        "reference_rows": given.reference.n if given.reference is not None else None,
+        "background_rows": given.background.n if given.background is not None else None,
+    }
+
+
+def _described(column: Any) -> dict[str, Any]:
+    missing = column.values < 0 if column.is_text else np.isnan(column.values)
+    kind = {"kind": "text" if column.is_text else "number", "missing": int(np.count_nonzero(missing))}
+    return kind | ({"levels": len(column.levels)} if column.is_text else {})
+
+
+def _classes(given: Submission) -> list[str] | None:
+    """The order of the probability columns: declared, else the model's, else the sorted labels."""
+    if given.manifest["task"] == "regression":
+        return None
+    if given.manifest.get("classes"):
+        return [labels.text(one) for one in given.manifest["classes"]]
+    if given.predictor is not None and given.predictor.classes:
+        return list(given.predictor.classes)
+    return list(labels.classes(given.manifest, given.evaluation)) if given.manifest.get("target") else None
+
+
+def predict(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """The tables and the scores on them; `raw_prediction` is the decided class where the submission brought it."""
+    report(0.05, "Reading the tables")
+    given = open_submission(params, files, tables=("reference",))
+    report(0.3, "Scoring the rows")
+    scores, decided, reference_scores = None, None, None
+    if given.predictions is not None:
+        scores, decided = given.predictions.scores, given.predictions.prediction
+    elif given.predictor is not None:
+        scores = finite_scores(given.predictor, given.evaluation, given.manifest)
+        if given.reference is not None:
+            report(0.7, "Scoring the reference")
+            reference_scores = finite_scores(given.predictor, given.reference, given.manifest)
+    return {
+        "evaluation": given.evaluation,
+        "scores": scores,
+        "raw_prediction": decided,
+        "reference": given.reference,
+        "reference_scores": reference_scores,
+        "classes": _classes(given),
+        "features": list(given.features),
+    }
+
+
+def predict_with(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """Another model's scores on these rows: its manifest, its file, this evaluation table."""
+    asked = {"features", "categorical_features", "categories", "task", "positive_class", "classes", "family"}
+    manifest = {key: value for key, value in params["manifest"].items() if key in asked}
+    report(0.1, "Opening the other model")
+    given = open_submission({**params, "manifest": manifest}, files, tables=())
+    if given.predictor is None:
+        raise Rejected([error("/model", "predictions-only", "A model known by its predictions scores no other rows.")])
+    return {"scores": finite_scores(given.predictor, given.evaluation, manifest)}
+
+
+WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
+    "intake": intake,
+    "predict": predict,
+    "predict_with": predict_with,
+}

@@ -1,0 +1,82 @@
+"""The audit log for readers: its events, and the signed tree head."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django_filters import FilterSet, filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.api import answers, scope, shapes
+from governance.api.authentication import Credential, caller
+from governance.api.views import CURSOR, PAGE_SIZE, ApiView, problems
+from governance.audit.errors import Refused
+from governance.audit.events import Action
+from governance.audit.models import AuditEvent
+from governance.audit.queries import checkpoint_now, events
+from governance.registry.visibility import STAFF
+
+
+class EventFilter(FilterSet):
+    """Half-open in time: from `after` on, up to but not including `before`."""
+
+    model = filters.CharFilter(field_name="model_slug")
+    candidate = filters.UUIDFilter()
+    actor = filters.UUIDFilter(field_name="actor_person")
+    action = filters.ChoiceFilter(choices=[(action.value, action.value) for action in Action])
+    after = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    before = filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+
+    class Meta:
+        model = AuditEvent
+        fields: list[str] = []
+
+
+FILTERS = [
+    OpenApiParameter("model", str, description="Slug."),
+    OpenApiParameter("candidate", OpenApiTypes.UUID),
+    OpenApiParameter("actor", OpenApiTypes.UUID, description="Id of the person."),
+    OpenApiParameter("action", str, enum=[action.value for action in Action]),
+    OpenApiParameter("after", OpenApiTypes.DATETIME),
+    OpenApiParameter("before", OpenApiTypes.DATETIME),
+]
+
+
+def _visible(by: Credential) -> QuerySet[AuditEvent]:
+    """Staff read the whole log; others, and tokens limited to models, the events of the models that they see."""
+    if by.models("read") is None and by.person.roles() & STAFF:
+        return events()
+    return events().filter(model_slug__in=scope.models(by, "read").values("slug"))
+
+
+class Events(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="The audit log, newest first",
+        parameters=[*FILTERS, CURSOR, PAGE_SIZE],
+        responses={200: shapes.EventAnswer(many=True), **problems(400, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        asked = EventFilter(request.query_params, queryset=_visible(caller(request)))
+        if not asked.is_valid():
+            raise ValidationError(asked.errors)
+        return self.listed(request, asked.qs, "-seq", answers.event)
+
+
+class Checkpoint(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="The signed tree head (C2SP checkpoint)",
+        responses={(200, "text/plain"): OpenApiTypes.STR, **problems(404)},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        note = checkpoint_now()
+        if not note:
+            raise Refused("empty-log", "The log has no event yet.", status=404)
+        return HttpResponse(note, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,100 @@
+"""Evidence documents, the matrix of explanations behind them, and the printed dossier."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import FileResponse, Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.api import answers, scope, shapes
+from governance.api.authentication import caller
+from governance.api.views import ApiView, problems
+from governance.audit.errors import Refused
+from governance.evidence.kinds import Kind
+from governance.evidence.models import Evidence
+from governance.registry import storage
+from governance.registry.models import Candidate
+from governance.registry.visibility import sees_rows
+from governance.release.models import Dossier
+
+PARQUET = "application/vnd.apache.parquet"
+QUESTIONS = ("perturbation", "output", "players", "class")
+
+
+def _judged(candidate: Candidate, kind: str) -> Evidence:
+    """The document that is judged: the first successful run. Raises Refused `not-computed` (404)."""
+    found = Evidence.objects.filter(candidate=candidate, kind=kind).order_by("run").first()
+    if found is None:
+        detail = f"There is no {kind} evidence of this candidate yet; its state stands in the candidate's `evidence`."
+        raise Refused("not-computed", detail, status=404)
+    return found
+
+
+class OneEvidence(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="One evidence document",
+        parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[kind.value for kind in Kind])],
+        responses={200: shapes.EvidenceAnswer, **problems(404)},
+    )
+    def get(self, request: Request, candidate: UUID, kind: str) -> Response:
+        one = scope.candidate_or_404(caller(request), "read", candidate)
+        if kind not in set(Kind):
+            raise Http404
+        return Response(answers.evidence(_judged(one, kind)))
+
+
+class ExplanationValues(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="The full matrix of one explanation, as Parquet",
+        description="Row-level values: for validators and the model's developers only, 404 for all others.",
+        parameters=[
+            OpenApiParameter(name, str, description="As in the document's `explanations`.") for name in QUESTIONS
+        ],
+        responses={(200, PARQUET): OpenApiTypes.BINARY, **problems(404)},
+    )
+    def get(self, request: Request, candidate: UUID) -> FileResponse:
+        by = caller(request)
+        one = scope.candidate_or_404(by, "read", candidate)
+        if not sees_rows(by.person, one.model):
+            raise Http404
+        document = answers.evidence(_judged(one, Kind.EXPLAINABILITY))
+        asked = {name: request.query_params[name] for name in QUESTIONS if name in request.query_params}
+        file = _file(document["provenance"].get("values", []), asked)
+        return FileResponse(
+            storage.open_blob(file), content_type=PARQUET, as_attachment=True, filename="values.parquet"
+        )
+
+
+def _file(values: list[dict[str, Any]], asked: dict[str, str]) -> str:
+    """The digest of the first file that fits the question. Raises Refused `no-such-explanation` (404)."""
+    for one in values:
+        if all(str(one.get(name, "")) == wanted for name, wanted in asked.items()):
+            return str(one["file"])
+    there = "; ".join(", ".join(str(one[name]) for name in QUESTIONS if one.get(name) is not None) for one in values)
+    detail = f"There is no such explanation; there are: {there or 'none'}."
+    raise Refused("no-such-explanation", detail, status=404)
+
+
+class OneDossier(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        summary="The newest printed dossier", responses={(200, "application/pdf"): OpenApiTypes.BINARY, **problems(404)}
+    )
+    def get(self, request: Request, candidate: UUID) -> FileResponse:
+        one = scope.candidate_or_404(caller(request), "read", candidate)
+        printed = Dossier.objects.filter(candidate=one).order_by("-number").first()
+        if printed is None:
+            raise Refused("not-printed", "No dossier of this candidate has been printed yet.", status=404)
+        name = f"{one.model.slug}-{one.version}-dossier-{printed.number}.pdf"
+        file = storage.open_blob(printed.file_digest)
+        return FileResponse(file, content_type="application/pdf", as_attachment=True, filename=name)

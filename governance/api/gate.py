@@ -1,0 +1,158 @@
+"""The deploy gate and what hangs on it. Nothing here turns an error into an allow."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from governance.api import scope, shapes
+from governance.api.authentication import Credential, caller
+from governance.api.views import ApiView, problems
+from governance.audit.errors import BadInput, Refused, fault
+from governance.registry.manifest import DIGEST
+from governance.release import gate
+
+logger = logging.getLogger(__name__)
+
+NOWHERE = ""
+"""A slug that no model has: asking for it costs what asking for an unknown one costs."""
+DENIALS_A_MINUTE = 600
+LATER = ("as_of", "nonce")
+ENVIRONMENT = OpenApiParameter("environment", str, required=True, description="One of the instance's environments.")
+
+
+def environment_of(request: Request) -> str:
+    """The environment asked about. Raises BadInput: missing, or not on the instance's list."""
+    known = settings.COUNTERSIGN_ENVIRONMENTS
+    asked = request.query_params.get("environment")
+    if not asked:
+        detail = f"Name the environment: {', '.join(known)}."
+        raise BadInput([fault("/environment", "required", detail)])
+    require_environment("/environment", asked)
+    return asked
+
+
+def require_environment(pointer: str, name: str) -> None:
+    known = settings.COUNTERSIGN_ENVIRONMENTS
+    if name not in known:
+        detail = f"{name[:60]!r} is no environment of this instance; there are {', '.join(known)}."
+        raise BadInput([fault(pointer, "unknown-environment", detail)])
+
+
+def _require_digest(pointer: str, value: str | None) -> None:
+    if value is not None and not DIGEST.fullmatch(value):
+        detail = f"{value[:80]!r} is no digest; write sha256: and 64 lower-case hexadecimal digits."
+        raise BadInput([fault(pointer, "malformed-digest", detail)])
+
+
+def _require_offered(request: Request) -> None:
+    """A question that is not answered yet is refused rather than passed over in silence."""
+    for name in LATER:
+        if name in request.query_params:
+            raise BadInput([fault(f"/{name}", "not-yet-offered", f"The question {name!r} is not answered yet.")])
+
+
+class Gate(ApiView):
+    required_scopes = {"GET": "gate"}
+
+    @extend_schema(
+        summary="May this very file run there now?",
+        description="200 only if it may. 503 when the service cannot decide: then too `allowed` is false.",
+        parameters=[
+            ENVIRONMENT,
+            OpenApiParameter("use", str, description="Asked for where the approval limits uses."),
+            OpenApiParameter("manifest", str, description="Digest of the manifest that will be in force."),
+        ],
+        responses={
+            200: shapes.GateAnswer,
+            403: shapes.GateAnswer,
+            429: shapes.GateAnswer,
+            503: shapes.GateAnswer,
+            **{status: one for status, one in problems(400).items() if status[0] != 403},
+        },
+    )
+    def get(self, request: Request, slug: str, digest: str) -> Response:
+        environment = environment_of(request)
+        manifest = request.query_params.get("manifest")
+        _require_digest("/digest", digest)
+        _require_digest("/manifest", manifest)
+        _require_offered(request)
+        by = caller(request)
+        answer = gate.ask(
+            model=slug if by.covers("gate", slug) else NOWHERE,
+            digest=digest,
+            environment=environment,
+            use=request.query_params.get("use"),
+            manifest_digest=manifest,
+        )
+        document = gate.document(replace(answer, model=slug), url=settings.COUNTERSIGN_URL)
+        if document["allowed"] is True and not document["reasons"]:
+            return Response(document)
+        wait = _too_many_denials(by)
+        if wait:
+            return Response(document, status=429, headers={"Retry-After": str(wait)})
+        return Response(document, status=403)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Whatever keeps the gate from deciding is 503 and a no."""
+        if isinstance(exc, APIException | Http404) or (isinstance(exc, Refused) and exc.status != 503):
+            return super().handle_exception(exc)
+        if not isinstance(exc, Refused):
+            logger.error("the gate could not decide", exc_info=exc)
+        return Response(_undecided(self.kwargs, self.request, exc), status=503, headers={"Retry-After": "5"})
+
+
+def _undecided(where: dict[str, Any], request: Request, error: Exception) -> dict[str, Any]:
+    reasons = (
+        [{"code": error.code, "detail": error.detail, "who": error.who, "url": None}]
+        if isinstance(error, Refused)
+        else []
+    )
+    return {
+        "allowed": False,
+        "model": where["slug"],
+        "digest": where["digest"],
+        "environment": request.GET.get("environment", ""),
+        "checked_at": None,
+        "reasons": reasons,
+        "approval": None,
+        "candidate": None,
+        "operating_point": None,
+        "recheck_by": None,
+    }
+
+
+def _too_many_denials(by: Credential) -> int:
+    """Seconds to wait where this token was denied too often in this minute, else 0. Only ever asked of a denial."""
+    minute, second = divmod(int(time.time()), 60)
+    key = f"gate-denials:{by.token.pk}:{minute}"
+    cache.add(key, 0, timeout=120)
+    return 60 - second if cache.incr(key) > DENIALS_A_MINUTE else 0
+
+
+class RollbackTarget(ApiView):
+    required_scopes = {"GET": "gate"}
+
+    @extend_schema(
+        summary="The newest other version that the gate allows there now",
+        parameters=[ENVIRONMENT],
+        responses={200: shapes.GateAnswer, **problems(400, 404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        environment = environment_of(request)
+        one = scope.model_or_404(caller(request), "gate", slug)
+        answer = gate.rollback_target(one.slug, environment)
+        if answer is None:
+            detail = f"No other version of {one.slug} may run in {environment} now."
+            raise Refused("no-rollback-target", detail, status=404)
+        return Response(gate.document(answer, url=settings.COUNTERSIGN_URL))

@@ -1,0 +1,281 @@
+"""The shapes of requests and answers, for parsing the former and for the OpenAPI schema of both. No rule is here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
+
+from governance.evidence.kinds import CAUSES, CheckState, JobState, Kind
+from governance.registry.models import TIERS
+from governance.review.models import OUTCOMES, SEVERITIES
+
+Text = serializers.CharField
+
+
+class Strict(serializers.Serializer[Any]):
+    """A request body; a key that it does not know is a fault that names it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            known = ", ".join(self.fields)
+            words = f"This key is unknown; there are {known}."
+            raise serializers.ValidationError(
+                {key[:60]: [ErrorDetail(words, code="unknown-key")] for key in unknown[:20]}
+            )
+        return super().to_internal_value(data)
+
+
+class Fault(serializers.Serializer[Any]):
+    pointer = Text(allow_blank=True)
+    code = Text()
+    detail = Text()
+
+
+class Problem(serializers.Serializer[Any]):
+    """RFC 9457."""
+
+    type = Text()
+    title = Text()
+    status = serializers.IntegerField()
+    detail = Text()
+    code = Text()
+    who = Text(required=False)
+    errors = Fault(many=True, required=False)
+
+
+class NewModel(Strict):
+    name = Text(max_length=200)
+    slug = serializers.SlugField(max_length=80, required=False, allow_blank=True)
+    purpose = Text(required=False, allow_blank=True, max_length=20_000)
+    team = Text(required=False, allow_blank=True, max_length=200)
+    owner = Text(required=False, allow_null=True, max_length=254, help_text="username or e-mail address")
+    developers = serializers.ListField(
+        child=Text(max_length=254), required=False, max_length=100, help_text="usernames or e-mail addresses"
+    )
+    origin = Text(required=False, allow_blank=True, max_length=200)
+    uses = serializers.ListField(child=Text(max_length=200), required=False, max_length=100)
+    risk_tier = serializers.ChoiceField(choices=TIERS)
+
+
+class ModelAnswer(serializers.Serializer[Any]):
+    slug = Text()
+    name = Text()
+    purpose = Text(allow_blank=True)
+    team = Text(allow_blank=True)
+    owner = Text(allow_null=True)
+    developers = serializers.ListField(child=Text())
+    origin = Text(allow_blank=True)
+    uses = serializers.ListField(child=Text())
+    risk_tier = serializers.ChoiceField(choices=TIERS)
+    confirmed_tier = serializers.ChoiceField(choices=TIERS, allow_null=True)
+    revision = serializers.IntegerField()
+    url = serializers.URLField()
+    candidates = serializers.URLField()
+
+
+class NewCandidate(serializers.Serializer[Any]):
+    """Multipart. One of `model` and `predictions`."""
+
+    manifest = Text(help_text='JSON, schema "candidate/1"; as a field or as a file')
+    model = serializers.FileField(required=False, help_text="ONNX, skops, XGBoost JSON or UBJ, LightGBM text")
+    evaluation = serializers.FileField(help_text="CSV or Parquet with labels, features and sensitive columns")
+    reference = serializers.FileField(required=False)
+    background = serializers.FileField(required=False)
+    predictions = serializers.FileField(required=False)
+
+
+class Artifact(serializers.Serializer[Any]):
+    digest = Text()
+    format = Text()
+    size = serializers.IntegerField()
+
+
+class SameArtifact(serializers.Serializer[Any]):
+    model = Text()
+    candidate = serializers.UUIDField()
+    outcome = Text()
+
+
+class Submitted(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    version = serializers.IntegerField()
+    url = serializers.URLField()
+    artifact = Artifact()
+    manifest_digest = Text()
+    stage = Text()
+    same_artifact = SameArtifact(many=True)
+
+
+class CandidateLine(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    model = Text()
+    version = serializers.IntegerField()
+    url = serializers.URLField()
+    stage = Text()
+    artifact = Artifact()
+    manifest_digest = Text()
+    submitted_at = serializers.DateTimeField()
+
+
+class PolicyLine(serializers.Serializer[Any]):
+    name = Text()
+    version = serializers.IntegerField()
+    digest = Text()
+
+
+class EvidenceLine(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    state = serializers.ChoiceField(choices=[state.value for state in JobState])
+    progress = serializers.FloatField()
+    digest = Text(allow_null=True)
+    url = serializers.URLField()
+    error = serializers.DictField(required=False)
+
+
+class CheckLine(serializers.Serializer[Any]):
+    key = Text()
+    title = Text()
+    state = serializers.ChoiceField(choices=[state.value for state in CheckState])
+    cause = serializers.ChoiceField(choices=CAUSES, allow_null=True)
+    value = serializers.JSONField(allow_null=True)
+    limit = serializers.JSONField(allow_null=True)
+    evidence = Text()
+
+
+class FindingLine(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    label = Text()
+    severity = serializers.ChoiceField(choices=SEVERITIES)
+    state = serializers.ChoiceField(choices=("open", "answered", "closed", "waived", "void"))
+    blocking = serializers.BooleanField()
+    title = Text()
+    check = Text(required=False)
+
+
+class SignatureLine(serializers.Serializer[Any]):
+    stage = Text()
+    seat = serializers.IntegerField(allow_null=True)
+    role = Text(allow_null=True)
+    outcome = serializers.ChoiceField(choices=OUTCOMES)
+    printed_name = Text()
+    signed_at = serializers.DateTimeField()
+    statement_digest = Text()
+    digest = Text()
+    counts = serializers.BooleanField()
+
+
+APPROVAL_STATES = ("not-begun", "active", "suspended", "revoked", "expired", "superseded", "lapsed")
+
+
+class ApprovalEnvironment(serializers.Serializer[Any]):
+    name = Text()
+    state = serializers.ChoiceField(choices=APPROVAL_STATES)
+
+
+class ApprovalLine(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=APPROVAL_STATES)
+    kind = Text()
+    valid_from = serializers.DateTimeField()
+    valid_until = serializers.DateTimeField()
+    environments = ApprovalEnvironment(many=True)
+    conditions = serializers.ListField(child=serializers.DictField())
+    overridden = serializers.ListField(child=serializers.DictField())
+    digest = Text()
+
+
+class CandidateAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    model = Text()
+    version = serializers.IntegerField()
+    stage = Text()
+    errors = Fault(many=True)
+    artifact = Artifact()
+    manifest_digest = Text()
+    manifest = serializers.DictField()
+    same_artifact = SameArtifact(many=True)
+    policy = PolicyLine()
+    tier = serializers.ChoiceField(choices=TIERS)
+    evidence = EvidenceLine(many=True)
+    checks = CheckLine(many=True)
+    findings = FindingLine(many=True)
+    signatures = SignatureLine(many=True)
+    approval = ApprovalLine(allow_null=True)
+    submitted_at = serializers.DateTimeField()
+
+
+class EvidenceAnswer(serializers.Serializer[Any]):
+    schema = Text()
+    digest = Text()
+    content = serializers.DictField()
+    provenance = serializers.DictField()
+    provenance_digest = Text()
+    cross_checks = serializers.ListField(child=serializers.DictField())
+    limitations = serializers.ListField(child=Text())
+
+
+class GateReason(serializers.Serializer[Any]):
+    code = Text()
+    detail = Text()
+    who = Text(allow_blank=True)
+    url = serializers.URLField(allow_null=True)
+
+
+class GateAnswer(serializers.Serializer[Any]):
+    allowed = serializers.BooleanField()
+    model = Text()
+    digest = Text()
+    environment = Text()
+    checked_at = serializers.DateTimeField(allow_null=True)
+    reasons = GateReason(many=True)
+    approval = serializers.DictField(allow_null=True)
+    candidate = serializers.URLField(allow_null=True)
+    operating_point = serializers.DictField(allow_null=True)
+    recheck_by = serializers.DateTimeField(allow_null=True)
+
+
+class NewDeployment(Strict):
+    model = Text(max_length=80)
+    digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}\Z", error_messages={"invalid": "This is no digest."})
+    environment = Text(max_length=60)
+    deployed_at = serializers.DateTimeField(required=False)
+    source = Text(required=False, allow_blank=True, max_length=2000)
+
+
+class DeploymentAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    model = Text()
+    digest = Text()
+    environment = Text()
+    deployed_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    allowed_when_deployed = serializers.BooleanField()
+    allowed_on_arrival = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.DictField())
+    candidate = serializers.URLField(allow_null=True)
+
+
+class EventActor(serializers.Serializer[Any]):
+    person = serializers.UUIDField(allow_null=True)
+    service_account = serializers.UUIDField(allow_null=True)
+    system = Text(allow_null=True)
+
+
+class EventSubject(serializers.Serializer[Any]):
+    type = Text()
+    id = Text()
+
+
+class EventAnswer(serializers.Serializer[Any]):
+    schema = Text()
+    seq = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    action = Text()
+    actor = EventActor()
+    subject = EventSubject()
+    model = Text(allow_null=True)
+    candidate = serializers.UUIDField(allow_null=True)
+    data = serializers.DictField()
+    request_id = Text(allow_null=True)
+    leaf = Text()

@@ -1,0 +1,30 @@
+"""Which address of the API leads where. Everything else below it is a 404 problem."""
+
+from django.urls import path, re_path
+
+from governance.api import audit, deployments, evidence, gate, inventory, openapi
+from governance.api.problems import nothing_here
+
+app_name = "api"
+
+urlpatterns = [
+    path("models/", inventory.Models.as_view(), name="models"),
+    path("models/<slug:slug>/", inventory.OneModel.as_view(), name="model"),
+    path("models/<slug:slug>/candidates/", inventory.Candidates.as_view(), name="candidates"),
+    path("models/<slug:slug>/rollback-target/", gate.RollbackTarget.as_view(), name="rollback-target"),
+    path("candidates/<uuid:candidate>/", inventory.OneCandidate.as_view(), name="candidate"),
+    path(
+        "candidates/<uuid:candidate>/evidence/explainability/values/",
+        evidence.ExplanationValues.as_view(),
+        name="explanation-values",
+    ),
+    path("candidates/<uuid:candidate>/evidence/<slug:kind>/", evidence.OneEvidence.as_view(), name="evidence"),
+    path("candidates/<uuid:candidate>/dossier/", evidence.OneDossier.as_view(), name="dossier"),
+    path("gate/<str:slug>/<str:digest>/", gate.Gate.as_view(), name="gate"),
+    path("deployments/", deployments.Deployments.as_view(), name="deployments"),
+    path("audit/events/", audit.Events.as_view(), name="events"),
+    path("audit/checkpoint", audit.Checkpoint.as_view(), name="checkpoint"),
+    path("schema/", openapi.Schema.as_view(), name="schema"),
+    path("docs/", openapi.Documentation.as_view(), name="docs"),
+    re_path(r"^.*\Z", nothing_here),
+]

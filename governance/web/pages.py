@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reports.charts import words
 from reports.charts.figure import Figure, Table
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict
@@ -174,6 +175,10 @@ class Scorecard:
     within: tuple[ScoreRow, ...]
     pending: str = ""
 
+    @property
+    def within_summary(self) -> str:
+        return words.plural(len(self.within), "check within limits", "checks within limits")
+
 
 @dataclass(frozen=True)
 class ChangeRow:
@@ -199,6 +204,10 @@ class Changes:
     quiet: tuple[ChangeRow, ...] = ()
     limitations: tuple[str, ...] = ()
     warning: str = ""
+
+    @property
+    def quiet_summary(self) -> str:
+        return words.plural(len(self.quiet), "figure without a clear difference", "figures without a clear difference")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,49 @@
+"""Charts: a stored document and a language in, one `Figure` out: title, sentence, SVG, table, alternative text.
+
+Standard library only. The page and the PDF call the same functions and differ in nothing but the style sheet.
+"""
+
+from reports.charts.comparison import comparison, deltas
+from reports.charts.data import columns_table, pairs_table, proxies_table, psi
+from reports.charts.explanations import explanations_table, gap_tables, importance
+from reports.charts.fairness import error_rates, predictions_by_group, rate_ratios, rate_table, selection_rates
+from reports.charts.figure import Column, Figure, KeyEntry, Table
+from reports.charts.marks import icon
+from reports.charts.performance import calibration, confusion, headline_table, lift, per_class_table
+from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
+from reports.charts.svg import Markup
+from reports.charts.verdicts import Verdict, of_check
+
+__all__ = [
+    "Column",
+    "Figure",
+    "KeyEntry",
+    "Markup",
+    "Table",
+    "Verdict",
+    "calibration",
+    "columns_table",
+    "common_scale",
+    "comparison",
+    "confusion",
+    "deltas",
+    "difference_bar",
+    "error_rates",
+    "explanations_table",
+    "gap_tables",
+    "headline_table",
+    "icon",
+    "importance",
+    "interval_bar",
+    "lift",
+    "limit_words",
+    "of_check",
+    "pairs_table",
+    "per_class_table",
+    "predictions_by_group",
+    "proxies_table",
+    "psi",
+    "rate_ratios",
+    "rate_table",
+    "selection_rates",
+]

@@ -26,7 +26,7 @@ def figure(value: float | None, *, digits: int | None = None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     size = abs(value)
-    if digits is None and 0 < size < 0.001:
+    if digits is None and 0 < size < 0.01:
         return _small(value)
     return f"{value:,.{_decimals(size) if digits is None else digits}f}".replace("-", "−")
 
@@ -39,8 +39,14 @@ def _decimals(size: float) -> int:
 
 
 def _small(value: float) -> str:
-    text = f"{value:.2g}" if abs(value) < 1e-5 else f"{value:.5f}".rstrip("0")
-    return text.replace("e-0", "e-").replace("-", "−")
+    """Three significant digits, so that small rates do not all read alike."""
+    if abs(value) < 1e-5:
+        return f"{value:.2g}".replace("e-0", "e-").replace("-", "−")
+    return f"{value:.{2 - _exponent(value)}f}".replace("-", "−")
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value)))
 
 
 def figure_beside(value: float | None, limit: float | None) -> str:
@@ -64,7 +70,15 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     joint = " to " if low < 0 or high < 0 else "–"
-    return f"{figure(low)}{joint}{figure(high)}"
+    digits = _digits_of(max(abs(low), abs(high)))
+    return f"{figure(low, digits=digits)}{joint}{figure(high, digits=digits)}"
+
+
+def _digits_of(size: float) -> int:
+    """As many decimals as the larger of two figures gets, so that both read alike."""
+    if not math.isfinite(size):
+        return 3
+    return min(2 - _exponent(size), 10) if 0 < size < 0.01 else _decimals(size)
 
 
 def signed(value: float | None) -> str:

@@ -1,0 +1,136 @@
+"""Figures drawn from a data document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports.charts import svg, words
+from reports.charts.figure import Column, Figure, Table, table_of
+from reports.charts.forest import limit_line, ticks
+from reports.charts.rows import plain
+from reports.charts.scale import Scale, spanning
+from reports.charts.svg import Markup, axis_line, box, chart, grid_line, join, text
+from reports.charts.verdicts import Verdict
+from reports.charts.words import ENGLISH, estimate, figure, require_language
+
+Content = Mapping[str, Any]
+Feature = Mapping[str, Any]
+
+MOST = 20
+_TOP, _ROW = 26, 38
+SHIFTED = 0.1
+
+
+def columns_of(content: Content) -> list[Feature]:
+    """The document's columns as a list of objects with `name`, however it keys them."""
+    given = content.get("columns") or content.get("features") or ()
+    if isinstance(given, Mapping):
+        return [{"name": name, **figures} for name, figures in given.items()]
+    return list(given)
+
+
+def psi(content: Content, *, limit: float = SHIFTED, language: str = ENGLISH) -> Figure:
+    """How far each column has shifted from reference to evaluation, the furthest first."""
+    require_language(language)
+    known = [one for one in columns_of(content) if _psi(one) is not None]
+    known.sort(key=lambda one: -(_psi(one) or 0))
+    sentence = _sentence(known, len(columns_of(content)), limit)
+    further = (f"Drawn are the first {MOST} of {len(known)} columns.",) if len(known) > MOST else ()
+    return Figure(
+        key="psi",
+        title="Shift of columns",
+        subtitle="population stability index, reference against evaluation",
+        sentence=sentence,
+        svg=_chart(known[:MOST], limit, sentence) if known else Markup(""),
+        table=columns_table(content),
+        alt=sentence,
+        further=further,
+    )
+
+
+def _psi(one: Feature) -> float | None:
+    return estimate(one.get("psi"))[0]
+
+
+def _sentence(known: Sequence[Feature], columns: int, limit: float) -> str:
+    if not known:
+        return "No shift can be computed: there is no reference to hold the evaluation against."
+    shifted = [one for one in known if (_psi(one) or 0) > limit]
+    first = f"{known[0]['name']}, {figure(_psi(known[0]))}"
+    if not shifted:
+        return f"No column of {columns} has shifted by more than {plain(limit)}; the largest shift is {first}."
+    number = words.plural(len(shifted), "column", "columns")
+    return f"{number} of {columns} shifted by more than {plain(limit)}; the furthest is {first}."
+
+
+def _chart(known: Sequence[Feature], limit: float, sentence: str) -> Markup:
+    scale = spanning([_psi(one) for one in known], at_least=(0, limit * 1.2))
+    bottom = _TOP + _ROW * len(known)
+    parts = [box(scale.at(limit), _TOP, 100 - scale.at(limit), bottom - _TOP, css="ch-zone", fill=svg.ZONE)]
+    parts += [grid_line(scale.at(tick), _TOP, bottom) for tick in scale.ticks()]
+    parts.append(limit_line(scale.at(limit), _TOP - 8, bottom))
+    anchor = "start" if scale.at(limit) < 12 else "end" if scale.at(limit) > 88 else "middle"
+    parts.append(text(scale.at(limit), 12, f"limit {plain(limit)}", css="ch-limit-t", anchor=anchor))
+    parts += [_bar(one, scale, limit, _TOP + _ROW * index) for index, one in enumerate(known)]
+    parts += [axis_line(bottom), ticks(scale, bottom + 17)]
+    return chart(
+        "psi",
+        bottom + 28,
+        *parts,
+        title="Population stability index of each column",
+        description=f"{sentence} All figures are in the table.",
+    )
+
+
+def _bar(one: Feature, scale: Scale, limit: float, top: float) -> Markup:
+    value = _psi(one) or 0
+    css, fill = ("pt-out", svg.OUT) if value > limit else ("bar-mid", svg.MIDDLE)
+    return join(
+        [
+            text(0, top + 16, svg.lines(str(one["name"]), 44, most=1)[0], css="lab", shift=6),
+            text(99, top + 16, figure(value), css="val", anchor="end"),
+            box(0, top + 22, max(scale.at(value), 0.3), 10, css=css, fill=fill),
+        ]
+    )
+
+
+def columns_table(content: Content) -> Table:
+    rows: list[tuple[str | Verdict, ...]] = [
+        (
+            str(one["name"]),
+            words.share(estimate(one.get("missing_rate"))[0]),
+            words.count(one.get("distinct")),
+            figure(_psi(one)),
+            figure(estimate(one.get("vif"))[0]),
+        )
+        for one in columns_of(content)
+    ]
+    columns = (
+        Column("Column", numeric=False),
+        Column("Missing"),
+        Column("Distinct values"),
+        Column("PSI"),
+        Column("VIF"),
+    )
+    return table_of(columns, rows, caption="Submitted columns", what="columns")
+
+
+def pairs_table(content: Content) -> Table:
+    """Pairs of columns that nearly say the same."""
+    rows: list[tuple[str | Verdict, ...]] = [
+        (str(one["a"]), str(one["b"]), figure(estimate(one["correlation"])[0]))
+        for one in content.get("correlated_pairs") or ()
+    ]
+    columns = (Column("Column", numeric=False), Column("With", numeric=False), Column("Correlation"))
+    return table_of(columns, rows, caption="Pairs correlated above 0.7", what="pairs")
+
+
+def proxies_table(content: Content) -> Table:
+    """Columns that stand in for a sensitive one."""
+    rows: list[tuple[str | Verdict, ...]] = [
+        (str(one["feature"]), str(one["sensitive_feature"]), figure(estimate(one["association"])[0]))
+        for one in content.get("proxies") or ()
+    ]
+    columns = (Column("Column", numeric=False), Column("Sensitive column", numeric=False), Column("Association"))
+    return table_of(columns, rows, caption="Association of columns with sensitive ones", what="pairs")

@@ -1,0 +1,272 @@
+"""What tests share: databases that can be committed to, a broker, a zygote, a browser; and nothing skipped in silence.
+
+A test that cannot run because part of the machine is absent skips with `missing(...)`. The run then fails, unless
+`--allow-missing` names the part. Run through `script/test`, which provides both engines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+MISSING = "MISSING: "
+DATABASE_FIXTURES = {"db", "committed_db", "transactional_db", "django_db_setup", "served"}
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def missing(part: str, reason: str) -> NoReturn:
+    """Skip: this part of the machine is absent. Makes the whole run fail unless it is allowed to be."""
+    pytest.skip(f"{MISSING}{part}: {reason}")
+
+
+# --- options, selection, accounting --------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("countersign")
+    group.addoption("--slow", action="store_true", help="also run tests marked slow")
+    group.addoption("--database-only", action="store_true", help="only tests that use the database")
+    group.addoption("--allow-missing", action="append", default=[], metavar="PART", help="a part that may be absent")
+    group.addoption("--totals", type=Path, help="write the counts of outcomes to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Accounting(config), "countersign-accounting")
+    folder = Path(tempfile.mkdtemp(prefix="countersign-test-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    _use_data_folder(folder)
+
+
+def _use_data_folder(folder: Path) -> None:
+    """Point this process, and the processes that tests start, at a data folder of their own."""
+    from django.conf import settings
+
+    from governance.audit.checkpoint import create_key
+    from governance.project import broker
+
+    for name in ("blobs", "keys"):
+        (folder / name).mkdir(mode=0o700)
+    settings.DATA_DIR = folder
+    settings.COUNTERSIGN_BLOBS = folder / "blobs"
+    settings.COUNTERSIGN_CHECKPOINT_KEY = str(folder / "keys" / "checkpoint.pem")
+    settings.REDIS_URL = broker.redis_url(folder)
+    create_key(Path(settings.COUNTERSIGN_CHECKPOINT_KEY))
+    os.environ.update(
+        COUNTERSIGN_DATA=str(folder),
+        COUNTERSIGN_CHECKPOINT_KEY=settings.COUNTERSIGN_CHECKPOINT_KEY,
+        COUNTERSIGN_SECRET_KEY=settings.SECRET_KEY,
+        REDIS_URL=settings.REDIS_URL,
+        ORT_DISABLE_TELEMETRY="1",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    dropped = [item for item in items if not _wanted(config, item)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in set(dropped)]
+
+
+def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
+    if item.get_closest_marker("slow") and not config.getoption("slow"):
+        return False
+    if not config.getoption("database_only"):
+        return True
+    return bool(DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))) or bool(
+        item.get_closest_marker("django_db")
+    )
+
+
+class Accounting:
+    """Counts outcomes, and fails a run in which something was missing without leave."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.counts: Counter[str] = Counter()
+        self.absent: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            self.counts["failed" if report.failed else report.outcome] += 1
+        reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+        _, found, what = reason.partition(MISSING)
+        if found and what.split(":")[0] not in self.config.getoption("allow_missing"):
+            self.absent.setdefault(what, report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.counts["failed"] += report.failed
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(self.config, "workerinput"):
+            return
+        if self.absent and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if path := self.config.getoption("totals"):
+            path.write_text(json.dumps({**self.counts, "missing": sorted(self.absent)}))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for what, test in self.absent.items():
+            terminalreporter.write_line(f"{MISSING}{what} ({test} and perhaps others did not run)", red=True)
+
+
+# --- databases -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CommittedDatabase:
+    """A database of one test alone, for this process and for others (`url` as DATABASE_URL)."""
+
+    name: str
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "DATABASE_URL": self.url}
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite's test database is a file, as in production: one in memory knows neither WAL nor a second process."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    else:
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> Iterator[CommittedDatabase]:
+    """A copy of the migrated database that the test may commit to. (Facts cannot be flushed away afterwards.)"""
+    from django.db import connection, connections
+
+    settings = connection.settings_dict
+    template = settings["NAME"]
+    with django_db_blocker.unblock():
+        connections.close_all()
+        copy = _copy(template, settings, tmp_path)
+        settings["NAME"] = copy.name
+        try:
+            yield copy
+        finally:
+            connections.close_all()
+            settings["NAME"] = template
+            _drop(copy.name, settings)
+
+
+def _copy(template: str, settings: dict[str, Any], folder: Path) -> CommittedDatabase:
+    if settings["ENGINE"].endswith("sqlite3"):
+        path = folder / "committed.sqlite3"
+        with sqlite3.connect(template) as source, sqlite3.connect(path) as target:
+            source.backup(target)
+        source.close()
+        target.close()
+        return CommittedDatabase(str(path), f"sqlite:///{path}")
+    name = f"committed_{uuid.uuid4().hex[:12]}"
+    _execute(settings, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    user = f"{settings['USER']}:{settings['PASSWORD']}@" if settings["USER"] else ""
+    return CommittedDatabase(name, f"postgres://{user}{settings['HOST']}:{settings['PORT'] or 5432}/{name}")
+
+
+def _drop(name: str, settings: dict[str, Any]) -> None:
+    if settings["ENGINE"].endswith("sqlite3"):
+        return  # it goes with the test's folder
+    _execute(settings, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _execute(settings: dict[str, Any], statement: str) -> None:
+    import psycopg
+
+    where = {
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+    }
+    with psycopg.connect(dbname="postgres", autocommit=True, **{k: v for k, v in where.items() if v}) as connection:
+        connection.execute(statement)
+
+
+# --- the broker, the sandbox, the browser --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """A real broker on a private socket, the one that this process's tasks are sent to; yields its address."""
+    from django.conf import settings
+
+    from governance.project import broker as embedded
+    from governance.project.parent_death import die_with_parent
+
+    folder = Path(settings.DATA_DIR)
+    embedded.prepare(folder)
+    server = subprocess.Popen(embedded.command(folder), stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)  # noqa: PLW1509
+    try:
+        embedded.wait_until_it_answers(embedded.socket_path(folder))
+        yield settings.REDIS_URL
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Any]:
+    """The one zygote of the session, warm; it knows the attacks beside the real work."""
+    from tests.sandbox.conftest import make_zygote
+
+    with make_zygote() as one:
+        one.wait_warm(120)
+        yield one
+
+
+@pytest.fixture
+def served(committed_db: CommittedDatabase) -> Iterator[str]:
+    """The pages and the API over HTTP, in this process, on a database of this test; yields the address."""
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+    from django.test.testcases import LiveServerThread
+
+    server = LiveServerThread("127.0.0.1", StaticFilesHandler, connections_override={})
+    server.daemon = True
+    server.start()
+    server.is_ready.wait()
+    if server.error:
+        raise server.error
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """The system's Chromium for pytest-playwright's `page`."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if program is None:
+        missing("browser", "no Chromium on the PATH; apt-get install chromium")
+    # Playwright keeps an event loop on this thread, which Django takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    unprivileged = os.geteuid() != 0
+    return {"executable_path": program, "args": [] if unprivileged else ["--no-sandbox"]}
+
+
+def wait_for(condition: Any, *, seconds: float, what: str) -> Any:
+    """The condition's first true value; AssertionError naming `what` where it stays false."""
+    until = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
+        time.sleep(0.05)
+    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Subquery
 
@@ -34,29 +35,27 @@ def sound_tree() -> tuple[CompactRange, datetime | None]:
 
     Head and last event are read in one statement: they are of one moment even where no lock is held.
     """
-    last = AuditEvent.objects.order_by("-seq")
-    row = (
-        AuditHead.objects.filter(pk=1)
-        .annotate(**{f"last_{name}": Subquery(last.values(name)[:1]) for name in ("seq", "body", "leaf", "at")})
-        .first()
-    )
+    newest = AuditEvent.objects.order_by("-seq")
+    last = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("seq", "body", "leaf", "at")}
+    row: Any = AuditHead.objects.filter(pk=1).annotate(**last).values().first()
     if row is None:
         raise UnsoundLog("the log has no head")
-    if row.size == 0 and row.last_seq is None and not row.note:
+    size, seq, at = row["size"], row["last_seq"], row["last_at"]
+    if size == 0 and seq is None and not row["note"]:
         return CompactRange(), None
-    if row.last_seq != row.size - 1:
-        raise UnsoundLog(f"the head counts {row.size} events, the last one is number {row.last_seq}")
-    leaf = leaf_hash(row.last_body.encode())
-    if leaf != bytes(row.last_leaf):
-        raise UnsoundLog(f"event {row.last_seq} was altered")
-    return _signed_tree(row, leaf), row.last_at
+    if seq != size - 1:
+        raise UnsoundLog(f"the head counts {size} events, the last one is number {seq}")
+    leaf = leaf_hash(row["last_body"].encode())
+    if leaf != bytes(row["last_leaf"]):
+        raise UnsoundLog(f"event {seq} was altered")
+    return _signed_tree(size, bytes(row["range_before"]), row["note"], leaf), at
 
 
-def _signed_tree(head: AuditHead, leaf: bytes) -> CompactRange:
+def _signed_tree(size: int, range_before: bytes, note: str, leaf: bytes) -> CompactRange:
     """The tree of the head with its last leaf, where the note signs just that. Raises UnsoundLog."""
     try:
-        tree = CompactRange.from_bytes(head.size - 1, bytes(head.range_before))
-        signed = checkpoint.opened(head.note)
+        tree = CompactRange.from_bytes(size - 1, range_before)
+        signed = checkpoint.opened(note)
     except (NoteError, ValueError) as error:
         raise UnsoundLog(f"the head of the log does not verify: {error}") from error
     tree.append(leaf)

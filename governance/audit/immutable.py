@@ -9,6 +9,7 @@ around it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -40,13 +41,8 @@ class TriggersMissing(RuntimeError):
 
 def fact_tables() -> dict[str, str]:
     """Every table whose rows are facts, with its primary key column; the join tables of facts are among them."""
-    guarded = [
-        model
-        for model in apps.get_models(include_auto_created=True)
-        if not model._meta.proxy
-        and (model in LOG_TABLES or issubclass(model, Fact) or issubclass(model._meta.auto_created or object, Fact))
-    ]
-    return {model._meta.db_table: model._meta.pk.column for model in guarded}
+    guarded = [model._meta for model in apps.get_models(include_auto_created=True) if _is_fact(model)]
+    return {meta.db_table: str(meta.pk.column) for meta in guarded if not meta.proxy}
 
 
 def expected_triggers(connection: BaseDatabaseWrapper) -> list[triggers.Trigger]:
@@ -88,7 +84,7 @@ def install_after_migrate(*, using: str, **_: Any) -> None:
     install_triggers(connections[using])
 
 
-def check_triggers(*, databases: list[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
+def check_triggers(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
     """System check with a database at hand; a warning only, since `migrate` runs it too and is the cure."""
     return [
         checks.Warning(
@@ -100,6 +96,12 @@ def check_triggers(*, databases: list[str] | None = None, **_: Any) -> list[chec
         if AuditHead._meta.db_table in connections[alias].introspection.table_names()
         for name in missing_triggers(connections[alias])
     ]
+
+
+def _is_fact(model: type[models.Model]) -> bool:
+    """Facts, the log, and the join tables that Django makes for facts."""
+    maker: Any = model._meta.auto_created  # the model that a join table was made for; False for all others
+    return model in LOG_TABLES or issubclass(maker or model, Fact)
 
 
 def _without_recursion(connection: BaseDatabaseWrapper) -> list[str]:

@@ -119,7 +119,7 @@ def write_checkpoint() -> AuditCheckpoint | None:
 def _extend(before: CompactRange, event: AuditEvent) -> None:
     """Sign the root that includes `event` and move the head on; keep the first checkpoint and the large subtrees."""
     range_before = before.to_bytes()
-    completed = before.append(event.leaf)
+    completed = before.append(bytes(event.leaf))
     note = checkpoint.signed(before.size, before.root())
     moved = AuditHead.objects.filter(pk=1, size=event.seq).update(
         size=before.size, range_before=range_before, note=note

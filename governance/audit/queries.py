@@ -92,14 +92,11 @@ def subtree_hash(level: int, position: int) -> bytes:
     width = 1 << level - stored
     span = (position * width, (position + 1) * width)
     if stored == 0:
-        rows = AuditEvent.objects.filter(seq__gte=span[0], seq__lt=span[1]).order_by("seq").values_list("leaf")
+        leaves = AuditEvent.objects.filter(seq__gte=span[0], seq__lt=span[1]).order_by("seq")
+        hashes = [bytes(leaf) for leaf in leaves.values_list("leaf", flat=True)]
     else:
-        rows = (
-            AuditSubtree.objects.filter(level=stored, position__gte=span[0], position__lt=span[1])
-            .order_by("position")
-            .values_list("hash")
-        )
-    hashes = [bytes(value) for (value,) in rows]
+        subtrees = AuditSubtree.objects.filter(level=stored, position__gte=span[0], position__lt=span[1])
+        hashes = [bytes(value) for value in subtrees.order_by("position").values_list("hash", flat=True)]
     if len(hashes) != width:
         raise ValueError(f"the log lacks hashes of level {stored} between {span[0]} and {span[1]}")
     return merkle.perfect_root(hashes)
@@ -124,11 +121,11 @@ def records(before: int) -> Iterator[Record]:
         repeated = {
             "at": None if at is None else timestamp(at),
             "action": action,
-            "actor.person": None if person is None else str(person),
+            "person": None if person is None else str(person),
             "model": model or None,
             "candidate": None if candidate is None else str(candidate),
-            "subject.type": subject_type,
-            "subject.id": subject_id,
+            "subject_type": subject_type,
+            "subject_id": subject_id,
         }
         yield Record(seq, body, bytes(leaf), repeated)
 

@@ -23,10 +23,11 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.headers.get(HEADER, "")
-        token = request_id.set(given if _USABLE.fullmatch(given) else str(uuid.uuid4()))
+        this = given if _USABLE.fullmatch(given) else str(uuid.uuid4())
+        token = request_id.set(this)
         try:
             response = self.get_response(request)
-            response[HEADER] = request_id.get()
+            response[HEADER] = this
             return response
         finally:
             request_id.reset(token)

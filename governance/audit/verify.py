@@ -8,9 +8,9 @@ events it happened; the report then names the first of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from governance.audit.merkle import CompactRange, leaf_hash
 from governance.audit.signed_note import Checkpoint, NoteError, VerifierKey, open_note
@@ -18,14 +18,13 @@ from governance.audit.signed_note import Checkpoint, NoteError, VerifierKey, ope
 SCHEMA = "event/1"
 
 
-@dataclass(frozen=True)
-class Record:
-    """An event as it is stored. `columns` are the search columns beside the body, where there are any."""
+class Record(NamedTuple):
+    """An event as it is stored. `columns` are the search columns beside the body, as `repeated` names them."""
 
     seq: int
     body: str
     leaf: bytes
-    columns: Mapping[str, str | None] = field(default_factory=dict)
+    columns: dict[str, str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,9 +114,9 @@ class Verifier:
         if at < self._last_at:
             raise BadLog(seq, "time-goes-back", f"event {seq} of {at} stands after one of {self._last_at}")
         self._last_at = at
-        for column, value in record.columns.items():
-            if value != _said(body, column):
-                raise BadLog(seq, "altered", f"event {seq}: the column {column} does not say what the event says")
+        if record.columns is not None and record.columns != (said := repeated(body)):
+            wrong = ", ".join(name for name, value in said.items() if record.columns[name] != value)
+            raise BadLog(seq, "altered", f"event {seq}: its search columns do not say what it says: {wrong}")
 
 
 def verify_export(
@@ -224,12 +223,18 @@ def _parsed(text: str | bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _said(body: Mapping[str, Any], column: str) -> str | None:
-    """What the body says where `column` repeats it: a path such as `actor.person`."""
-    value: Any = body
-    for part in column.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return None if value is None else str(value)
+def repeated(body: dict[str, Any]) -> dict[str, str | None]:
+    """What the search columns beside a body must say."""
+    actor, subject = body.get("actor"), body.get("subject")
+    return {
+        "at": body.get("at"),
+        "action": body.get("action"),
+        "person": actor.get("person") if isinstance(actor, dict) else None,
+        "model": body.get("model"),
+        "candidate": body.get("candidate"),
+        "subject_type": subject.get("type") if isinstance(subject, dict) else None,
+        "subject_id": subject.get("id") if isinstance(subject, dict) else None,
+    }
 
 
 def _line(entry: dict[str, Any]) -> str:

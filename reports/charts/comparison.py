@@ -17,7 +17,7 @@ from reports.charts.words import ENGLISH, estimate, figure, require_language
 
 Content = Mapping[str, Any]
 
-MOST = 24
+MOST = 16
 _HIGHER_IS_BETTER = frozenset({"roc_auc", "gini", "ks", "average_precision", "accuracy", "macro_f1", "r2"})
 _LOWER_IS_BETTER = frozenset({"brier", "log_loss", "rmse", "mae", "mean_deviance"})
 _GROUP_FIGURES = {

@@ -11,8 +11,8 @@ from reports.charts.scale import Scale
 from reports.charts.svg import Markup, aside, axis_line, beside, box, chart, grid_line, join, text, vertical
 from reports.charts.verdicts import Verdict
 
-MOST = 24
-_TOP, _BOTTOM, _LABEL_WIDTH = 26, 30, 34
+MOST = 16
+_TOP, _BARE_TOP, _BOTTOM, _LABEL_WIDTH = 26, 4, 30, 34
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ def forest(key: str, lines: Sequence[Line], scale: Scale, guides: Guides, *, tit
     """The chart of at most `MOST` lines; the caller says which were left out."""
     shown = lines[:MOST]
     heights = [_height(line) for line in shown]
-    bottom = _TOP + sum(heights)
-    parts = [_ground(scale, guides, bottom)]
-    y = float(_TOP)
+    top = _BARE_TOP if guides.limit is None and guides.even is None else _TOP
+    bottom = top + sum(heights)
+    parts = [_ground(scale, guides, top, bottom)]
+    y = float(top)
     for index, (line, height) in enumerate(zip(shown, heights, strict=True)):
         if index:
             parts.append(svg.horizontal(0, 100, y, css="ch-grid", stroke=svg.GRID))
@@ -58,8 +59,8 @@ def _height(line: Line) -> int:
     return 34 + 16 * len(svg.lines(line.name, _LABEL_WIDTH))
 
 
-def _ground(scale: Scale, guides: Guides, bottom: float) -> Markup:
-    parts = [grid_line(scale.at(tick), _TOP, bottom) for tick in scale.ticks()]
+def _ground(scale: Scale, guides: Guides, top: float, bottom: float) -> Markup:
+    parts = [grid_line(scale.at(tick), top, bottom) for tick in scale.ticks()]
     if guides.even is not None and scale.holds(guides.even):
         parts.append(vertical(scale.at(guides.even), _TOP, bottom, css="ch-even", stroke=svg.LINE))
     if guides.limit is not None and scale.holds(guides.limit):

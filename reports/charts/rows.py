@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from statistics import median
 from typing import Literal
 
 from reports.charts import marks, svg, words
@@ -60,13 +61,14 @@ def difference_bar(value: float | None, low: float | None, high: float | None, *
 def common_scale(rows: Iterable[tuple[float | None, float | None, float | None, Limit]]) -> Scale:
     """The scale for rows of value, low, high and limit.
 
-    It holds all values and limits. Intervals count too, but may not stretch it to more than three times that: one
-    tiny group would squeeze all others, and a bar without an end mark says that it goes on.
+    It holds all values and limits, and intervals as far as they are no wider than is common here: one tiny group would
+    squeeze all others. A bar without an end mark says that it goes on.
     """
     rows = list(rows)
     core = [value for value, *_ in rows] + [one for *_, limit in rows for one in _limits(limit)]
     inner = spanning(core, pad=0.1)
-    reach = inner.high - inner.low
+    widths = [high - low for _, low, high, _ in rows if low is not None and high is not None]
+    reach = max(inner.high - inner.low, 1.5 * median(widths) if widths else 0)
     ends = [
         min(max(end, inner.low - reach), inner.high + reach)
         for _, low, high, _ in rows
@@ -104,7 +106,7 @@ def limit_words(limit: Limit, direction: Direction) -> str:
     if limit is None:
         return ""
     if isinstance(limit, tuple):
-        return words.interval(*limit)
+        return f"{plain(limit[0])}{' to ' if limit[0] < 0 else '–'}{plain(limit[1])}"
     return f"{ {'at-least': '≥ ', 'at-most': '≤ '}.get(direction, '') }{plain(limit)}"
 
 

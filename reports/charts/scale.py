@@ -64,7 +64,8 @@ def spanning(values: Iterable[float | None], *, at_least: tuple[float, float] | 
     margin = (high - low) * pad or (abs(high) * 0.1 if low == high else 0)
     low, high = low - margin, high + margin
     step = nice_step((high - low) / 5 or 1)
-    return Scale(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step)
+    first, last = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return Scale(min(first, *finite), max(last, *finite))
 
 
 def symmetric(values: Iterable[float | None]) -> Scale:

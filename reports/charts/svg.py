@@ -144,14 +144,17 @@ def box(
     )
 
 
+_LOOKS: dict[str, dict[str, object]] = {
+    "lab": {"fill": INK, "font_size": 13},
+    "val": {"fill": INK, "font_size": 13, "font_weight": 600},
+    "dim": {"fill": INK_3},
+    "ch-limit-t": {"fill": OUT},
+}
+
+
 def text(x: float, y: float, words: str | Markup, *, css: str = "", anchor: str = "start", shift: float = 0) -> Markup:
     """A line of text. `css`: lab (13 px, ink), val (13 px, strong), dim, ch-limit-t, or nothing for axis labels."""
-    looks = {
-        "lab": {"fill": INK, "font_size": 13},
-        "val": {"fill": INK, "font_size": 13, "font_weight": 600},
-        "dim": {"fill": INK_3},
-        "ch-limit-t": {"fill": OUT},
-    }.get(css, {})
+    looks = _LOOKS.get(css, {})
     classes = " ".join(name for name in (css, {"end": "end", "middle": "mid"}.get(anchor, "")) if name)
     return element(
         "text",
@@ -181,7 +184,8 @@ def lines(words: str, width: int, most: int = 3) -> list[str]:
 
     Beyond `most` lines the last ends in an ellipsis; the table beside a chart has names in full.
     """
-    rest, cut = " ".join(_UNSAYABLE.sub("\ufffd", words).split()), []
+    rest = " ".join(_UNSAYABLE.sub("\ufffd", words).split())
+    cut: list[str] = []
     while rest and len(cut) < most:
         if len(rest) <= width:
             cut.append(rest)

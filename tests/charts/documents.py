@@ -1,0 +1,141 @@
+"""Documents as the evidence stores them, small and made up, to be spoilt one figure at a time."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+HOSTILE = "</text><script>alert(1)</script>&\"'\x00\ud800"
+
+
+def estimate(value: float | None, spread: float = 0.1) -> dict[str, float | None]:
+    if value is None:
+        return {"value": None, "low": None, "high": None}
+    return {"value": value, "low": value - spread, "high": value + spread}
+
+
+def group(name: str | None, *, n: int = 100, ratio: float | None = None, verdict: str | None = None) -> dict[str, Any]:
+    rate = 0.8 * (ratio if ratio is not None else 1)
+    return {
+        "group": {"sex": name},
+        "n": n,
+        "selected": round(n * rate),
+        "selection_rate": estimate(rate),
+        "true_positive_rate": estimate(0.9),
+        "false_positive_rate": estimate(0.3),
+        "reference": {"sex": "male"},
+        "rate_ratio": estimate(ratio),
+        "p_value": 0.01 if ratio else None,
+        "p_value_exact": 0.02 if ratio else None,
+        "small_sample": n < 30,
+        "verdict": verdict,
+    }
+
+
+def fairness(*groups: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "groupings": [{"features": ["sex"], "missing": 0, "groups": [*groups, group("male", n=300)]}],
+        "limitations": [],
+    }
+
+
+def regression_fairness() -> dict[str, Any]:
+    rows = [("male", 1.0, 1.1), ("female", 0.7, 2.4), (None, None, None)]
+    groups = [
+        {
+            "group": {"sex": name},
+            "n": 50,
+            "weight": 41.5,
+            "mean_prediction": 0.01,
+            "mean_outcome": 0.02,
+            "prediction_ratio": ratio,
+            "actual_to_expected": actual,
+            "standardized_mean_difference": -0.1,
+            "rmse": 0.2,
+            "reference": {"sex": "male"},
+            "small_sample": False,
+        }
+        for name, ratio, actual in rows
+    ]
+    return {"groupings": [{"features": ["sex"], "missing": 1, "groups": groups}], "limitations": []}
+
+
+def performance() -> dict[str, Any]:
+    bins = [
+        {"low": i / 10, "high": (i + 1) / 10, "n": 40, "mean_score": i / 10 + 0.05, "observed_rate": i / 10 + 0.07}
+        for i in range(10)
+    ]
+    return {
+        "n": 400,
+        "roc_auc": estimate(0.784, 0.04),
+        "brier": estimate(0.173, 0.02),
+        "calibration": bins,
+        "confusion_matrix": {"tn": 240, "fp": 29, "fn": 71, "tp": 60},
+        "limitations": [],
+    }
+
+
+def regression() -> dict[str, Any]:
+    tenths = [
+        {"decile": i + 1, "n": 100, "mean_prediction": 0.1 * i, "mean_outcome": 0.1 * i + 0.05} for i in range(10)
+    ]
+    return {"n": 1000, "rmse": estimate(0.2), "lift": tenths, "limitations": []}
+
+
+def multiclass(classes: int = 4) -> dict[str, Any]:
+    matrix = [[10 * (row == column) + column for column in range(classes)] for row in range(classes)]
+    per_class = [{"class": f"c{i}", "n": 20, "precision": 0.5, "recall": None, "f1": 0.4} for i in range(classes)]
+    return {"n": 100, "accuracy": estimate(0.45), "confusion_matrix": matrix, "per_class": per_class, "limitations": []}
+
+
+def explainability(*names: str) -> dict[str, Any]:
+    features = [
+        {"name": name, "mean_abs_shap": 1 / (index + 1), "rank": index + 1, "rank_low": None, "rank_high": None}
+        for index, name in enumerate(names or ("status", "age", "amount"))
+    ]
+    one = {
+        "perturbation": "interventional",
+        "output": "log-odds",
+        "players": "encoded-columns",
+        "method": "linear SHAP",
+        "exact": True,
+        "class": None,
+        "base_value": -1.2,
+        "background_rows": 100,
+        "rows_explained": 400,
+        "additivity_max_error": 2e-15,
+        "standard_error_max": None,
+        "features": features,
+    }
+    return {"explanations": [one], "group_gaps": None, "limitations": []}
+
+
+def delta(metric: str, value: float | None, spread: float = 0.1, *, worse: bool | None = False, **more: Any) -> dict:
+    return {
+        "metric": metric,
+        "group": None,
+        "champion": 0.8,
+        "candidate": 0.8 + (value or 0),
+        "difference": estimate(value, spread) if value is not None else None,
+        "worse": worse,
+        **more,
+    }
+
+
+def comparison(*deltas: dict[str, Any]) -> dict[str, Any]:
+    return {"champion": {"artifact_digest": "sha256:" + "ab" * 32}, "deltas": list(deltas), "limitations": []}
+
+
+def data(*columns: tuple[str, float | None]) -> dict[str, Any]:
+    made = [
+        {"name": name, "missing_rate": 0.031, "distinct": 4, "psi": psi, "vif": None}
+        for name, psi in columns or (("age", 0.02), ("month", 0.3))
+    ]
+    return {"columns": made, "correlated_pairs": [], "proxies": [], "limitations": []}
+
+
+def without(document: dict[str, Any], *keys: str) -> dict[str, Any]:
+    spoilt = copy.deepcopy(document)
+    for key in keys:
+        spoilt[key] = None
+    return spoilt

@@ -1,0 +1,191 @@
+"""Every chart is a well-formed drawing with a title, a description, a sentence and a table, whatever the document holds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import charts
+from reports.charts import Figure, Verdict
+from reports.charts.svg import element, lines, said
+from tests.charts import documents as made
+
+OUTSIDE = made.group("female", n=60, ratio=0.7, verdict="outside")
+REVIEW = made.group("other", n=60, ratio=0.85, verdict="review")
+WITHIN = made.group("x", n=60, ratio=0.95, verdict="within")
+SMALL = made.group("y", n=9, ratio=0.4, verdict="insufficient-data")
+MANY = [made.group(f"group {index}", n=60, ratio=0.7 + index / 2000, verdict="review") for index in range(1000)]
+HOSTILE = made.group(made.HOSTILE, n=60, ratio=0.7, verdict="outside")
+LONG = made.group("a very long name " * 40, n=60, ratio=0.7, verdict="outside")
+NOTHING = made.group(None, n=0, ratio=None, verdict="insufficient-data")
+
+
+def ratios(*groups: dict) -> Figure:
+    return charts.rate_ratios(made.fairness(*groups), limit=0.8)
+
+
+FIGURES = {
+    "ratios": lambda: ratios(SMALL, WITHIN, REVIEW, OUTSIDE),
+    "ratios of nobody": lambda: ratios(NOTHING),
+    "ratios of 1,000 groups": lambda: ratios(*MANY),
+    "ratios of a hostile group": lambda: ratios(HOSTILE),
+    "ratios of a long name": lambda: ratios(LONG),
+    "ratios of no group": lambda: charts.rate_ratios({"groupings": []}, limit=0.8),
+    "selection rates": lambda: charts.selection_rates(made.fairness(SMALL, OUTSIDE, NOTHING), 0),
+    "error rates": lambda: charts.error_rates(made.fairness(SMALL, OUTSIDE), 0),
+    "error rates without outcomes": lambda: charts.error_rates(made.fairness(OUTSIDE), 0, "accuracy"),
+    "predictions": lambda: charts.predictions_by_group(made.regression_fairness(), 0),
+    "calibration": lambda: charts.calibration(made.performance()),
+    "calibration without outcomes": lambda: charts.calibration(made.without(made.performance(), "calibration")),
+    "decisions": lambda: charts.confusion(made.performance(), ["good", made.HOSTILE]),
+    "decisions without outcomes": lambda: charts.confusion(made.without(made.performance(), "confusion_matrix")),
+    "decisions of four classes": lambda: charts.confusion(made.multiclass()),
+    "decisions of 40 classes": lambda: charts.confusion(made.multiclass(40)),
+    "lift": lambda: charts.lift(made.regression()),
+    "lift without outcomes": lambda: charts.lift(made.without(made.regression(), "lift")),
+    "importance": lambda: charts.importance(made.explainability()),
+    "importance of 300 hostile features": lambda: charts.importance(made.explainability(*[made.HOSTILE] * 300)),
+    "comparison": lambda: charts.comparison(
+        made.comparison(made.delta("roc_auc", -0.3, worse=True), made.delta("brier", None, worse=None))
+    ),
+    "comparison with nothing": lambda: charts.comparison({"champion": None, "deltas": [], "limitations": []}),
+    "comparison of 100 figures": lambda: charts.comparison(made.comparison(*[made.delta("ks", 0.3)] * 100)),
+    "shift": lambda: charts.psi(made.data()),
+    "shift without a reference": lambda: charts.psi(made.data(("age", None))),
+    "shift of 500 columns": lambda: charts.psi(made.data(*[(f"{made.HOSTILE}{i}", i / 500) for i in range(500)])),
+}
+
+
+@pytest.fixture(params=FIGURES, name="figure")
+def _figure(request: pytest.FixtureRequest) -> Figure:
+    return FIGURES[request.param]()
+
+
+def test_a_figure_has_all_its_parts(figure: Figure) -> None:
+    assert figure.title
+    assert figure.sentence.endswith(".")
+    assert figure.alt
+    assert figure.table.columns
+    assert all(len(row) == len(figure.table.columns) for row in figure.table.rows)
+
+
+def test_a_drawing_is_named_and_described(figure: Figure) -> None:
+    if not figure.svg:
+        return
+    drawing = ElementTree.fromstring(figure.svg)
+    assert drawing.get("role") == "img"
+    assert drawing.get("viewBox") is None
+    named = {node.get("id") for node in drawing.iter() if node.tag in ("title", "desc")}
+    assert set((drawing.get("aria-labelledby") or "").split()) == named
+    assert all((node.text or "").strip() for node in drawing.iter() if node.tag in ("title", "desc"))
+
+
+def test_nothing_of_a_document_becomes_markup(figure: Figure) -> None:
+    tags = {"svg", "title", "desc", "text", "tspan", "line", "rect", "circle", "path"}
+    for drawing in (figure.svg, *(entry.mark for entry in figure.legend)):
+        if drawing:
+            assert {node.tag for node in ElementTree.fromstring(drawing).iter()} <= tags
+    assert "style=" not in figure.svg
+    assert "<use" not in figure.svg
+
+
+def test_a_drawing_fits_a_printed_page(figure: Figure) -> None:
+    if figure.svg:
+        assert float(ElementTree.fromstring(figure.svg).get("height") or 0) <= 930
+
+
+def test_places_lie_on_the_drawing(figure: Figure) -> None:
+    shares = [float(share) for share in re.findall(r'x[12]?="(-?[\d.]+)%"', figure.svg)]
+    assert all(0 <= share <= 100 for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentence"),
+    [
+        (
+            (WITHIN, REVIEW, OUTSIDE, SMALL),
+            "female: 34 of 60 selected. Ratio 0.700 (0.600–0.800), limit 0.80.",
+        ),
+        (
+            (WITHIN, REVIEW, SMALL),
+            "No group is outside; 1 group needs review. other: 41 of 60 selected. Ratio 0.850 (0.750–0.950), limit 0.80.",
+        ),
+        (
+            (WITHIN, SMALL),
+            "Every group that can be judged is within the limit. "
+            "Lowest: x: 46 of 60 selected. Ratio 0.950 (0.850–1.050), limit 0.80.",
+        ),
+        ((SMALL,), "No group can be judged: there is no ratio with enough people on both sides."),
+    ],
+)
+def test_the_sentence_tells_the_worst_group_first(groups: tuple, sentence: str) -> None:
+    assert ratios(*groups).sentence == sentence
+
+
+def test_what_is_left_out_is_said() -> None:
+    figure = ratios(*MANY)
+    assert "the first 16 of 1,000 groups" in " ".join(figure.further)
+    assert len(figure.table.rows) == 200
+    assert figure.table.note.startswith("801 more groups")
+
+
+def test_the_reference_is_no_comparison() -> None:
+    figure = ratios(OUTSIDE)
+    assert figure.svg.count("ci-out") == 1
+    assert [row[-1] for row in figure.table.rows] == [Verdict.OUTSIDE, "Reference"]
+
+
+@pytest.mark.parametrize(
+    ("given_delta", "reading"),
+    [
+        (made.delta("roc_auc", -0.3, worse=True), Verdict.WORSE),
+        (made.delta("roc_auc", 0.3), Verdict.BETTER),
+        (made.delta("roc_auc", -0.3), Verdict.CHANGED),
+        (made.delta("brier", -0.3), Verdict.BETTER),
+        (made.delta("brier", 0.3), Verdict.CHANGED),
+        (made.delta("selection_rate", 0.3), Verdict.CHANGED),
+        (made.delta("roc_auc", 0.05), Verdict.UNCLEAR),
+        (made.delta("roc_auc", None, worse=None), Verdict.NOT_APPLICABLE),
+    ],
+)
+def test_better_takes_the_whole_interval(given_delta: dict, reading: Verdict) -> None:
+    assert charts.deltas(made.comparison(given_delta))[0].verdict == reading
+
+
+def test_worse_figures_come_first() -> None:
+    read = charts.deltas(made.comparison(made.delta("ks", 0.3), made.delta("gini", -0.3, worse=True)))
+    assert [one.name for one in read] == ["Gini", "KS"]
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(ValueError, match="not 'xx'"):
+        charts.psi(made.data(), language="xx")
+
+
+@given(st.text())
+def test_any_text_can_be_said_in_xml(words: str) -> None:
+    assert ElementTree.fromstring(element("text", words, title=words)).tag == "text"
+    assert "<" not in said(words)
+
+
+@given(st.text(max_size=300), st.integers(5, 40))
+def test_lines_are_no_wider_than_asked(words: str, width: int) -> None:
+    cut = lines(words, width)
+    assert 1 <= len(cut) <= 3
+    assert all(len(line) <= width for line in cut)
+
+
+def test_charts_need_the_standard_library_alone() -> None:
+    code = (
+        "import sys, reports.charts; "
+        "print([name for name in sys.modules if name.partition('.')[0] not in sys.stdlib_module_names "
+        "and not name.startswith(('reports', '__'))])"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -129,6 +129,12 @@ class Zygote:
             self._running = launched(self.settings)
         return self._running
 
+    @property
+    def pid(self) -> int | None:
+        """The zygote's process id; None where none runs."""
+        running = self._running
+        return running.process.pid if running and running.process.poll() is None else None
+
     def wait_warm(self, timeout: float | None = None) -> dict[str, str]:
         """Wait until jobs can run. Returns the layers that hold them. Raises SandboxError `sandbox-unavailable`."""
         return self._warm(timeout).layers or {}
@@ -196,7 +202,7 @@ def launched(settings: SandboxSettings) -> Running:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     printed = os.fdopen(os.memfd_create("printed", os.MFD_CLOEXEC), "w+b")
     with theirs:
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter and module, no shell)
+        process = subprocess.Popen(
             command(theirs.fileno(), settings),
             env=environment(),
             cwd="/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ from django.db import close_old_connections, connection
 from governance.release.dossier import dossier_facts
 
 from governance.actions import jobs
+from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
+from governance.evidence.models import Evidence
 from governance.registry import storage
 from reports.dossier.document import printed
 from reports.pipeline import compute_evidence, open_submission
+from reports.reproduction import compared
 from reports.sandbox.errors import SandboxError
 from reports.worker import zygote
 
@@ -82,6 +86,24 @@ def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
         except jobs.LeaseLost:
             break
     connection.close()
+
+
+@shared_task(name="reports.reproduce", ignore_result=False)
+def reproduce(candidate: str, kind: str) -> dict[str, object]:
+    """Compute recorded evidence again and say how it compares (rule 8). Records nothing."""
+    evidence = Evidence.objects.filter(candidate_id=candidate, kind=kind).order_by("run").first()
+    if evidence is None:
+        return {"kind": kind, "result": "never computed"}
+    inputs = jobs.reproduction_inputs(evidence)
+    if not all(path.exists() for path in inputs.files.values()):
+        return {"kind": kind, "result": "data purged", "digest": evidence.digest}
+    again = compute_evidence(inputs, zygote(), lambda share, note: None, lambda file: storage.put(file).digest)
+    digest_again = digest(canonical_document(again.content))
+    result, differences = compared(evidence.document, json.loads(canonical_document(again.content)))
+    return {
+        "kind": kind, "result": result, "digest": evidence.digest, "digest_again": digest_again,
+        "differences": differences,
+    }  # fmt: skip
 
 
 @shared_task(name="governance.sweep", ignore_result=True)

@@ -45,13 +45,11 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class ClaimedJob:
-    """A job and all that a worker needs to do it. `lease` fences: only its holder can report and finish."""
+class WorkInputs:
+    """All that computing one kind of evidence takes."""
 
-    id: int
     kind: str
     run: int
-    lease: uuid.UUID
     candidate: uuid.UUID
     model: str
     version: int
@@ -63,6 +61,14 @@ class ClaimedJob:
     digests: dict[str, str]
     limits: dict[str, Any]
     champion: Champion | None
+
+
+@dataclass(frozen=True)
+class ClaimedJob(WorkInputs):
+    """A job in a worker's hands. `lease` fences: only its holder can report and finish."""
+
+    id: int
+    lease: uuid.UUID
 
 
 class LeaseLost(RuntimeError):
@@ -95,16 +101,19 @@ def claim_job(job_id: int) -> ClaimedJob | None:
 
 
 def _claimed(job: Job) -> ClaimedJob:
-    candidate = job.candidate
-    files = {one.part: one.digest for one in CandidateFile.objects.filter(candidate=candidate)}
-    pin = current_pin(candidate)
     if job.lease is None:
         raise LeaseLost(f"job {job.pk} has no lease")
-    return ClaimedJob(
-        id=job.pk,
-        kind=job.kind,
-        run=job.run,
-        lease=job.lease,
+    champion_ = _champion_now(job.candidate) if job.kind == JobKind.COMPARISON else None
+    inputs = work_inputs(job.candidate, job.kind, job.run, champion_)
+    return ClaimedJob(**inputs.__dict__, id=job.pk, lease=job.lease)
+
+
+def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion | None) -> WorkInputs:
+    """What the evidence of this kind is computed from: the same inputs for the first run and for a reproduction."""
+    digests = {one.part: one.digest for one in CandidateFile.objects.filter(candidate=candidate)}
+    return WorkInputs(
+        kind=kind,
+        run=run,
         candidate=candidate.pk,
         model=candidate.model.slug,
         version=candidate.version,
@@ -112,17 +121,20 @@ def _claimed(job: Job) -> ClaimedJob:
         model_format=candidate.artifact_format,
         artifact_digest=candidate.artifact_digest,
         seed=candidate.seed,
-        files={part: storage.path(one) for part, one in files.items()},
-        digests=files,
-        limits=pin.policy.rules["limits"],
-        champion=_champion(candidate, pin.policy.rules) if job.kind == JobKind.COMPARISON else None,
+        files={part: storage.path(one) for part, one in digests.items()},
+        digests=digests,
+        limits=current_pin(candidate).policy.rules["limits"],
+        champion=champion_,
     )
 
 
-def _champion(candidate: Candidate, policy: dict[str, Any]) -> Champion | None:
+def _champion_now(candidate: Candidate) -> Champion | None:
+    policy = current_pin(candidate).policy.rules
     row = champion(candidate.model, policy["reference_environment"], database_now(), besides=candidate)
-    if row is None:
-        return None
+    return as_champion(row) if row else None
+
+
+def as_champion(row: Candidate) -> Champion:
     model = row.files.filter(part="model").first()
     return Champion(
         candidate=str(row.pk),
@@ -132,6 +144,13 @@ def _champion(candidate: Candidate, policy: dict[str, Any]) -> Champion | None:
         manifest=json.loads(row.manifest),
         model=storage.path(model.digest) if model else None,
     )
+
+
+def reproduction_inputs(evidence: Evidence) -> WorkInputs:
+    """What recorded evidence was computed from, with the champion that was fixed then."""
+    fixed = (json.loads(evidence.provenance).get("champion") or {}).get("candidate")
+    champion_ = as_champion(Candidate.objects.get(pk=fixed)) if fixed else None
+    return work_inputs(evidence.candidate, evidence.kind, evidence.run, champion_)
 
 
 def heartbeat(job_id: int, lease: uuid.UUID) -> None:

@@ -30,6 +30,8 @@ app.conf.update(
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
+    result_backend=settings.REDIS_URL,
+    result_expires=3600,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     task_time_limit=HARD_TIME_LIMIT,
@@ -46,6 +48,7 @@ app.conf.update(
     beat_schedule={
         # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+        "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )
 # Threads of the web server find this application too, not only the thread that imported it.

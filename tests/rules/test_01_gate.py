@@ -1,0 +1,307 @@
+"""Rule 1: the gate allows a file only on an approval that covers the environment, has begun, has not ended and stands."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from governance.actions.approval import reinstate, retire, revoke, suspend
+from governance.actions.deployments import record_deployment
+from governance.actions.findings import close_finding, lower_finding, open_finding
+from governance.actions.submit_candidate import submit_candidate, withdraw
+from governance.audit.errors import Refused
+from governance.release import decision, gate
+from governance.release.decision import decide
+from governance.release.facts import ActFact, GateFacts
+from governance.release.queries import gate_facts
+from governance.review.facts import FindingFact
+from governance.review.models import Finding
+from tests.factories import PASSWORD, a_candidate, a_model, a_submission, approved, computed, interpreted, signed
+
+CODES = (
+    "unknown-artifact", "deployable-unknown", "intake-failed", "evidence-incomplete", "check-failed", "open-finding",
+    "inventory-incomplete", "provisional-tier", "awaiting-interpretation", "awaiting-signature", "changes-requested",
+    "rejected", "withdrawn", "environment-not-approved", "use-not-approved", "operating-point-mismatch", "not-yet-valid",
+    "expired", "condition-lapsed", "waiver-expired", "suspended", "revoked", "superseded", "retired",
+    "people-unresolved",
+)  # fmt: skip
+
+
+def asked(candidate, environment="production", **question):
+    return gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment=environment, **question)
+
+
+def codes(candidate, environment="production", **question):
+    return [one.code for one in asked(candidate, environment, **question).reasons]
+
+
+@pytest.fixture
+def good(people) -> GateFacts:
+    """The facts of an approved candidate, which the gate allows."""
+    return gate_facts(approved(people, a_model(people)), "production")
+
+
+def act(kind, person, seq=10**6, roles=("compliance-officer",), environment=""):
+    return ActFact(kind, environment, person.pk, roles, "why", str(person), seq, datetime.now(UTC))
+
+
+def test_an_approved_file_may_run_and_no_other(people):
+    candidate = approved(people, a_model(people))
+    assert asked(candidate).allowed
+    other = candidate.gate_digest[:-1] + ("0" if candidate.gate_digest[-1] != "0" else "1")
+    answer = gate.ask(model=candidate.model.slug, digest=other, environment="production")
+    assert [one.code for one in answer.reasons] == ["unknown-artifact"]
+    elsewhere = gate.ask(model="another-model", digest=candidate.gate_digest, environment="production")
+    assert not elsewhere.allowed
+
+
+def spoilt_finding(facts, **changed):
+    given = {
+        "id": facts.review.candidate, "label": "F-9", "severity": "low", "title": "t", "detail": "", "state": "open",
+        "blocking": True, "check_key": None, "seq": 10**6, "at": facts.approval.valid_from,
+    }  # fmt: skip
+    return replace(facts, review=replace(facts.review, findings=(FindingFact(**{**given, **changed}),)))
+
+
+SPOIL = {
+    "no approval": (lambda f, p: replace(f, approval=None), None),
+    "another environment": (lambda f, p: replace(f, environment="moon"), "environment-not-approved"),
+    "an environment of no approval": (
+        lambda f, p: replace(f, approval=replace(f.approval, environments=("staging",))), "environment-not-approved",
+    ),
+    "no environments at all": (
+        lambda f, p: replace(f, approval=replace(f.approval, environments=())), "environment-not-approved",
+    ),
+    "begins later": (
+        lambda f, p: replace(f, approval=replace(f.approval, valid_from=f.approval.valid_from + timedelta(days=9))),
+        "not-yet-valid",
+    ),
+    "ended": (
+        lambda f, p: replace(f, approval=replace(f.approval, valid_until=f.approval.valid_from)), "expired",
+    ),
+    "suspended": (
+        lambda f, p: replace(f, approval=replace(f.approval, acts=(act("suspend", p["officer"]),))), "suspended",
+    ),
+    "suspended under another candidate": (lambda f, p: replace(f, suspended_elsewhere=True), "suspended"),
+    "revoked": (
+        lambda f, p: replace(f, approval=replace(f.approval, acts=(act("revoke", p["officer"]),))), "revoked",
+    ),
+    "retired here": (
+        lambda f, p: replace(
+            f, approval=replace(f.approval, acts=(act("retire", p["officer"], environment="production"),))
+        ),
+        "superseded",
+    ),
+    "a blocking finding": (lambda f, p: spoilt_finding(f), "open-finding"),
+    "an answered blocking finding": (lambda f, p: spoilt_finding(f, state="answered"), "open-finding"),
+    "the same file rejected elsewhere": (lambda f, p: replace(f, condemned=("other",)), "rejected"),
+    "another operating point": (lambda f, p: replace(f, manifest_digest="sha256:other"), "operating-point-mismatch"),
+    "a use that the approval does not name": (
+        lambda f, p: replace(f, approval=replace(f.approval, conditions=[{"kind": "use", "use": "cards"}])),
+        "use-not-approved",
+    ),
+    "withdrawn": (lambda f, p: replace(f, review=replace(f.review, withdrawn=True)), "withdrawn"),
+    "no file to deploy": (lambda f, p: replace(f, review=replace(f.review, gate_digest=None)), "deployable-unknown"),
+    "intake failed": (
+        lambda f, p: replace(f, review=replace(f.review, intake_errors=[{"detail": "broken"}])), "intake-failed",
+    ),
+}  # fmt: skip
+HARMLESS = {
+    "a finding that does not block": lambda f, p: spoilt_finding(f, blocking=False, severity="critical"),
+    "a closed blocking finding": lambda f, p: spoilt_finding(f, state="closed"),
+    "retired elsewhere": lambda f, p: replace(
+        f, approval=replace(f.approval, acts=(act("retire", p["officer"], environment="staging"),))
+    ),
+    "the condemned one was considered": lambda f, p: replace(
+        f, condemned=("other",), approval=replace(f.approval, considered=frozenset({"other"}))
+    ),
+    "the manifest that was approved": lambda f, p: replace(f, manifest_digest=f.review.manifest_digest),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOIL)
+def test_one_spoilt_fact_is_a_no(spoil, good, people):
+    change, code = SPOIL[spoil]
+    reasons = decide(change(good, people), good.approval.valid_from)
+    assert reasons, f"{spoil}: allowed"
+    if code:
+        assert code in [one.code for one in reasons]
+
+
+@pytest.mark.parametrize("change", HARMLESS)
+def test_what_does_not_concern_the_approval_does_not_deny(change, good, people):
+    assert decide(HARMLESS[change](good, people), good.approval.valid_from) == ()
+
+
+def test_the_interval_is_half_open(good):
+    begins, ends = good.approval.valid_from, good.approval.valid_until
+    tick = timedelta(microseconds=1)
+    assert [one.code for one in decide(good, begins - tick)] == ["not-yet-valid"]
+    assert decide(good, begins) == ()
+    assert decide(good, ends - tick) == ()
+    assert [one.code for one in decide(good, ends)] == ["expired"]
+    assert (ends.hour, ends.minute, ends.second, ends.microsecond) == (0, 0, 0, 0)
+
+
+def test_reasons_come_in_the_order_of_the_contract(good, people):
+    facts = good
+    for change, _ in SPOIL.values():
+        facts = change(facts, people) if facts.approval else facts
+    given = [one.code for one in decide(replace(facts, approval=facts.approval), good.approval.valid_from)]
+    assert given == sorted(given, key=CODES.index)
+
+
+def test_without_rules_nothing_is_decided(good, monkeypatch):
+    monkeypatch.setattr(decision, "RULES", ())
+    with pytest.raises(RuntimeError):
+        decide(good, good.approval.valid_from)
+
+
+def test_every_step_on_the_way_is_a_no_with_its_reason(people):
+    model = a_model(people, tier=None, owner=None)
+    candidate = a_candidate(people, model)
+    assert {"evidence-incomplete", "inventory-incomplete", "provisional-tier", "awaiting-signature"} <= set(codes(candidate))
+    computed(candidate)
+    assert "awaiting-interpretation" in codes(candidate)
+    interpreted(candidate, people["validator"])
+    signed(candidate, people["validator"])
+    signed(candidate, people["officer"])
+    signed(candidate, people["second_officer"])
+    with pytest.raises(Refused, match="inventory-incomplete|provisional-tier"):
+        signed(candidate, people["approver"])
+    assert not asked(candidate).allowed
+
+
+def test_suspension_takes_effect_in_the_next_answer_and_the_suspender_alone_cannot_lift_it(people):
+    candidate = approved(people, a_model(people))
+    suspend(candidate, by=people["officer"], reason="Complaints.", password=PASSWORD)
+    assert codes(candidate) == ["suspended"]
+    reinstate(candidate, by=people["officer"], reason="It was nothing.", password=PASSWORD)
+    assert codes(candidate) == ["suspended"]
+    reinstate(candidate, by=people["validator"], reason="Not of the last stage's role.", password=PASSWORD)
+    reinstate(candidate, by=people["second_officer"], reason="Checked: it was nothing.", password=PASSWORD)
+    assert asked(candidate).allowed
+
+
+def test_a_suspension_denies_the_digest_whichever_candidate_bears_it(people):
+    model, artifact = a_model(people), b"the same bytes"
+    first = approved(people, model, artifact=artifact)
+    again = a_submission(artifact=artifact)
+    again.manifest["decision_threshold"] = 0.4
+    again = replace(again, manifest_digest="sha256:" + "1" * 64)
+    second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
+    assert [one["outcome"] for one in known] == ["approved"]
+    suspend(first, by=people["officer"], reason="Complaints.", password=PASSWORD)
+    interpreted(computed(second), people["validator"])
+    for name in ("validator", "officer"):
+        signed(second, people[name])
+    assert codes(second) == ["suspended"]
+
+
+def test_a_revoked_file_stays_denied_until_a_later_approval_names_it(people):
+    model, artifact = a_model(people), b"the same bytes again"
+    first = approved(people, model, artifact=artifact)
+    revoke(first, by=people["officer"], reason="Wrong outcome column.", password=PASSWORD)
+    assert "revoked" in codes(first)
+    again = replace(a_submission(artifact=artifact), manifest_digest="sha256:" + "2" * 64)
+    second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
+    assert [one["outcome"] for one in known] == ["revoked"]
+    assert Finding.objects.filter(candidate=second, severity="high", blocking=False).exists()
+    assert "rejected" in codes(second)
+    interpreted(computed(second), people["validator"])
+    for name in ("validator", "officer"):
+        signed(second, people[name])
+    assert asked(second).allowed, "its statement named the revoked one as considered"
+
+
+def test_a_newer_approval_supersedes_nothing(people):
+    model = a_model(people)
+    old, new = approved(people, model), approved(people, model)
+    for candidate in (old, new):
+        record_deployment(model, digest=candidate.gate_digest, environment="production", by=people["scientist"])
+    assert asked(old).allowed
+    assert asked(new).allowed
+    assert gate.rollback_target(model.slug, "production").candidate == old
+
+
+def test_more_than_keep_approved_later_deployments_supersede(people):
+    model = a_model(people)
+    versions = [approved(people, model) for _ in range(4)]
+    for candidate in versions:
+        record_deployment(model, digest=candidate.gate_digest, environment="production", by=people["scientist"])
+    assert codes(versions[0]) == ["superseded"]
+    assert [asked(one).allowed for one in versions[1:]] == [True, True, True]
+    assert codes(versions[0], "staging") == [], "another environment is not concerned"
+
+
+def test_deploying_a_version_again_begins_its_count_anew(people):
+    model = a_model(people)
+    versions = [approved(people, model) for _ in range(4)]
+    for number in (0, 1, 2, 0, 1, 2):
+        digest = versions[number].gate_digest
+        record_deployment(model, digest=digest, environment="production", by=people["scientist"])
+    assert asked(versions[0]).allowed
+    record_deployment(model, digest=versions[3].gate_digest, environment="production", by=people["scientist"])
+    assert codes(versions[0]) == ["superseded"]
+
+
+def test_a_denied_deployment_counts_for_nothing_and_raises_a_critical_finding(people):
+    model = a_model(people)
+    old = approved(people, model)
+    record_deployment(model, digest=old.gate_digest, environment="production", by=people["scientist"])
+    for _ in range(4):
+        record_deployment(model, digest="sha256:" + "9" * 64, environment="production", by=people["scientist"])
+    assert asked(old).allowed
+    assert Finding.objects.filter(model=model, candidate=None, severity="critical").count() == 4
+
+
+def test_a_second_line_signer_retires_a_version_for_one_environment(people):
+    candidate = approved(people, a_model(people))
+    retire(candidate, by=people["officer"], reason="Replaced.", password=PASSWORD, environment="staging")
+    assert codes(candidate, "staging") == ["superseded"]
+    assert codes(candidate) == []
+
+
+def test_a_blocking_finding_on_an_approved_candidate_denies_until_it_is_closed_or_lowered(people):
+    candidate = approved(people, a_model(people))
+    for settle in (close_finding, lower_finding):
+        finding = open_finding(
+            candidate, by=people["second_validator"], title="Reason codes are wrong", detail="", severity="low", blocking=True
+        )
+        assert codes(candidate) == ["open-finding"]
+        settle(finding, by=people["officer"], text="Corrected in the channel.")
+        assert codes(candidate) == []
+    open_finding(
+        candidate, by=people["second_validator"], title="A critical remark", detail="", severity="critical", blocking=False
+    )
+    assert codes(candidate) == []
+
+
+def test_only_the_submitter_withdraws_and_only_before_approval(people):
+    model = a_model(people)
+    with pytest.raises(Refused, match="approved"):
+        withdraw(approved(people, model), by=people["scientist"], reason="changed my mind")
+    candidate = a_candidate(people, model)
+    with pytest.raises(Refused, match="not-submitter"):
+        withdraw(candidate, by=people["colleague"], reason="not mine")
+    withdraw(candidate, by=people["scientist"], reason="wrong file")
+    assert "withdrawn" in codes(candidate)
+
+
+def test_conditions_narrow_and_never_widen(people):
+    model = a_model(people)
+    candidate = interpreted(computed(a_candidate(people, model)), people["validator"])
+    signed(candidate, people["validator"])
+    signed(
+        candidate, people["officer"], "approve-with-conditions",
+        conditions=[
+            {"kind": "environment", "environments": ["staging"], "owner": "", "due": ""},
+            {"kind": "use", "use": "branch"},
+            {"kind": "until", "until": "2999-01-01"},
+        ],
+    )  # fmt: skip
+    assert codes(candidate, "staging", use="branch") == []
+    assert codes(candidate, "staging") == ["use-not-approved"]
+    assert "environment-not-approved" in codes(candidate, "production", use="branch")
+    facts = gate_facts(candidate, "staging")
+    assert facts.approval.valid_until - facts.approval.valid_from <= timedelta(days=732)

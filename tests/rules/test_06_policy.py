@@ -1,0 +1,221 @@
+"""Rule 6: a candidate is judged under its pinned policy; missing, failed or unclear evidence never reads as a pass."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance.actions import jobs
+from governance.actions.install import install
+from governance.actions.models import confirm_tier
+from governance.audit.errors import BadInput, Refused
+from governance.evidence.checks import Judged, evaluate
+from governance.evidence.kinds import CAUSES, CheckState, JobKind
+from governance.evidence.models import CheckResult, Job
+from governance.policy.language import check_document, tier_rules
+from governance.policy.models import PolicyVersion
+from governance.release import gate
+from governance.release.queries import gate_facts
+from governance.review.models import Finding
+from tests.factories import (
+    PASSWORD,
+    a_candidate,
+    a_model,
+    approved,
+    computed,
+    document,
+    interpreted,
+    signed,
+)
+
+PARTS = frozenset({"model", "evaluation", "reference"})
+
+
+@pytest.fixture
+def shipped(settings):
+    return json.loads((settings.COUNTERSIGN_POLICY_FOLDER / "standard-1.json").read_text())
+
+
+def outcomes(shipped, kind, content, *, parts=PARTS, **manifest):
+    given_manifest = {"task": "binary-classification", "target": "t", "sensitive_features": ["sex"], **manifest}
+    judged = Judged(content, shipped["limits"], given_manifest, parts)
+    return evaluate(tier_rules(shipped, "high").checks, kind, judged)
+
+
+def test_golden_evidence_passes_the_shipped_policy(shipped):
+    for kind in shipped["required_evidence"]:
+        for one in outcomes(shipped, kind, document(kind)["content"]):
+            assert one.state in (CheckState.PASS, CheckState.WARN, CheckState.NOT_APPLICABLE), one
+
+
+@pytest.mark.parametrize("kind", ["performance", "fairness", "explainability", "data", "admission", "comparison"])
+def test_an_empty_or_foreign_document_is_an_error_and_no_pass(kind, shipped):
+    for content in ({}, {"groupings": None}, {"explanations": [{}], "tests": [], "columns": [{}], "roc_auc": "0.9"}):
+        states = {one.state for one in outcomes(shipped, kind, content) if one.cause != "not-for-this-task"}
+        assert states <= {CheckState.ERROR}, states
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(value=JSON_VALUES, minimum=st.floats(0, 1))
+def test_whatever_stands_for_a_figure_nothing_but_a_figure_within_the_limit_passes(value, minimum):
+    rule = {
+        "key": "k", "title": "t", "evidence": "performance", "measure": "figure", "figure": "roc_auc", "minimum": minimum,
+        "severity": "high", "blocks": True,
+    }  # fmt: skip
+    judged = Judged({"roc_auc": value}, {}, {"task": "binary-classification", "target": "t"}, PARTS)
+    (outcome,) = evaluate((rule,), "performance", judged)
+    figure = value.get("value") if isinstance(value, dict) else value
+    if outcome.state in (CheckState.PASS, CheckState.WARN):
+        assert isinstance(figure, float | int)
+        assert not isinstance(figure, bool)
+        assert figure >= minimum
+
+
+VERDICTS = {
+    "within": CheckState.PASS,
+    "review": CheckState.WARN,
+    "insufficient-data": CheckState.WARN,
+    "outside": CheckState.FAIL,
+    "excellent": CheckState.ERROR,
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_verdicts_become_states(verdict, shipped):
+    content = document("fairness")["content"]
+    group = next(one for one in content["groupings"][0]["groups"] if one["verdict"] is not None)
+    group["verdict"] = verdict
+    assert VERDICTS[verdict] in {one.state for one in outcomes(shipped, "fairness", content)}
+
+
+def test_a_worse_challenger_fails(shipped):
+    content = {
+        "champion": {"artifact_digest": "sha256:x"},
+        "deltas": [
+            {"metric": "roc_auc", "group": None, "champion": 0.8, "candidate": 0.7, "worse": True,
+             "difference": {"value": -0.1, "low": -0.12, "high": -0.08}},
+            {"metric": "rate_ratio", "group": {"sex": "female"}, "champion": 0.95, "candidate": 0.84, "worse": None,
+             "difference": {"value": -0.11, "low": -0.3, "high": 0.1}},
+        ],
+    }  # fmt: skip
+    states = {one.key: one.state for one in outcomes(shipped, "comparison", content)}
+    assert states["comparison.worse[roc_auc]"] is CheckState.FAIL
+    assert states["comparison.rate_ratio_fall[sex=female]"] is CheckState.FAIL
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_not_applicable_blocks_unless_the_policy_names_that_cause(cause, people, shipped):
+    candidate = computed(a_candidate(people, a_model(people)))
+    facts = gate_facts(candidate, "production").review
+    check = facts.checks[0]
+    spoilt = [type(check)(**{**check.__dict__, "state": "not-applicable", "cause": cause})]
+    facts = type(facts)(**{**facts.__dict__, "checks": tuple(spoilt)})
+    assert bool(facts.failed_checks()) is (cause not in shipped["acceptable_not_applicable"])
+
+
+def test_the_shipped_policies_accept_no_champion_and_another_task_only(shipped):
+    assert sorted(shipped["acceptable_not_applicable"]) == ["no-champion", "not-for-this-task"]
+
+
+def outside(content):
+    group = next(one for one in content["groupings"][0]["groups"] if one["verdict"] is not None)
+    group["verdict"] = "outside"
+
+
+def test_a_failed_check_opens_a_finding_and_denies(people):
+    candidate = interpreted(computed(a_candidate(people, a_model(people)), fairness=outside), people["validator"])
+    finding = Finding.objects.get(candidate=candidate, blocking=True)
+    assert finding.check_result.state == "fail"
+    codes = [one.code for one in asked(candidate).reasons]
+    assert {"check-failed", "open-finding"} <= set(codes)
+    with pytest.raises(Refused, match="check-failed"):
+        signed(candidate, people["validator"])
+    assert signed(candidate, people["validator"], "request-changes").outcome == "request-changes"
+
+
+def asked(candidate):
+    return gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment="production")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind not in (JobKind.INTAKE, JobKind.DOSSIER)])
+def test_missing_or_failed_evidence_blocks(kind, people):
+    candidate = a_candidate(people, a_model(people))
+    for job in Job.objects.filter(candidate=candidate).order_by("pk"):
+        claimed = jobs.claim_job(job.pk)
+        if job.kind == JobKind.INTAKE:
+            jobs.record_intake(claimed, errors=[], facts={})
+        elif job.kind == kind:
+            jobs.record_failure(claimed, code="crashed", detail="The library died on the file.")
+        else:
+            given_document = document(job.kind)
+            jobs.record_evidence(
+                claimed, schema=given_document["schema"], content=given_document["content"], provenance={}
+            )
+    reasons = {one.code: one.detail for one in asked(candidate).reasons}
+    assert kind in reasons["evidence-incomplete"]
+    with pytest.raises((Refused, AssertionError)):
+        signed(candidate, people["validator"])
+    order = jobs.order_rerun(candidate, by=people["validator"], kind=kind, reason="The library was mended.")
+    assert order.run == 2
+
+
+def test_a_candidate_keeps_the_policy_it_was_submitted_under(people, settings, tmp_path):
+    candidate = a_candidate(people, a_model(people))
+    before = gate_facts(candidate, "production").review.policy_digest
+    assert PolicyVersion.objects.count() == 1
+    with pytest.raises(Refused, match="installed"):
+        install([], settings.COUNTERSIGN_POLICY_FOLDER)
+    assert gate_facts(candidate, "production").review.policy_digest == before
+
+
+def test_an_unconfirmed_tier_is_reviewed_as_high_and_confirming_pins_again(people):
+    model = a_model(people, tier=None, risk_tier="low")
+    candidate = computed(a_candidate(people, model))
+    assert gate_facts(candidate, "production").review.tier == "high"
+    confirm_tier(model, by=people["validator"], tier="low", reason="Below the threshold.", password=PASSWORD)
+    facts = gate_facts(candidate, "production").review
+    assert facts.tier == "low"
+    assert len(facts.rules.stages) == 2
+    assert facts.checks, "the evidence was held against the new tier's limits"
+
+
+def test_confirming_a_tier_leaves_an_approved_candidate_alone(people):
+    candidate = approved(people, a_model(people))
+    confirm_tier(candidate.model, by=people["validator"], tier="high", reason="Grew.", password=PASSWORD)
+    assert gate_facts(candidate, "production").review.tier == "low"
+    assert asked(candidate).allowed
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda d: d.update(warn_blocks="no"),
+        lambda d: d.update(surprise=1),
+        lambda d: d["tiers"].pop("high"),
+        lambda d: d["tiers"]["low"].update(stages=[]),
+        lambda d: d["tiers"]["low"]["stages"][0].update(key="approved"),
+        lambda d: d["tiers"]["low"]["stages"][0]["seats"][0].update(role="administrator"),
+        lambda d: d["tiers"]["low"]["checks"].append(copy.deepcopy(d["tiers"]["low"]["checks"][0])),
+        lambda d: d["acceptable_not_applicable"].append("whatever"),
+    ],
+)
+def test_a_policy_that_says_something_else_is_refused(spoil, shipped):
+    check_document(shipped)
+    spoil(shipped)
+    with pytest.raises(BadInput):
+        check_document(shipped)
+
+
+def test_check_results_name_their_evidence_and_policy(people):
+    candidate = computed(a_candidate(people, a_model(people)))
+    assert {one.policy.digest for one in CheckResult.objects.filter(candidate=candidate)} == {
+        PolicyVersion.objects.get().digest
+    }

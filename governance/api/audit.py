@@ -57,9 +57,10 @@ class Events(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
+        operation_id="list_events",
         summary="The audit log, newest first",
         parameters=[*FILTERS, CURSOR, PAGE_SIZE],
-        responses={200: shapes.EventAnswer(many=True), **problems(400, 404)},
+        responses={200: shapes.page_of(shapes.EventAnswer), **problems(400, 404)},
     )
     def get(self, request: Request) -> Response:
         asked = EventFilter(request.query_params, queryset=_visible(caller(request)))
@@ -72,6 +73,7 @@ class Checkpoint(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
+        operation_id="get_checkpoint",
         summary="The signed tree head (C2SP checkpoint)",
         responses={(200, "text/plain"): OpenApiTypes.STR, **problems(404)},
     )

@@ -19,6 +19,7 @@ class Deployments(ApiView):
     required_scopes = {"POST": "deploy"}
 
     @extend_schema(
+        operation_id="record_deployment",
         summary="Record a deployment",
         description="One that the gate would not have allowed is recorded too, and raises a critical finding.",
         parameters=[IDEMPOTENCY_KEY],

@@ -39,6 +39,7 @@ class OneEvidence(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
+        operation_id="get_evidence",
         summary="One evidence document",
         parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[kind.value for kind in Kind])],
         responses={200: shapes.EvidenceAnswer, **problems(404)},
@@ -54,6 +55,7 @@ class ExplanationValues(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
+        operation_id="get_explanation_values",
         summary="The full matrix of one explanation, as Parquet",
         description="Row-level values: for validators and the model's developers only, 404 for all others.",
         parameters=[
@@ -88,7 +90,9 @@ class OneDossier(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
-        summary="The newest printed dossier", responses={(200, "application/pdf"): OpenApiTypes.BINARY, **problems(404)}
+        operation_id="get_dossier",
+        summary="The newest printed dossier",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **problems(404)},
     )
     def get(self, request: Request, candidate: UUID) -> FileResponse:
         one = scope.candidate_or_404(caller(request), "read", candidate)

@@ -66,6 +66,7 @@ class Gate(ApiView):
     required_scopes = {"GET": "gate"}
 
     @extend_schema(
+        operation_id="ask_gate",
         summary="May this very file run there now?",
         description="200 only if it may. 503 when the service cannot decide: then too `allowed` is false.",
         parameters=[
@@ -144,6 +145,7 @@ class RollbackTarget(ApiView):
     required_scopes = {"GET": "gate"}
 
     @extend_schema(
+        operation_id="get_rollback_target",
         summary="The newest other version that the gate allows there now",
         parameters=[ENVIRONMENT],
         responses={200: shapes.GateAnswer, **problems(400, 404)},

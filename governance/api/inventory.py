@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,9 +32,10 @@ class Models(ApiView):
     required_scopes = {"GET": "read", "POST": "submit"}
 
     @extend_schema(
+        operation_id="list_models",
         summary="The inventory",
         parameters=[CURSOR, PAGE_SIZE],
-        responses={200: shapes.ModelAnswer(many=True), **problems(404)},
+        responses={200: shapes.page_of(shapes.ModelAnswer), **problems(404)},
     )
     def get(self, request: Request) -> Response:
         rows = with_record(scope.models(caller(request), "read"))
@@ -41,6 +43,7 @@ class Models(ApiView):
         return self.listed(request, rows, "slug", lambda row: answers.model(row, confirmed=confirmed.get(row.pk)))
 
     @extend_schema(
+        operation_id="create_model",
         summary="Enter a model",
         parameters=[IDEMPOTENCY_KEY],
         request=shapes.NewModel,
@@ -76,8 +79,9 @@ def _people(record: dict[str, Any]) -> dict[str, Any]:
     return {"owner": owner, "developers": named}
 
 
+@transaction.atomic
 def _created(by: Credential, record: dict[str, Any]) -> Model:
-    """The new model, where the token may make one of that name."""
+    """The new model, where the token may make one of that name; else none."""
     one = create_model(by=by.person, service_account=by.service_account, **record)
     if not by.covers("submit", one.slug):
         raise Refused("insufficient-scope", f"The token is limited to other models than {one.slug!r}.")
@@ -92,7 +96,7 @@ def _model_answer(one: Model) -> Json:
 class OneModel(ApiView):
     required_scopes = {"GET": "read"}
 
-    @extend_schema(summary="One model", responses={200: shapes.ModelAnswer, **problems(404)})
+    @extend_schema(operation_id="get_model", summary="One model", responses={200: shapes.ModelAnswer, **problems(404)})
     def get(self, request: Request, slug: str) -> Response:
         return Response(_model_answer(scope.model_or_404(caller(request), "read", slug)))
 
@@ -102,9 +106,10 @@ class Candidates(ApiView):
     parser_classes = [StreamingMultiPart]
 
     @extend_schema(
+        operation_id="list_candidates",
         summary="The candidates of a model, newest first",
         parameters=[CURSOR, PAGE_SIZE],
-        responses={200: shapes.CandidateLine(many=True), **problems(404)},
+        responses={200: shapes.page_of(shapes.CandidateLine), **problems(404)},
     )
     def get(self, request: Request, slug: str) -> Response:
         one = scope.model_or_404(caller(request), "read", slug)
@@ -112,6 +117,7 @@ class Candidates(ApiView):
         return self.listed(request, rows, "-version", lambda row: answers.candidate_line(row, stage=stage_of(row)))
 
     @extend_schema(
+        operation_id="submit_candidate",
         summary="Submit a candidate",
         description=(
             "201 for a new candidate, 200 for the same artifact, data and manifest again. The fault list of a 400 has "
@@ -156,7 +162,9 @@ class OneCandidate(ApiView):
     required_scopes = {"GET": "read"}
 
     @extend_schema(
-        summary="One candidate: where it stands and why", responses={200: shapes.CandidateAnswer, **problems(404)}
+        operation_id="get_candidate",
+        summary="One candidate: where it stands and why",
+        responses={200: shapes.CandidateAnswer, **problems(404)},
     )
     def get(self, request: Request, candidate: UUID) -> Response:
         one = scope.candidate_or_404(caller(request), "read", candidate)

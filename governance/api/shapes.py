@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
@@ -43,6 +44,16 @@ class Problem(serializers.Serializer[Any]):
     code = Text()
     who = Text(required=False)
     errors = Fault(many=True, required=False)
+
+
+def page_of(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """A page of a list."""
+    members = {
+        "results": shape(many=True),
+        "next": serializers.URLField(allow_null=True),
+        "previous": serializers.URLField(allow_null=True),
+    }
+    return inline_serializer(f"PageOf{shape.__name__}", members)
 
 
 class NewModel(Strict):

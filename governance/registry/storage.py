@@ -62,6 +62,10 @@ class Incoming:
     def digest(self) -> str:
         return "sha256:" + self._hash.hexdigest()
 
+    @property
+    def closed(self) -> bool:
+        return self.file.closed
+
     def keep(self) -> Stored:
         """Give the bytes their name; when this returns they survive a crash. Repeated calls change nothing."""
         if self._stored is None:

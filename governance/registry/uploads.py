@@ -77,6 +77,9 @@ class StreamToStorage(FileUploadHandler):
         return StoredUpload(self.incoming, self.file_name or "", self.content_type or "")
 
     def upload_interrupted(self) -> None:
+        """Called as well after a last part that was skipped, which has its fault already."""
+        if self.incoming.closed:
+            return
         self.incoming.close()
         self._note(f"/{self.field_name}", "interrupted", "The upload ended in the middle of this part; send it again.")
 

@@ -33,8 +33,8 @@ def rounded(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        number = float(value)
-        return (float(format(number, ".10g")) or 0.0) if math.isfinite(number) else None
+        number = float(format(float(value), ".10g"))
+        return (number or 0.0) if math.isfinite(number) else None
     if isinstance(value, Mapping):
         return {str(key): rounded(part) for key, part in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

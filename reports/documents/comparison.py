@@ -88,11 +88,12 @@ def comparison(
     setting = Setting(
         manifest, table, weights_of(manifest, table), Limits.of(limits), limits.get("comparison_margins") or {}, seed
     )
+    if manifest["task"] != REGRESSION:
+        labels.require_known_labels(manifest, table)
     side = Side(None if scores is None else labels.checked_scores(manifest, table, scores), predicted)
     rival = _rival(manifest, table, champion)
-    overall, by_group = (
-        (_regression, _mean_groups) if manifest["task"] == REGRESSION else (_classification, _rate_groups)
-    )
+    classifies = manifest["task"] != REGRESSION
+    overall, by_group = (_classification, _rate_groups) if classifies else (_regression, _mean_groups)
     deltas = [*overall(setting, side, rival), *by_group(setting, side, rival)]
     content = {
         "champion": {"artifact_digest": champion["artifact_digest"]},
@@ -115,7 +116,7 @@ def _rival(manifest: Mapping[str, Any], table: Table, champion: Mapping[str, Any
     except labels.UnusableScores as problem:
         return Rival(other, None, f"The champion cannot be compared on these rows. {problem}")
     if manifest["task"] == MULTICLASS:
-        checked = _reordered(checked, labels.classes(other, table), labels.classes(manifest, table))
+        return _in_order(other, checked, labels.classes(other, table), labels.classes(manifest, table))
     return Rival(other, checked, None)
 
 
@@ -128,14 +129,16 @@ def _different_question(manifest: Mapping[str, Any], other: Mapping[str, Any]) -
         return None
     if labels.favourable_classes(manifest) != labels.favourable_classes(other):
         return "The champion and the candidate name different outcomes as favourable."
-    mine, theirs = (sorted(labels.text(one) for one in form.get("classes") or ()) for form in (manifest, other))
-    if manifest["task"] == MULTICLASS and mine and theirs and mine != theirs:
-        return "The champion and the candidate tell different classes apart."
     return None
 
 
-def _reordered(probabilities: Scores, given: tuple[str, ...], wanted: tuple[str, ...]) -> Scores:
-    return probabilities[:, [given.index(label) for label in wanted]]
+def _in_order(
+    other: Mapping[str, Any], probabilities: Scores, given: tuple[str, ...], wanted: tuple[str, ...]
+) -> Rival:
+    """The champion's probabilities in the candidate's order of classes, if they are the same classes."""
+    if sorted(given) != sorted(wanted) or probabilities.shape[1] != len(given):
+        return Rival(other, None, "The champion and the candidate tell different classes apart.")
+    return Rival(other, probabilities[:, [given.index(label) for label in wanted]], None)
 
 
 def _delta(
@@ -208,8 +211,14 @@ def _multiclass_figures(setting: Setting, manifest: Mapping[str, Any], side: Sid
     used = (actual >= 0) & (setting.weights.values > 0)
     decided = labels.decided_class(side.scores, side.predicted, names)[used]
     given = None if side.scores is None else side.scores[used]
-    resamples = Resamples(int(used.sum()), setting.seed)
-    return multiclass.figures(actual[used], decided, given, len(names), setting.weights.values[used], resamples)
+    return multiclass.figures(
+        actual[used],
+        decided,
+        given,
+        size=len(names),
+        weights=setting.weights.values[used],
+        resamples=Resamples(int(used.sum()), setting.seed),
+    )
 
 
 def _regression(setting: Setting, side: Side, rival: Rival) -> Deltas:
@@ -303,7 +312,7 @@ def _group_error(prediction: Scores, outcome: Scores, weights: Scores, rows: NDA
 
 def _limitations(setting: Setting, rival: Rival, deltas: list[dict[str, Any]]) -> list[str]:
     sentences = [
-        "Both versions were run on the candidate's evaluation rows; rows that one of them learned from favour that one.",
+        "Both versions were run on the candidate's evaluation rows; rows that one of them learned from favour it.",
         "Worse means that the whole 95 % interval of the difference lies on the bad side, beyond the policy's margin. "
         "With many figures, about one in forty would do so by chance.",
     ]

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from fairlearn import metrics as fairlearn_metrics
 from numpy.typing import NDArray
+from sklearn import metrics
 
 from reports.measures import fairness as measure
+from reports.measures import regression
 from reports.measures.groups import Grouping
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, UNKNOWN, Decisions
 from reports.measures.uncertainty import Figure
@@ -114,8 +118,6 @@ def _check_grouping(grouping: Grouping, decided: Decisions) -> dict[str, Any]:
 
 def _fairlearn(grouping: Grouping, decided: Decisions) -> dict[str, float]:
     """The same figures by Fairlearn; each rate only on rows, and so only in groups, for which it is defined."""
-    from fairlearn import metrics
-
     present = grouping.complete[grouping.codes]
     positive, negative = present & (decided.outcome == FAVOURABLE), present & (decided.outcome == UNFAVOURABLE)
     rows = {
@@ -129,11 +131,11 @@ def _fairlearn(grouping: Grouping, decided: Decisions) -> dict[str, float]:
     for name, kept in rows.items():
         if not kept.any():
             continue
-        frame = metrics.MetricFrame(
-            metrics=getattr(metrics, name),
+        frame = fairlearn_metrics.MetricFrame(
+            metrics=getattr(fairlearn_metrics, name),
             y_true=np.where(decided.outcome[kept] == UNKNOWN, 0, decided.outcome[kept]),
             y_pred=decided.favoured[kept].astype(np.int8),
-            sensitive_features=grouping.codes[kept],
+            sensitive_features=pd.Series(grouping.codes[kept]),
         )
         found |= {f"{name} of {grouping.named(int(code))}": float(value) for code, value in frame.by_group.items()}
         spreads[name] = float(frame.difference()), float(frame.ratio())
@@ -153,6 +155,56 @@ def _summaries(spreads: Mapping[str, tuple[float, float]]) -> dict[str, float]:
         "equalized_odds_difference": max(differences, default=float("nan")),
         "equalized_odds_ratio": min(ratios, default=float("nan")),
     }
+
+
+def check_means(
+    parts: list[Grouping],
+    prediction: NDArray[np.float64],
+    outcome: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    *,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Weighted group means and errors of a regression by MetricFrame, on at most 100,000 seeded rows with outcomes."""
+    usable = np.flatnonzero(~np.isnan(outcome) & (weights > 0))
+    if len(usable) > MOST_ROWS:
+        usable = np.sort(np.random.default_rng(seed).choice(usable, MOST_ROWS, replace=False))
+    if not len(usable):
+        return []
+    given = prediction[usable], outcome[usable], weights[usable]
+    return [_check_means(_some(grouping, usable), *given) for grouping in parts]
+
+
+def _check_means(
+    grouping: Grouping, prediction: NDArray[np.float64], outcome: NDArray[np.float64], weights: NDArray[np.float64]
+) -> dict[str, Any]:
+    figures = regression.group_figures(regression.group_sums(grouping, prediction, outcome, weights))
+    named = {
+        "mean_prediction": fairlearn_metrics.mean_prediction,
+        "rmse": metrics.root_mean_squared_error,
+        "mae": metrics.mean_absolute_error,
+    }
+    frame = fairlearn_metrics.MetricFrame(
+        metrics=named,
+        y_true=outcome,
+        y_pred=prediction,
+        sensitive_features=pd.Series(grouping.codes),
+        sample_params={name: {"sample_weight": weights} for name in named},
+    )
+    theirs = {
+        f"{name} of {grouping.named(int(code))}": float(value)
+        for name in named
+        for code, value in frame.by_group[name].items()
+    }
+    ours = {f"{name} of {grouping.named(i)}": figures[name][i] for name in named for i in np.unique(grouping.codes)}
+    return compared(
+        f"fairness by {' and '.join(grouping.features)}",
+        ours,
+        theirs,
+        implementation="countersign, weighted sums per group",
+        reference_implementation=library("fairlearn") + " MetricFrame",
+        rows=len(prediction),
+    )
 
 
 def _by_scikit_learn(
@@ -176,8 +228,6 @@ def check_binary(
     found: Mapping[str, Figure], positive: NDArray[np.bool_], scores: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """The figures of a score by scikit-learn, where both outcomes occur."""
-    from sklearn import metrics
-
     if not positive.any() or positive.all():
         return []
     given = {"sample_weight": weights}
@@ -200,8 +250,6 @@ def check_multiclass(
     weights: NDArray[np.float64],
 ) -> list[dict[str, Any]]:
     """Accuracy, macro F1 and log loss by scikit-learn."""
-    from sklearn import metrics
-
     if not len(actual):
         return []
     given = {"sample_weight": weights}
@@ -223,8 +271,6 @@ def check_regression(
     power: float,
 ) -> list[dict[str, Any]]:
     """Error, determination and deviance by scikit-learn; the Gini has no counterpart there."""
-    from sklearn import metrics
-
     given = {"sample_weight": weights}
     theirs = {
         "rmse": metrics.root_mean_squared_error(outcome, prediction, **given),

@@ -20,8 +20,8 @@ STRONG = 0.7
 def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, seed: int) -> Document:
     """Figures of the submitted columns in the contract's form. `manifest["features"]` names the columns.
 
-    Missing values, levels, dependence and proxies are those of the evaluation rows; `seed` is taken so that every kind is
-    called alike: nothing here is drawn at random.
+    Missing values, levels, dependence and proxies are those of the evaluation rows; `seed` is taken so that every kind
+    is called alike: nothing here is drawn at random.
     """
     names = list(manifest["features"])
     columns = [_typed(manifest, table, name) for name in names]
@@ -121,8 +121,8 @@ def _limitations(
     unknown = [name for name, value in zip(names, inflation, strict=True) if np.isnan(value)]
     if unknown:
         sentences.append(
-            f"Variance inflation is left empty for {listed(unknown)}: constant, more than {quality.MOST_LEVELS} levels, "
-            "or too few complete rows."
+            f"Variance inflation is left empty for {listed(unknown)}: constant, "
+            f"more than {quality.MOST_LEVELS} levels, or too few complete rows."
         )
     direct = [name for name in manifest["sensitive_features"] if name in names]
     if direct:

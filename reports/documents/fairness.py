@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, estimate, rounded
-from reports.documents.crosschecks import check_groupings
+from reports.documents.crosschecks import check_groupings, check_means
 from reports.documents.rows import (
     BINARY,
     NO_OUTCOMES,
@@ -26,7 +26,15 @@ from reports.documents.rows import (
 from reports.measures import fairness as measure
 from reports.measures import intervals, regression
 from reports.measures.groups import MOST_CELLS, Grouping, declared_reference, groupings
-from reports.measures.labels import UNKNOWN, Decisions, checked_scores, decisions, text
+from reports.measures.labels import (
+    UNKNOWN,
+    Decisions,
+    UnusableScores,
+    checked_scores,
+    decisions,
+    require_known_labels,
+    text,
+)
 from reports.measures.table import Column, Table
 
 SCHEMA = "fairness/1"
@@ -70,8 +78,9 @@ def fairness(
     held = Limits.of(limits)
     given = None if scores is None else checked_scores(manifest, table, scores)
     if manifest["task"] == REGRESSION:
-        content, checks = _regression(manifest, table, given, parts, held), []
+        content, checks = _regression(manifest, table, given, parts, held, seed=seed)
     else:
+        require_known_labels(manifest, table)
         decided = decisions(manifest, table, given, predicted=predicted)
         content = _classification(manifest, given, parts, decided, held)
         checks = check_groupings(parts, decided, seed=seed)
@@ -130,7 +139,7 @@ def _rate_rows(
                 "p_value": float(compared.p_value[i]),
                 "p_value_exact": float(compared.p_value_exact[i]),
                 "small_sample": bool(n[i] < limits.minimum_group_size),
-                "verdict": _verdict(grouping, counts, compared, i, reference, limits),
+                "verdict": _verdict(grouping, counts, compared, limits, index=i, reference=reference),
             }
         )
     return answer
@@ -145,9 +154,10 @@ def _verdict(
     grouping: Grouping,
     counts: measure.GroupCounts,
     compared: measure.Comparisons,
+    limits: Limits,
+    *,
     index: int,
     reference: int | None,
-    limits: Limits,
 ) -> str | None:
     if index == reference or not grouping.complete[index]:
         return None
@@ -171,9 +181,11 @@ def _regression(
     prediction: NDArray[np.float64] | None,
     parts: list[Grouping],
     limits: Limits,
-) -> dict[str, Any]:
+    *,
+    seed: int,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if prediction is None:
-        raise ValueError("A regression needs predicted numbers.")
+        raise UnusableScores("A regression needs predicted numbers.")
     weights, outcome = weights_of(manifest, table), number_outcome(manifest, table)
     limitations = _regression_limitations(manifest, outcome, weights)
     deviation = regression.standard_deviation(prediction, weights.values)
@@ -185,7 +197,8 @@ def _regression(
         groups = _mean_rows(grouping, sums, reference, deviation, limits)
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups})
         limitations += _grouping_limitations(grouping, sums.n, declared, reference, limits, unit="mean prediction")
-    return {"groupings": tables, "limitations": limitations}
+    checks = [] if outcome is None else check_means(parts, prediction, outcome, weights.values, seed=seed)
+    return {"groupings": tables, "limitations": limitations}, checks
 
 
 def mean_reference(
@@ -215,17 +228,15 @@ def _mean_rows(
     level = float("nan") if reference is None else float(means[reference])
     answer = []
     for i in range(len(grouping.groups)):
-        compared = bool(grouping.complete[i])
+        compared, mean = bool(grouping.complete[i]), float(means[i])
         row = {name: float(values[i]) for name, values in figures.items()}
         answer.append(
             {
                 "group": grouping.named(i),
                 "n": int(sums.n[i]),
                 **row,
-                "prediction_ratio": float(means[i]) / level if compared and level != 0 else None,
-                "standardized_mean_difference": (float(means[i]) - level) / deviation
-                if compared and deviation > 0
-                else None,
+                "prediction_ratio": mean / level if compared and level != 0 else None,
+                "standardized_mean_difference": (mean - level) / deviation if compared and deviation > 0 else None,
                 "reference": grouping.named(reference) if reference is not None and compared else None,
                 "small_sample": bool(sums.n[i] < limits.minimum_group_size),
             }
@@ -237,7 +248,7 @@ def _classification_limitations(
     manifest: Mapping[str, Any], decided: Decisions, scores: NDArray[np.float64] | None
 ) -> list[str]:
     sentences = [
-        "Intervals are 95 % and speak of chance only: not of how the rows were chosen, nor of outcomes that were never seen.",
+        "Intervals are 95 % and speak of chance only: not of how rows were chosen, nor of outcomes never seen.",
         "Outcomes may carry past decisions: equal error rates against them are no proof of equal treatment.",
     ]
     if not manifest.get("target"):
@@ -255,9 +266,7 @@ def _classification_limitations(
         )
         sentences.append(f"There is no mean score, because the model {reason}.")
     if manifest.get("weight"):
-        sentences.append(
-            f"Group rates count every row once; the declared weight {manifest['weight']!r} does not enter them."
-        )
+        sentences.append(f"Group rates count every row once; the weight {manifest['weight']!r} does not enter them.")
     return sentences
 
 
@@ -266,7 +275,7 @@ def _regression_limitations(
 ) -> list[str]:
     sentences = [
         "Group means carry no interval here: a difference between small groups may be chance.",
-        "A group's mean prediction may differ because its risk differs; actual to expected says whether the model misjudges it.",
+        "A group's mean prediction may differ because its risk does; actual to expected says whether the model misjudges.",
     ]
     if outcome is None:
         return [*sentences, NO_OUTCOMES]
@@ -295,12 +304,10 @@ def _grouping_limitations(
     small = [_name(grouping, i) for i in np.flatnonzero(grouping.complete & (n < limits.minimum_group_size))]
     if small:
         sentences.append(
-            f"{features}: fewer than {limits.minimum_group_size} rows in {listed(small)}; nothing can be concluded there."
+            f"{features}: fewer than {limits.minimum_group_size} rows in {listed(small)}; they allow no conclusion."
         )
     if reference is None:
-        sentences.append(
-            f"{features}: no group has {limits.minimum_group_size} rows, so that there is no reference group."
-        )
+        sentences.append(f"{features}: no group has {limits.minimum_group_size} rows, so that there is no reference.")
     elif declared is not None and grouping.groups[reference] != declared:
         sentences.append(
             f"{features}: the declared reference group {', '.join(declared)} has no rows; "
@@ -324,10 +331,10 @@ def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, referenc
         sentences.append(f"{features}: all rows got the same decision, so that the z test has no p.")
     if counts.cells[:, :, UNKNOWN].sum() == counts.n.sum():
         return sentences
+    present_or_missing = counts.n > 0
     for outcome, name in ((1, "a favourable"), (0, "an unfavourable")):
-        without = [
-            _name(grouping, i) for i in np.flatnonzero((counts.n > 0) & (counts.cells[:, :, outcome].sum(axis=1) == 0))
-        ]
+        absent = present_or_missing & (counts.cells[:, :, outcome].sum(axis=1) == 0)
+        without = [_name(grouping, i) for i in np.flatnonzero(absent)]
         if without:
             sentences.append(f"{features}: nobody had {name} outcome in {listed(without)}; rates among them are empty.")
     return sentences

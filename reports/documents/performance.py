@@ -50,13 +50,15 @@ def performance(
     CrossCheckFailed : scikit-learn gives another figure for the same rows.
     """
     given = None if scores is None else labels.checked_scores(manifest, table, scores)
+    if manifest["task"] != REGRESSION:
+        labels.require_known_labels(manifest, table)
     weights = weights_of(manifest, table)
     if manifest["task"] == REGRESSION:
-        content, checks = _regression(manifest, table, given, weights, seed)
+        content, checks = _regression(manifest, table, given, weights, seed=seed)
     elif manifest["task"] == BINARY:
-        content, checks = _binary(manifest, table, given, predicted, weights, seed)
+        content, checks = _binary(manifest, table, given, predicted, weights, seed=seed)
     else:
-        content, checks = _multiclass(manifest, table, given, predicted, weights, seed)
+        content, checks = _multiclass(manifest, table, given, predicted, weights, seed=seed)
     return Document("performance", SCHEMA, rounded(content), checks)
 
 
@@ -93,6 +95,7 @@ def _binary(
     scores: NDArray[np.float64] | None,
     predicted: Column | None,
     weights: Weights,
+    *,
     seed: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     observed = labels.positive_outcome(manifest, table)
@@ -131,6 +134,8 @@ def _one_sided(outcome: NDArray[np.bool_]) -> list[str]:
         return ["No row has an outcome: every figure that needs one is left empty."]
     if outcome.all() or not outcome.any():
         return ["All outcomes are the same: figures that tell two outcomes apart are left empty."]
+    if min(np.count_nonzero(outcome), np.count_nonzero(~outcome)) == 1:
+        return ["One of the two outcomes occurred only once: the area under the curve has no interval."]
     return []
 
 
@@ -139,6 +144,7 @@ def _regression(
     table: Table,
     prediction: NDArray[np.float64] | None,
     weights: Weights,
+    *,
     seed: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     outcome = number_outcome(manifest, table)
@@ -172,9 +178,7 @@ def _regression_reasons(
     if np.isnan(found["gini"].value):
         sentences.append("The outcomes sum to nothing above 0, so that there is no Gini.")
     elif len(np.unique(prediction)) < len(prediction):
-        sentences.append(
-            "Some predictions are equal; for the Gini those rows keep the order of the file, which moves it slightly."
-        )
+        sentences.append("Some predictions are equal; for the Gini those rows keep the order of the file.")
     if np.isnan(found["r2"].value):
         sentences.append("All outcomes are equal, so that there is no R².")
     return sentences
@@ -186,6 +190,7 @@ def _multiclass(
     probabilities: NDArray[np.float64] | None,
     predicted: Column | None,
     weights: Weights,
+    *,
     seed: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not manifest.get("target"):
@@ -199,7 +204,7 @@ def _multiclass(
     limitations = [CHANCE, *left_out(actual >= 0, weights)]
     matrix = multiclass.confusion(y, decided, weight, len(names))
     given = None if probabilities is None else probabilities[used]
-    found = multiclass.figures(y, decided, given, len(names), weight, Resamples(len(y), seed))
+    found = multiclass.figures(y, decided, given, size=len(names), weights=weight, resamples=Resamples(len(y), seed))
     content = {
         "n": len(y),
         **_figures(found),

@@ -1,4 +1,4 @@
-"""What a document's figures rest on: which rows have an outcome and a weight, and the sentences about those that do not."""
+"""What a document's figures rest on: rows with outcome and weight, and the sentences about the others."""
 
 from __future__ import annotations
 

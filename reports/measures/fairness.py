@@ -5,6 +5,7 @@ Everything below works on one small array of counts per group, so that a portfol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -164,11 +165,11 @@ def verdict(
     ratio_low: float,
     p_value_exact: float,
 ) -> str:
-    """The rate ratio of one pair held against the policy's limit, as exact fractions: 3/5 against 6/8 is not below 0.80.
+    """The rate ratio of one pair held against the policy's limit, as exact fractions: 3/5 to 6/8 is not below 0.80.
 
-    `insufficient-data` where a side is below the minimum size, or where nobody of the reference group was selected (there
-    is then no ratio); `outside` where the value breaks the limit and the exact test's p is below 0.05; `review` where
-    only one of value and interval breaks it; `within` where neither does.
+    `insufficient-data` where a side is below the minimum size, or where nobody of the reference group was selected
+    (there is then no ratio); `outside` where the value breaks the limit and the exact test's p is below 0.05; `review`
+    where the value breaks it and p does not, or only the interval breaks it; `within` where neither does.
     """
     if min(n, reference_n) < max(minimum_group_size, 1) or reference_selected == 0:
         return INSUFFICIENT
@@ -186,7 +187,7 @@ def impact_ratios(grouping: Grouping, counts: GroupCounts) -> Floats:
 
 
 def spread(values: Floats) -> tuple[float, float]:
-    """Largest minus smallest, and smallest over largest, of the defined values; NaN where there is none (or 0 over 0)."""
+    """Largest minus smallest, and smallest over largest, of the defined values; NaN where there is none, or 0 over 0."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return float("nan"), float("nan")
@@ -195,7 +196,7 @@ def spread(values: Floats) -> tuple[float, float]:
 
 
 def aggregates(grouping: Grouping, counts: GroupCounts) -> dict[str, float]:
-    """Fairlearn's summary figures of one grouping; groups whose rate is not defined leave it, NaN where none is left."""
+    """Fairlearn's summary figures of one grouping, over the groups whose rate is defined; NaN where none is."""
     kept = eligible(grouping, counts.n)
     rates = {name: rate.values[kept] for name, rate in counts.rates().items()}
     parity_difference, parity_ratio = spread(rates["selection_rate"])
@@ -210,6 +211,6 @@ def aggregates(grouping: Grouping, counts: GroupCounts) -> dict[str, float]:
     }
 
 
-def _worst(pick, first: float, second: float) -> float:
+def _worst(pick: Callable[[list[float]], float], first: float, second: float) -> float:
     defined = [value for value in (first, second) if not np.isnan(value)]
     return pick(defined) if defined else float("nan")

@@ -15,6 +15,7 @@ from reports.measures.labels import text
 from reports.measures.table import Column, Table
 
 MOST_CELLS = 10_000
+MOST_COUNTED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def group_rows(table: Table, features: Sequence[str]) -> Grouping:
     joint = np.zeros(table.n, dtype=np.int64)
     for (codes, _), size in zip(parts, sizes, strict=True):
         joint = joint * size + codes
-    occurring, positions = np.unique(joint, return_inverse=True)
+    occurring, positions = _compact(joint, prod(sizes))
     levels = [(*levels, None) for _, levels in parts]
     found = [_levels_at(int(code), sizes, levels) for code in occurring]
     all_cells = prod(size - 1 for size in sizes) <= MOST_CELLS
@@ -72,11 +73,19 @@ def group_rows(table: Table, features: Sequence[str]) -> Grouping:
     return Grouping(tuple(features), tuple(listed), lookup[positions], complete, all_cells)
 
 
+def _compact(joint: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The codes that occur, ascending, and each row's position among them; by counting where there are few codes."""
+    if size > MOST_COUNTED:
+        return np.unique(joint, return_inverse=True)
+    occurs = np.bincount(joint, minlength=size) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[joint]
+
+
 def _ordered(column: Column) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Codes into the levels that occur, in order (numbers by size, text by letters); the code after the last is missing."""
+    """Codes into the levels that occur, in order (numbers by size, text by letters); after the last, missing."""
     as_text = column.as_text()
     levels = as_text.levels or ()
-    used = [int(code) for code in np.unique(as_text.values) if code >= 0]
+    used = [int(code) for code in np.flatnonzero(np.bincount(as_text.values + 1, minlength=1)[1:])]
     if column.is_text:
         used.sort(key=lambda code: levels[code])
     lookup = np.full(len(levels) + 1, len(used), dtype=np.int64)
@@ -102,7 +111,7 @@ def _listed(
 
 
 def declared_reference(manifest: Mapping[str, Any], features: Sequence[str]) -> tuple[str, ...] | None:
-    """The declared reference group, for an intersection the combination of the declared ones; None where one is absent."""
+    """The declared reference group, for an intersection the combination of declared ones; None where one is absent."""
     declared = manifest.get("reference_groups") or {}
     if any(declared.get(feature) is None for feature in features):
         return None

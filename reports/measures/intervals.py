@@ -93,7 +93,7 @@ def newcombe(
 def newcombe_paired(
     both: ArrayLike, only_first: ArrayLike, only_second: ArrayLike, neither: ArrayLike, *, confidence: float = 0.95
 ) -> Intervals:
-    """Score interval for the difference of two shares of the same rows, first minus second; NaN where there are no rows.
+    """Score interval for the difference of two shares of the same rows, first minus second; NaN without rows.
 
     Newcombe (1998), Statistics in Medicine 17:2635, method 10: the square-and-add interval with the correlation of the
     two answers, corrected for continuity where that correlation is positive.

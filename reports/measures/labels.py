@@ -80,6 +80,28 @@ def _matches(column: Column, wanted: frozenset[str]) -> tuple[NDArray[np.bool_],
     return lookup[as_text.values], np.asarray(as_text.values) >= 0
 
 
+def require_known_labels(manifest: Mapping[str, Any], table: Table) -> None:
+    """The favourable outcome and the labels of the target are among the classes. Raises UnknownLabel, naming the label."""
+    favourable = favourable_classes(manifest)
+    if manifest["task"] == "multiclass-classification":
+        strange = (
+            favourable - set(classes(manifest, table)) if manifest.get("target") or manifest.get("classes") else set()
+        )
+        if strange:
+            raise UnknownLabel(f"The favourable outcome {min(strange)!r} is none of the classes.")
+        return
+    named = favourable | {text(manifest["positive_class"])}
+    column = (
+        table.columns[manifest["target"]].as_text() if manifest.get("target") else Column(np.zeros(0, np.int32), ())
+    )
+    found = {(column.levels or ())[code] for code in np.unique(column.values) if code >= 0}
+    if len(named | found) > 2:
+        raise UnknownLabel(
+            f"The outcome column holds {', '.join(sorted(found))}; the manifest names {', '.join(sorted(named))}. "
+            "A binary task has two classes."
+        )
+
+
 def positive_outcome(manifest: Mapping[str, Any], table: Table) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
     """Per row: the outcome was `positive_class`, and the outcome is known. None without a target."""
     if not manifest.get("target"):
@@ -152,7 +174,7 @@ def _favourable_outcome(manifest: Mapping[str, Any], table: Table, favourable: f
 
 
 def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Scores as float64 of the right shape. Raises UnusableScores for wrong shape, NaN, or a probability beyond 0 to 1."""
+    """Scores as float64 of the right shape. Raises UnusableScores: wrong shape, NaN, beyond 0 to 1."""
     values = np.asarray(scores, dtype=np.float64)
     wanted = 2 if manifest["task"] == "multiclass-classification" else 1
     if values.ndim != wanted or len(values) != table.n:

@@ -48,7 +48,13 @@ def log_losses(actual: Codes, probabilities: Floats) -> Floats:
 
 
 def figures(
-    actual: Codes, predicted: Codes, probabilities: Floats | None, size: int, weights: Floats, resamples: Resamples
+    actual: Codes,
+    predicted: Codes,
+    probabilities: Floats | None,
+    *,
+    size: int,
+    weights: Floats,
+    resamples: Resamples,
 ) -> dict[str, Figure]:
     """Accuracy, log loss and macro F1, each with what its interval is made from; NaN where nothing is known."""
     cell = actual * size + predicted
@@ -57,10 +63,9 @@ def figures(
         counts = [np.bincount(cell, weights=weights * one, minlength=size * size) for one in drawn]
         return macro_f1(np.reshape(counts, (-1, size, size)))
 
-    value = float(f1(np.ones((1, len(actual))))[0]) if len(actual) else float("nan")
     nothing = Figure(float("nan"), parts=np.full(len(actual), np.nan))
     return {
         "accuracy": mean_figure((actual == predicted).astype(np.float64), weights),
         "log_loss": nothing if probabilities is None else mean_figure(log_losses(actual, probabilities), weights),
-        "macro_f1": resampled(value, f1, resamples),
+        "macro_f1": resampled(f1, resamples)[0],
     }

@@ -1,8 +1,7 @@
-"""Figures of a score for a yes-or-no outcome. `positive` is the outcome that the score predicts; weighted throughout."""
+"""Figures of a score for a yes-or-no outcome; `positive` is what the score predicts. Weighted throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,8 +113,8 @@ def calibration(positive: Flags, scores: Floats, weights: Floats, *, bins: int =
 def area_figure(positive: Flags, scores: Floats, weights: Floats) -> Figure:
     """Area under the ROC curve with each row's structural component.
 
-    DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44:837; components from one sort as in Sun and Xu (2014), IEEE Signal
-    Process. Lett. 21:1389. With unit weights the squares of the parts sum to DeLong's variance exactly.
+    DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44:837; components from one sort as in Sun and Xu (2014), IEEE
+    Signal Process. Lett. 21:1389. With unit weights the squares of the parts sum to DeLong's variance exactly.
     """
     ranked = ranking(scores)
     hits, misses = curve(ranked, positive, weights)
@@ -139,19 +138,16 @@ def figures(positive: Flags, scores: Floats, weights: Floats, resamples: Resampl
         return {name: Figure(float("nan"), parts=np.zeros(0)) for name in SCORE_FIGURES}
     roc_auc, ranked = area_figure(positive, scores, weights), ranking(scores)
 
-    def ranked_figure(statistic: Callable[[Floats, Floats], Floats]) -> Figure:
-        def weighted(drawn: Floats) -> Floats:
-            return statistic(*curve(ranked, positive, drawn * weights))
+    def ranked_figures(drawn: Floats) -> Floats:
+        hits, misses = curve(ranked, positive, drawn * weights)
+        return np.stack([kolmogorov_smirnov(hits, misses), average_precision(hits, misses)])
 
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = float(weighted(np.ones(len(scores))))
-        return resampled(value, weighted, resamples)
-
+    ks, precision = resampled(ranked_figures, resamples, count=2)
     return {
         "roc_auc": roc_auc,
         "gini": roc_auc.scaled(2, -1),
-        "ks": ranked_figure(kolmogorov_smirnov),
-        "average_precision": ranked_figure(average_precision),
+        "ks": ks,
+        "average_precision": precision,
         "brier": mean_figure(squared_errors(positive, scores), weights),
         "log_loss": mean_figure(log_losses(positive, scores), weights),
     }

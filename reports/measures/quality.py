@@ -68,7 +68,7 @@ def cramers_v(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
 
 
 def association(a: Column, b: Column) -> float:
-    """Pearson for two numbers, the correlation ratio for text and number, Cramér's V for two texts; rows where both are."""
+    """Pearson for two numbers, correlation ratio for text and number, Cramér's V for two texts; on rows with both."""
     both = present(a) & present(b)
     first, second = np.asarray(a.values)[both], np.asarray(b.values)[both]
     if not a.is_text and not b.is_text:
@@ -92,11 +92,7 @@ def encoded(columns: Sequence[Column]) -> tuple[Floats, NDArray[np.int64]]:
         values = np.asarray(column.values)[complete]
         if column.is_text:
             levels = sorted(np.unique(values), key=lambda code, names=column.levels: names[code])
-            block = (
-                np.stack([values == level for level in levels[1:]], axis=1)
-                if len(levels) > 1
-                else np.zeros((len(values), 0))
-            )
+            block = values[:, None] == np.array(levels[1:], dtype=values.dtype)[None, :]
         else:
             block = values[:, None]
         blocks.append(block.astype(np.float64))
@@ -133,14 +129,9 @@ def variance_inflation(columns: Sequence[Column]) -> Floats:
 
 def _generalised(correlation: Floats, own: NDArray[np.bool_]) -> float:
     """det of a column's own correlations over det of what the other columns leave of them."""
-    inside, across, others = (
-        correlation[np.ix_(own, own)],
-        correlation[np.ix_(own, ~own)],
-        correlation[np.ix_(~own, ~own)],
-    )
-    left = (
-        inside - across @ np.linalg.pinv(others, hermitian=True, rcond=SINGULAR) @ across.T if others.size else inside
-    )
+    inside, across = correlation[np.ix_(own, own)], correlation[np.ix_(own, ~own)]
+    others = np.linalg.pinv(correlation[np.ix_(~own, ~own)], hermitian=True, rcond=SINGULAR)
+    left = inside - across @ others @ across.T
     whole, remaining = np.linalg.det(inside), np.linalg.det(left)
     if whole <= SINGULAR:
         return float("nan")
@@ -148,7 +139,7 @@ def _generalised(correlation: Floats, own: NDArray[np.bool_]) -> float:
 
 
 def shared_rows(evaluation: Table, reference: Table, names: Sequence[str]) -> int:
-    """How many rows of `evaluation` occur in `reference` with the same values in all of `names`; missing equals missing."""
+    """How many rows of `evaluation` occur in `reference`, alike in all of `names`; missing equals missing."""
     joint = np.zeros(evaluation.n + reference.n, dtype=np.int64)
     for name in names:
         codes = _joint_codes(evaluation.columns[name], reference.columns[name])

@@ -29,7 +29,7 @@ def family_power(family: str | None) -> float:
     if family is None:
         return 0.0
     name, _, power = family.partition(":")
-    if name == "tweedie" and power:
+    if name == "tweedie" and power and not 0 < float(power) < 1:
         return float(power)
     known = {"gaussian": 0.0, "poisson": 1.0, "gamma": 2.0}
     if name not in known or power:
@@ -95,14 +95,6 @@ def lorenz_gini(total_weight: Floats, total_outcome: Floats) -> Floats:
     x, y = np.concatenate([start, x], axis=-1), np.concatenate([start, y], axis=-1)
     area = np.sum(np.diff(x, axis=-1) * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
     return 1 - 2 * area
-
-
-def gini(outcome: Floats, prediction: Floats, weights: Floats) -> float:
-    """Gini of the weighted outcome ordered by prediction; rows with equal predictions keep the order of the file."""
-    order = np.argsort(prediction, kind="stable")
-    if not len(order):
-        return float("nan")
-    return float(lorenz_gini(np.cumsum(weights[order]), np.cumsum((weights * outcome)[order])))
 
 
 @dataclass(frozen=True)
@@ -181,15 +173,7 @@ def group_figures(sums: GroupSums) -> dict[str, Floats]:
             "rmse": np.sqrt(sums.squared_error / sums.known_weight),
             "mae": sums.absolute_error / sums.known_weight,
         }
-    return {
-        name: np.where(np.isfinite(value), value, np.nan) if name == "weight" else _known(value, sums, name)
-        for name, value in figures.items()
-    }
-
-
-def _known(value: Floats, sums: GroupSums, name: str) -> Floats:
-    usable = sums.weight > 0 if name == "mean_prediction" else sums.known_weight > 0
-    return np.where(usable & np.isfinite(value), value, np.nan)
+    return {name: np.where(np.isfinite(value), value, np.nan) for name, value in figures.items()}
 
 
 def standard_deviation(values: Floats, weights: Floats) -> float:
@@ -220,7 +204,7 @@ def r_squared_figure(outcome: Floats, prediction: Floats, weights: Floats) -> Fi
 
 
 def gini_figure(outcome: Floats, prediction: Floats, weights: Floats, resamples: Resamples) -> Figure:
-    """The Gini of `gini`, repeated over the resamples."""
+    """Gini of the weighted outcome ordered by prediction; rows with equal predictions keep the order of the file."""
     order = np.argsort(prediction, kind="stable")
     ordered_outcome = outcome[order]
 
@@ -228,7 +212,7 @@ def gini_figure(outcome: Floats, prediction: Floats, weights: Floats, resamples:
         weight = (drawn * weights)[..., order]
         return lorenz_gini(np.cumsum(weight, axis=-1), np.cumsum(weight * ordered_outcome, axis=-1))
 
-    return resampled(gini(outcome, prediction, weights), lorenz, resamples)
+    return resampled(lorenz, resamples)[0]
 
 
 def figures(

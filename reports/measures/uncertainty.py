@@ -1,4 +1,4 @@
-"""How sure a figure is: either from each row's influence on it, or from resampled rows. Paired figures share their rows."""
+"""How sure a figure is, from each row's influence on it or from resampled rows. Paired figures share their rows."""
 
 from __future__ import annotations
 
@@ -100,12 +100,19 @@ class Resamples:
             yield np.bincount(offset.ravel(), minlength=size * self.n).reshape(size, self.n).astype(np.float64)
 
 
-def resampled(value: float, statistic: Callable[[Floats], Floats], resamples: Resamples) -> Figure:
-    """A figure whose `statistic` of weights (b, n) → (b,) is repeated over the resamples."""
-    if resamples.n == 0 or not np.isfinite(value):
-        return Figure(value, replicates=np.zeros(0))
+def resampled(statistic: Callable[[Floats], Floats], resamples: Resamples, *, count: int = 1) -> list[Figure]:
+    """Figures whose `statistic` of weights (b, n) → (count, b) is repeated over the resamples.
+
+    NaN, and nothing repeated, where there are no rows or a figure is not defined on the rows as they are.
+    """
+    if resamples.n == 0:
+        return [Figure(float("nan"), replicates=np.zeros(0)) for _ in range(count)]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return Figure(value, replicates=np.concatenate([statistic(drawn) for drawn in resamples]))
+        values = np.atleast_2d(statistic(np.ones((1, resamples.n))))[:, 0]
+        if np.isnan(values).all():
+            return [Figure(float("nan"), replicates=np.zeros(0)) for _ in range(count)]
+        drawn = np.concatenate([np.atleast_2d(statistic(weights)) for weights in resamples], axis=1)
+    return [Figure(float(value), replicates=row) for value, row in zip(values, drawn, strict=True)]
 
 
 def mean_figure(values: Floats, weights: Floats) -> Figure:

@@ -1,0 +1,329 @@
+"""Group figures against Fairlearn, the verdict against the policy's words, and what must not enter a comparison."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn import metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from reports.documents.build import fairness
+from reports.measures import fairness as measure
+from reports.measures.groups import group_rows, groupings
+from reports.measures.labels import Decisions
+from reports.measures.table import Column, Table
+
+LIMITS = {"minimum_group_size": 30, "rate_ratio_minimum": 0.8, "rate_ratio_fall": 0.1, "comparison_margins": {}}
+BINARY = {
+    "task": "binary-classification",
+    "target": "outcome",
+    "positive_class": 1,
+    "favourable_outcome": 0,
+    "decision_threshold": 0.5,
+    "features": ["x"],
+    "sensitive_features": ["group"],
+}
+
+
+def text_column(values):
+    levels = tuple(dict.fromkeys(value for value in values if value is not None))
+    codes = [-1 if value is None else levels.index(value) for value in values]
+    return Column(np.array(codes, dtype=np.int32), levels)
+
+
+def number_column(values):
+    return Column(np.array(values, dtype=np.float64))
+
+
+def people(*groups):
+    """Rows from (level, favoured, refused): the unfavourable score is 1, the favourable 0; every outcome favourable."""
+    levels, scores = [], []
+    for level, favoured, refused in groups:
+        levels += [level] * (favoured + refused)
+        scores += [0.0] * favoured + [1.0] * refused
+    table = Table({"group": text_column(levels), "outcome": number_column([0.0] * len(levels))}, len(levels))
+    return table, np.array(scores)
+
+
+def rows_of(document, position=0):
+    return {tuple(row["group"].values()): row for row in document.content["groupings"][position]["groups"]}
+
+
+@st.composite
+def tables(draw):
+    n = draw(st.integers(1, 300))
+    level = st.sampled_from(["a", "b", "c", "None", None])
+    first = draw(st.lists(level, min_size=n, max_size=n))
+    second = draw(arrays.arrays(np.float64, n, elements=st.sampled_from([1.0, 2.0, np.nan])))
+    outcome = draw(arrays.arrays(np.float64, n, elements=st.sampled_from([0.0, 1.0, np.nan])))
+    scores = draw(arrays.arrays(np.float64, n, elements=st.floats(0, 1)))
+    columns = {"group": text_column(first), "band": number_column(second), "outcome": number_column(outcome)}
+    return Table(columns, n), scores
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables())
+def test_rates_and_summaries_are_fairlearns(drawn):
+    table, scores = drawn
+    manifest = {**BINARY, "sensitive_features": ["group", "band"], "intersections": [["group", "band"]]}
+    document = fairness(manifest, table, scores, limits=LIMITS, seed=1)
+    outcome = table.columns["outcome"].values
+    for grouping, found in zip(groupings(manifest, table), document.content["groupings"], strict=True):
+        complete = grouping.complete[grouping.codes]
+        favoured, codes = (scores < 0.5)[complete], grouping.codes[complete]
+        if complete.any():
+            frame = metrics.MetricFrame(
+                metrics=metrics.selection_rate, y_true=favoured, y_pred=favoured, sensitive_features=pd.Series(codes)
+            )
+            for code, rate in frame.by_group.items():
+                assert found["groups"][code]["selection_rate"]["value"] == pytest.approx(rate, abs=1e-9)
+            assert found["demographic_parity_difference"] == pytest.approx(frame.difference(), abs=1e-9)
+        known = complete & ~np.isnan(outcome)
+        good = (outcome == 0)[known]
+        for code in np.unique(grouping.codes[known]):
+            mine = grouping.codes[known] == code
+            row, chosen = found["groups"][code], (scores < 0.5)[known][mine]
+            if good[mine].any():
+                wanted = metrics.true_positive_rate(good[mine], chosen, pos_label=True)
+                assert row["true_positive_rate"]["value"] == pytest.approx(wanted, abs=1e-9)
+            else:
+                assert row["true_positive_rate"] is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables())
+def test_margins_reconcile_and_missing_values_are_counted(drawn):
+    table, scores = drawn
+    manifest = {**BINARY, "sensitive_features": ["group", "band"], "intersections": [["group", "band"]]}
+    found = fairness(manifest, table, scores, limits=LIMITS, seed=1).content["groupings"]
+    assert [part["features"] for part in found] == [["group"], ["band"], ["group", "band"]]
+    for part in found:
+        assert sum(row["n"] for row in part["groups"]) == table.n
+        missing = [row for row in part["groups"] if None in row["group"].values()]
+        assert part["missing"] == sum(row["n"] for row in missing)
+        for row in missing:
+            assert row["reference"] is row["rate_ratio"] is row["impact_ratio"] is row["verdict"] is None
+    for part, feature in ((found[0], "group"), (found[1], "band")):
+        for row in part["groups"]:
+            crossed = [one for one in found[2]["groups"] if one["group"][feature] == row["group"][feature]]
+            assert sum(one["n"] for one in crossed) == row["n"]
+            assert sum(one["selected"] for one in crossed) == row["selected"]
+
+
+def test_a_group_may_be_named_none_and_a_missing_value_is_another_row():
+    table, scores = people(("None", 20, 20), (None, 10, 0), ("b", 25, 15))
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
+    assert [row["group"] for row in document.content["groupings"][0]["groups"]] == [
+        {"group": "None"},
+        {"group": "b"},
+        {"group": None},
+    ]
+    found = rows_of(document)
+    assert found[("b",)]["impact_ratio"] == 1, "the missing row has the higher rate but enters no maximum"
+    assert document.content["groupings"][0]["demographic_parity_difference"] == 0.125
+
+
+def test_an_empty_cell_of_an_intersection_is_listed_and_says_nothing():
+    table = Table(
+        {
+            "group": text_column(["a"] * 40 + ["b"] * 40),
+            "band": text_column(["x"] * 40 + ["x"] * 20 + ["y"] * 20),
+            "outcome": number_column([0.0, 1.0] * 40),
+        },
+        80,
+    )
+    manifest = {**BINARY, "intersections": [["group", "band"]]}
+    found = rows_of(fairness(manifest, table, np.linspace(0, 1, 80), limits=LIMITS, seed=1), 1)
+    empty = found[("a", "y")]
+    assert (empty["n"], empty["selected"], empty["selection_rate"], empty["verdict"]) == (
+        0,
+        0,
+        None,
+        "insufficient-data",
+    )
+    assert empty["rate_ratio"] is empty["impact_ratio"] is empty["p_value_exact"] is None
+    assert list(found) == [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize(
+    ("group", "reference", "size", "low", "p", "wanted"),
+    [
+        ((3, 5), (6, 8), 1, 0.85, 0.5, "within"),  # exactly 0.80 is not below it
+        ((3, 5), (6, 8), 1, 0.79, 0.5, "review"),  # only the interval breaks it
+        ((2, 5), (6, 8), 1, 0.10, 0.049, "outside"),
+        ((2, 5), (6, 8), 1, 0.10, 0.05, "review"),  # not below 0.05
+        ((2, 5), (6, 8), 6, 0.10, 0.001, "insufficient-data"),
+        ((60, 80), (6, 8), 9, 0.90, 0.5, "insufficient-data"),  # the reference is the small side
+        ((60, 80), (0, 80), 9, float("nan"), 0.001, "insufficient-data"),  # no ratio to nobody
+        ((0, 80), (40, 80), 9, float("nan"), 0.001, "outside"),
+        ((0, 30), (1, 30), 30, float("nan"), 1.0, "review"),
+        ((0, 0), (6, 8), 0, float("nan"), float("nan"), "insufficient-data"),
+    ],
+)
+def test_the_verdict(group, reference, size, low, p, wanted):
+    found = measure.verdict(
+        *group, *reference, minimum=Fraction("0.8"), minimum_group_size=size, ratio_low=low, p_value_exact=p
+    )
+    assert found == wanted
+
+
+def test_the_uniform_guidelines_example_finds_only_the_third_group_below_four_fifths():
+    table, scores = people(("a", 60, 40), ("b", 45, 55), ("c", 48, 52), ("d", 51, 49))
+    found = rows_of(fairness(BINARY, table, scores, limits=LIMITS, seed=1))
+    assert [name for (name,), row in found.items() if row["impact_ratio"] < 0.8] == ["b"]
+    assert [found[(name,)]["verdict"] for name in "abcd"] == [None, "outside", "review", "review"]
+    assert found[("c",)]["rate_ratio"]["value"] == 0.8
+
+
+def test_exactly_four_fifths_is_judged_by_its_interval_not_by_rounding():
+    table, scores = people(("few", 3_000, 2_000), ("ref", 6_000, 2_000))
+    manifest = {**BINARY, "reference_groups": {"group": "ref"}}
+    found = rows_of(fairness(manifest, table, scores, limits=LIMITS, seed=1))[("few",)]
+    assert found["rate_ratio"]["value"] == 0.8
+    assert (found["p_value_exact"] < 0.05, found["verdict"]) == (True, "review")
+
+
+def test_twelve_of_forty_against_forty_eight_of_eighty_is_one_half():
+    table, scores = people(("a", 12, 28), ("b", 48, 32))
+    row = rows_of(fairness(BINARY, table, scores, limits=LIMITS, seed=1))[("a",)]
+    assert (row["rate_ratio"]["value"], row["reference"], row["verdict"]) == (0.5, {"group": "b"}, "outside")
+
+
+@pytest.mark.parametrize(
+    ("declared", "wanted"),
+    [
+        (None, "large"),  # the highest rate among groups of the minimum size
+        ({"group": "low"}, "low"),  # the declared one, whatever its rate
+        ({"group": "small"}, "small"),  # the declared one, even if small
+        ({"group": "absent"}, "large"),
+    ],
+)
+def test_the_reference_group(declared, wanted):
+    table, scores = people(("small", 9, 1), ("large", 30, 20), ("low", 20, 30))
+    manifest = BINARY if declared is None else {**BINARY, "reference_groups": declared}
+    document = fairness(manifest, table, scores, limits=LIMITS, seed=1)
+    found = rows_of(document)
+    assert {next(iter(row["reference"].values())) for row in found.values()} == {wanted}
+    assert found[(wanted,)]["verdict"] is None
+    assert found[(wanted,)]["rate_ratio"] is None
+    assert found[("small",)]["impact_ratio"] == 1, "the impact ratio looks at small groups too"
+    said = any("has no rows" in sentence for sentence in document.content["limitations"])
+    assert said == (declared == {"group": "absent"})
+
+
+def test_an_intersection_takes_the_declared_combination():
+    table = Table(
+        {
+            "sex": text_column((["f"] * 50 + ["m"] * 50) * 2),
+            "age": text_column(["old"] * 100 + ["young"] * 100),
+            "outcome": number_column([0.0] * 200),
+        },
+        200,
+    )
+    manifest = {
+        **BINARY,
+        "sensitive_features": ["sex", "age"],
+        "intersections": [["sex", "age"]],
+        "reference_groups": {"sex": "m", "age": "old"},
+    }
+    found = fairness(manifest, table, np.tile([0.0, 1.0], 100), limits=LIMITS, seed=1).content["groupings"][2]
+    assert {tuple(row["reference"].items()) for row in found["groups"]} == {(("sex", "m"), ("age", "old"))}
+
+
+def test_no_group_of_the_minimum_size_gives_no_reference_and_no_pass():
+    table, scores = people(("a", 9, 1), ("b", 5, 5))
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
+    assert {row["verdict"] for row in rows_of(document).values()} == {"insufficient-data"}
+    assert any("no reference" in sentence for sentence in document.content["limitations"])
+
+
+def test_nobody_selected_anywhere_is_null_and_said():
+    table, scores = people(("a", 0, 40), ("b", 0, 40))
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
+    part, found = document.content["groupings"][0], rows_of(document)
+    assert found[("b",)]["rate_ratio"] is found[("b",)]["impact_ratio"] is part["demographic_parity_ratio"] is None
+    assert part["demographic_parity_difference"] == 0
+    assert found[("b",)]["verdict"] == "insufficient-data"
+    assert any("nobody of the reference group was selected" in one for one in document.content["limitations"])
+
+
+def test_a_zero_count_has_a_ratio_without_interval_and_a_sentence():
+    table, scores = people(("a", 0, 40), ("b", 30, 10))
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
+    row = rows_of(document)[("a",)]
+    assert row["rate_ratio"] == {"value": 0.0, "low": None, "high": None}
+    assert row["verdict"] == "outside"
+    assert any("nobody was selected in group a" in one for one in document.content["limitations"])
+
+
+def test_without_outcomes_only_selection_is_told():
+    table, scores = people(("a", 20, 20), ("b", 30, 10))
+    document = fairness({**BINARY, "target": None}, table, scores, limits=LIMITS, seed=1)
+    row, part = rows_of(document)[("a",)], document.content["groupings"][0]
+    assert row["selection_rate"]["value"] == 0.5
+    for name in ("true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy"):
+        assert row[name] is None
+    assert part["equal_opportunity_difference"] is part["equalized_odds_ratio"] is None
+    assert any("declares no outcome column" in one for one in document.content["limitations"])
+
+
+def test_the_favourable_class_decides_the_direction():
+    table, scores = people(("a", 20, 20), ("b", 30, 10))
+    turned = {**BINARY, "favourable_outcome": 1}
+    assert rows_of(fairness(turned, table, scores, limits=LIMITS, seed=1))[("a",)]["selected"] == 20
+    assert rows_of(fairness(turned, table, scores, limits=LIMITS, seed=1))[("b",)]["selected"] == 10
+
+
+def test_a_score_on_the_threshold_predicts_the_positive_class():
+    table = Table({"group": text_column(["a"] * 3), "outcome": number_column([0.0, 0.0, 1.0])}, 3)
+    document = fairness(BINARY, table, np.array([0.5, 0.5 - 1e-9, 1.0]), limits=LIMITS, seed=1)
+    assert rows_of(document)[("a",)]["selected"] == 1
+
+
+def test_decisions_that_were_handed_in_take_precedence_over_scores():
+    table, scores = people(("a", 20, 20), ("b", 30, 10))
+    handed = text_column(["1"] * 70 + ["0"] * 10)
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1, predicted=handed)
+    assert [row["selected"] for row in rows_of(document).values()] == [0, 10]
+    alone = fairness(BINARY, table, None, limits=LIMITS, seed=1, predicted=handed)
+    assert rows_of(alone)[("a",)]["mean_score"] is None
+
+
+def test_several_classes_may_be_favourable():
+    table = Table(
+        {"group": text_column(["a"] * 4), "outcome": text_column(["gold", "silver", "none", None])},
+        4,
+    )
+    manifest = {
+        **BINARY,
+        "task": "multiclass-classification",
+        "classes": ["gold", "none", "silver"],
+        "favourable_outcome": ["gold", "silver"],
+    }
+    probabilities = np.array([[0.2, 0.2, 0.6], [0.5, 0.5, 0.0], [0.1, 0.8, 0.1], [0.0, 1.0, 0.0]])
+    row = rows_of(fairness(manifest, table, probabilities, limits=LIMITS, seed=1))[("a",)]
+    assert (row["n"], row["selected"], row["accuracy"]["value"], row["mean_score"]) == (4, 2, 1.0, None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(tables())
+def test_counting_reads_every_row_once(drawn):
+    table, scores = drawn
+    grouping = group_rows(table, ["group", "band"])
+    outcome = table.columns["outcome"].values
+    coded = np.where(np.isnan(outcome), 2, outcome == 0).astype(np.int8)
+    counts = measure.count_groups(grouping, Decisions(scores < 0.5, coded))
+    for index in range(len(grouping.groups)):
+        mine = grouping.codes == index
+        assert counts.cells[index, 1, 1] == np.count_nonzero(mine & (scores < 0.5) & (coded == 1))
+        assert counts.n[index] == np.count_nonzero(mine)
+
+
+def test_too_many_combinations_are_listed_only_where_they_occur():
+    n = 500
+    columns = {name: number_column(np.arange(n)) for name in ("a", "b")}
+    grouping = group_rows(Table(columns, n), ["a", "b"])
+    assert (len(grouping.groups), grouping.all_cells) == (n, False)

@@ -141,6 +141,18 @@ def _overall(per_environment: tuple[tuple[str, GateFacts], ...], now: datetime) 
     return "active" if "active" in states else (states[0] if states else None)
 
 
+def newest_manifest(model: Model) -> dict[str, Any]:
+    """The manifest of the newest version; empty for a model without one."""
+    text = Candidate.objects.filter(model=model).order_by("-version").values_list("manifest", flat=True).first()
+    return json.loads(text) if text else {}
+
+
+def deployed_now(model: Model, environment: str) -> Deployment | None:
+    """The newest recorded deployment there."""
+    rows = Deployment.objects.filter(model=model, environment=environment).select_related("candidate")
+    return rows.order_by("-deployed_at", "-event_id").first()
+
+
 def champion(model: Model, environment: str, now: datetime, *, besides: Candidate | None = None) -> Candidate | None:
     """The version deployed in the reference environment, else the newest approved one still standing."""
     rows = Candidate.objects.filter(model=model)

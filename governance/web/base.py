@@ -1,0 +1,63 @@
+"""What every page view shares: a person who is signed in, and objects that this person may see."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from governance.accounts.models import Person
+from governance.audit.errors import BadInput, Refused
+from governance.registry.models import Candidate, Model
+from governance.registry.visibility import visible_candidates, visible_models
+from governance.web.pages import Fault, Faults
+
+
+@method_decorator(never_cache, name="dispatch")
+class PersonView(LoginRequiredMixin, View):
+    """A page for somebody signed in; never kept in a cache."""
+
+    @property
+    def person(self) -> Person:
+        if not isinstance(self.request.user, Person):
+            raise Refused("signed-out", "Sign in first.", status=401)
+        return self.request.user
+
+    def page(self, template: str, page: Any, *, status: int = 200) -> HttpResponse:
+        return render(self.request, template, {"page": page}, status=status)
+
+
+def model_or_404(person: Person, slug: str) -> Model:
+    found = visible_models(person).filter(slug=slug).first()
+    if found is None:
+        raise Http404("There is no such model, or you may not see it.")
+    return found
+
+
+def candidate_or_404(person: Person, candidate: UUID) -> Candidate:
+    found = visible_candidates(person).filter(pk=candidate).select_related("model", "event").first()
+    if found is None:
+        raise Http404("There is no such candidate, or you may not see it.")
+    return found
+
+
+def faults_of(refused: Refused, title: str, kept: str = "Nothing was recorded. What you wrote is kept below.") -> Faults:
+    """The summary of errors of a refused form; each fault is linked to its control by the pointer's last part."""
+    if isinstance(refused, BadInput):
+        errors = tuple(
+            Fault(one["detail"], code=one["code"], field=one["pointer"].strip("/").split("/")[0])
+            for one in refused.errors
+        )
+    else:
+        errors = (Fault(refused.detail, refused.who and f"Who can mend it: {refused.who}.", refused.code),)
+    return Faults(title, kept, errors)
+
+
+def text_of(request: HttpRequest, *names: str) -> dict[str, str]:
+    return {name: request.POST.get(name, "").strip() for name in names}

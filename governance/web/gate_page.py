@@ -13,7 +13,18 @@ from governance.audit.errors import Refused
 from governance.registry.visibility import visible_models
 from governance.release import gate
 from governance.web.base import PersonView
-from governance.web.pages import Crumb, EnvironmentRow, Fact, Fault, Field, GateAnswer, GatePage, Link, Option, ReasonRow
+from governance.web.pages import (
+    Crumb,
+    EnvironmentRow,
+    Fact,
+    Fault,
+    Field,
+    GateAnswer,
+    GatePage,
+    Link,
+    Option,
+    ReasonRow,
+)
 from reports.charts.verdicts import Verdict
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -59,12 +70,16 @@ def _answer(person: Person, model: str, digest: str, environment: str) -> GateAn
         lead=_lead(answer, model, environment),
         facts=_facts(answer, model, digest, environment, link),
         reasons=tuple(
-            ReasonRow(one.code.replace("-", " ").capitalize(), one.code, one.detail, one.who, link) for one in answer.reasons
+            _reason(one.code, one.detail, one.who, link) for one in answer.reasons
         ),
         instead=() if answer.allowed or not known else _instead(model, environment),
         terminal=_terminal(answer, model, digest, environment),
         limits=LIMITS,
     )
+
+
+def _reason(code: str, detail: str, who: str, link: str) -> ReasonRow:
+    return ReasonRow(code.replace("-", " ").capitalize(), code, detail, who, link)
 
 
 def _lead(answer: gate.Answer, model: str, environment: str) -> str:
@@ -109,7 +124,7 @@ def _unsure(refused: Refused, model: str, digest: str, environment: str) -> Gate
         title="Cannot decide",
         lead="The gate cannot decide, so the answer is no.",
         facts=(Fact("Model", model), Fact("Environment", environment), Fact("File", digest=digest)),
-        reasons=(ReasonRow(refused.code.replace("-", " ").capitalize(), refused.code, refused.detail, refused.who or "operators"),),
+        reasons=(_reason(refused.code, refused.detail, refused.who or "operators", ""),),
         instead=(),
         terminal=f"COULD NOT ASK  {model}, {environment}\n\n  {refused.code}  {refused.detail}\n\nHTTP 503",
         limits=LIMITS,

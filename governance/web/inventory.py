@@ -19,7 +19,6 @@ from governance.registry.models import TIERS, Candidate, Model, ModelRevision
 from governance.registry.people import find_person
 from governance.registry.visibility import visible_models
 from governance.release import gate
-from governance.release.models import Deployment
 from governance.release.queries import CandidateState, candidate_state, deployed_now
 from governance.review.models import Finding
 from governance.review.queries import finding_fact, inventory_gaps
@@ -103,7 +102,11 @@ def _row(model: Model, confirmed: str | None) -> ModelRow:
     record = model.current
     newest = model.candidates.select_related("model", "event").order_by("-version").first()
     state = candidate_state(newest, environments()) if newest else None
-    live = [f"{name}: version {row.candidate.version}" for name in environments() if (row := _live(model, name))]
+    live = [
+        f"{name}: version {row.candidate.version}"
+        for name in environments()
+        if (row := deployed_now(model, name)) and row.candidate
+    ]
     return ModelRow(
         name=record.name,
         href=reverse("model", args=[model.slug]),
@@ -117,12 +120,6 @@ def _row(model: Model, confirmed: str | None) -> ModelRow:
         state=state_label(state) if state else StateLabel("Entered", "empty"),
         live=", ".join(live) or "Nothing deployed",
     )
-
-
-def _live(model: Model, environment: str) -> Deployment | None:
-    """What runs there now, as far as deployments were recorded; None where the file is nobody's candidate."""
-    row = deployed_now(model, environment)
-    return row if row is not None and row.candidate is not None else None
 
 
 class NewModel(PersonView):
@@ -240,7 +237,7 @@ def _facts(record: ModelRevision, confirmed: str | None) -> tuple[Fact, ...]:
 
 
 def _environment(model: Model, name: str) -> EnvironmentRow:
-    row = _live(model, name)
+    row = deployed_now(model, name)
     if row is None or row.candidate is None:
         return EnvironmentRow(name, Verdict.NOT_APPLICABLE, "Nothing recorded", None, "", "No deployment was recorded here.")
     answer = gate.ask(model=model.slug, digest=row.digest, environment=name)

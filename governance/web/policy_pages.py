@@ -66,15 +66,18 @@ def _tier(one: PolicyVersion, tier: str) -> PolicyTier:
         name=tier.capitalize(),
         stages=tuple(PolicyStage(stage.title, _seats(stage)) for stage in rules.stages),
         checks=Table(
-            columns=(Column("Check", numeric=False), Column("Limit"), Column("Severity", numeric=False), Column("Blocks", numeric=False)),
-            rows=tuple((rule["title"], _limit(rule, one.rules), rule["severity"], "yes" if rule["blocks"] else "no") for rule in rules.checks),
+            columns=(*(Column(name, numeric=False) for name in ("Check", "Limit", "Severity", "Blocks")),),
+            rows=tuple(
+                (rule["title"], _limit(rule, one.rules), rule["severity"], "yes" if rule["blocks"] else "no")
+                for rule in rules.checks
+            ),
             caption=f"Checks of tier {tier}",
         ),
         sentences=(
             f"An approval covers {' and '.join(rules.environments)} for {rules.valid_days} days.",
             f"After {rules.keep_approved} later deployments an older version is superseded.",
         ),
-    )  # fmt: skip
+    )
 
 
 def _seats(stage: StageRule) -> tuple[str, ...]:

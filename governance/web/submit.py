@@ -33,7 +33,10 @@ FILES = (
 )
 TEXT = ("task", "target", "row_id", "weight", "family", "summary")
 LISTS = ("features", "categorical_features", "sensitive_features", "classes")
-KEYS = (*TEXT, *LISTS, "reference_groups", "positive_class", "favourable_outcome", "decision_threshold", "intersections", "categories")
+KEYS = (
+    *TEXT, *LISTS, "reference_groups", "positive_class", "favourable_outcome", "decision_threshold", "intersections",
+    "categories",
+)  # fmt: skip
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -138,7 +141,7 @@ def _sections(given: dict[str, str], faults: Faults | None) -> tuple[FieldSectio
                 FieldRow((field("row_id", "Row id"), field("weight", "Weight"), field("family", "Family"))),
                 FieldRow((lines("categorical_features", "Categorical features", "One a line."),)),
                 FieldRow((lines("classes", "Classes", "In the order of the probability columns, one a line.", 2),)),
-                FieldRow((lines("categories", "Categories", 'JSON, where the file does not carry them: {"purpose": ["car"]}', 2),)),
+                FieldRow((lines("categories", "Categories", 'As JSON: {"purpose": ["car"]}', 2),)),
             ),
             folded=True,
         ),

@@ -64,7 +64,7 @@ def fit_logistic(training: pd.DataFrame, features: list[str], categories: dict[s
     numbers = [name for name in features if name not in categories]
     columns = make_column_transformer((encoder, list(categories)), (StandardScaler(), numbers))
     pipeline = make_pipeline(columns, LogisticRegression(C=0.3, max_iter=2000))
-    return pipeline.fit(training[features], training[TARGET] == POSITIVE)
+    return pipeline.fit(training[features], training[TARGET])
 
 
 def with_wrong_labels(training: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def manifest(features: list[str], categories: dict[str, list[str]], *, summary: 
         "target": TARGET,
         "positive_class": POSITIVE,
         "favourable_outcome": FAVOURABLE,
-        "classes": [FAVOURABLE, POSITIVE],
+        "classes": sorted([FAVOURABLE, POSITIVE]),
         "decision_threshold": 0.5,
         "features": features,
         "categorical_features": list(categories),

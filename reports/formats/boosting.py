@@ -74,7 +74,7 @@ class LightGBMPredictor:
         plain = self.file.objective in _LIGHTGBM_IDENTITY and "sqrt" not in self.file.objective_options
         return "response" if plain else "margin"
 
-    def additive(self) -> Additive:
+    def additive(self, table: Table) -> Additive:
         return _tree_model(self, self.file.ensemble, "lightgbm")
 
 
@@ -136,7 +136,7 @@ class XGBoostPredictor:
             return "log"
         return "response" if self.file.objective in _XGBOOST_IDENTITY else "margin"
 
-    def additive(self) -> Additive:
+    def additive(self, table: Table) -> Additive:
         if self.file.ensemble is not None:
             return _tree_model(self, self.file.ensemble, "xgboost")
         weights = self.file.linear

@@ -127,8 +127,8 @@ class OnnxPredictor:
             return given[:, 0]
         return chosen_classes(self.manifest, self.classes, given)
 
-    def additive(self) -> Additive | None:
-        return additive_model(self)
+    def additive(self, table: Table) -> Additive | None:
+        return additive_model(self, table)
 
 
 def chosen_classes(

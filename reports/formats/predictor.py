@@ -30,8 +30,8 @@ class Predictor(Protocol):
         """Binary: (n,) probability of the positive class. Regression: (n,). Multi-class: (n, k) in manifest order."""
         ...
 
-    def additive(self) -> Additive | None:
-        """The model as a sum of trees or as a linear function, where it is one and can be read as one."""
+    def additive(self, table: Table) -> Additive | None:
+        """The model as a sum of trees or a linear function, if it is one; `table` has rows to prove a reading on."""
         ...
 
 

@@ -112,7 +112,7 @@ class SklearnPredictor:
         rows = rows.toarray() if hasattr(rows, "toarray") else rows
         return np.asarray(rows, dtype=np.float64)
 
-    def additive(self) -> Additive | None:
+    def additive(self, table: Table) -> Additive | None:
         steps = self.model.steps[:-1] if isinstance(self.model, Pipeline) else []
         sources = list(range(len(self.features)))
         found = encoded_sources(Pipeline(steps), self.features, sources) if steps else sources

@@ -7,10 +7,17 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from reports.formats.admission import behaviour
 from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.intake import finite_scores, value_errors
+from reports.formats.predictor import Predictor, rows_of
 from reports.formats.submission import Submission, open_submission
 from reports.measures import labels
+from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
+from reports.measures.table import Table
+
+BACKGROUND_ROWS = 100
+PROVING_ROWS = 2_000
 
 Params = Mapping[str, Any]
 Files = Mapping[str, BinaryIO]
@@ -90,8 +97,65 @@ def predict_with(params: Params, files: Files, report: Report) -> dict[str, Any]
     return {"scores": finite_scores(given.predictor, given.evaluation, manifest)}
 
 
+def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """All explanations of the model's scores, with the values of each row, cross-checks and limitations."""
+    report(0.02, "Reading the tables")
+    given = open_submission(params, files)
+    manifest, predictor = given.manifest, given.predictor
+    found = Explanations(limitations=[])
+    if predictor is None:
+        found.limitations.append(
+            "Only predictions were handed in: without the model there are no contributions of features to its scores."
+        )
+    else:
+        background, said = _background(given, int(params.get("seed", 0)))
+        found = _explained(given, predictor, background, int(params.get("seed", 0)), report)
+        found.limitations = said + found.limitations
+    row_id = manifest.get("row_id")
+    return {
+        "explanations": found.explanations,
+        "cross_checks": found.cross_checks,
+        "limitations": found.limitations,
+        "row_id": given.evaluation.columns[row_id].as_text() if row_id else None,
+        "row_id_name": row_id,
+    }
+
+
+def _explained(given: Submission, predictor: Predictor, background: Table, seed: int, report: Report) -> Explanations:
+    """By the model's own structure where it can be read, else by asking it."""
+    finite_scores(predictor, given.evaluation, given.manifest)
+    classes = _classes(given) if given.manifest["task"] == "multiclass-classification" else None
+    setting = Setting(given.evaluation, background, given.features, tuple(classes or ()) or None, seed, report)
+    report(0.1, "Reading the model's structure")
+    model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
+    if model is not None:
+        return explain_additive(model, setting)
+    output = "response" if given.manifest["task"] == "regression" else "probability"
+    return explain_opaque(predictor.scores, output, setting)
+
+
+def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
+    """The population to explain against, and what has to be said about it."""
+    if given.background is not None:
+        return given.background, []
+    source, name = (given.reference, "reference") if given.reference is not None else (given.evaluation, "evaluation")
+    rows = np.sort(np.random.default_rng(seed).choice(source.n, min(source.n, BACKGROUND_ROWS), replace=False))
+    said = f"No background was handed in: {len(rows)} rows drawn from {name} stand for the population."
+    return rows_of(source, rows), [said]
+
+
+def admission(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """Behaviour tests: largest differences by test, and whether only predictions were handed in."""
+    report(0.1, "Opening the model")
+    given = open_submission(params, files, tables=())
+    report(0.4, "Scoring rows alone, together and in another order")
+    return {"measured": behaviour(given, int(params.get("seed", 0))), "predictions_only": given.predictor is None}
+
+
 WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "intake": intake,
     "predict": predict,
     "predict_with": predict_with,
+    "explain": explain,
+    "admission": admission,
 }

@@ -1,0 +1,307 @@
+"""One model, its rows and a background to all explanations that can be had, with their cross-checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.measures.explain import coalitions, linear, oracle, trees
+from reports.measures.explain.coalitions import Players, Scores
+from reports.measures.explain.models import Additive, LinearModel, TreeModel
+from reports.measures.explain.trees import Explained
+from reports.measures.table import Column, Table
+
+FIRST_ROWS = 100
+SECONDS = 90.0
+MOST_VALUES = 60_000_000
+TREE_TOLERANCE, LINEAR_TOLERANCE, NATIVE_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-6, 1e-3, 1e-6
+OURS_TREES, OURS_LINEAR = "countersign, table of leaf patterns", "countersign, closed form"
+OURS_ENUMERATION, OURS_SAMPLING = "countersign, all coalitions", "countersign, antithetic sampling"
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is explained: all rows with the submitted columns in model order, and the population held against.
+
+    `classes` names the outputs, None where there is one.
+    """
+
+    table: Table
+    background: Table
+    features: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    seed: int
+    progress: Progress
+
+
+@dataclass
+class Explanations:
+    """`explanations` and `cross_checks` as plain dicts with arrays; `limitations` are sentences."""
+
+    explanations: list[dict[str, Any]] = field(default_factory=list)
+    cross_checks: list[dict[str, Any]] = field(default_factory=list)
+    limitations: list[str] = field(default_factory=list)
+
+
+def explain_additive(model: Additive, setting: Setting) -> Explanations:
+    """Linear functions in closed form, trees leaf by leaf; contributions of encoded columns, summed back."""
+    if isinstance(model, LinearModel):
+        return _explain_linear(model, setting)
+    return _explain_trees(model, setting)
+
+
+def _explain_linear(model: LinearModel, setting: Setting) -> Explanations:
+    out = Explanations()
+    rows = rows_to_explain(setting.table.n, _affordable(setting), setting.seed)
+    part = picked(setting.table, rows)
+    encoded, background = model.encode(part), model.encode(setting.background)
+    found = linear.closed_form(model.coefficients, model.intercepts, encoded, background, model.source)
+    common = {"perturbation": "interventional", "output": model.output, "players": "encoded-columns"}
+    made = {**common, "method": "closed form of a linear function", "exact": True, "standard_error_max": None}
+    out.explanations += _laid_out(found, model.outputs(part), rows, made, setting)
+    out.limitations += _row_limits(rows, setting.table.n)
+    setting.progress(0.8, "Checking against shap")
+    chosen = oracle.chosen_rows(len(rows), oracle.ROWS, np.random.default_rng(setting.seed))
+    theirs = oracle.linear_values(model, encoded[chosen], background)
+    out.cross_checks.append(
+        _compared(
+            common,
+            found.values[:, :, chosen],
+            theirs,
+            OURS_LINEAR,
+            f"{oracle.version()} LinearExplainer",
+            LINEAR_TOLERANCE,
+        )
+    )
+    return out
+
+
+def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
+    out = Explanations()
+    lengths = trees.path_columns(model.ensemble)
+    background = model.encode(setting.background)
+    most = min(_affordable(setting), trees.affordable_rows(lengths, setting.table.n, len(background), seconds=SECONDS))
+    rows = rows_to_explain(setting.table.n, most or FIRST_ROWS, setting.seed)
+    part = picked(setting.table, rows)
+    encoded, outputs = model.encode(part), model.outputs(part)
+    setting.progress(0.2, f"Explaining {len(rows):,} rows against the background")
+    common = {"output": model.output, "players": "encoded-columns"}
+    more = {"method": "exact, by the patterns of each leaf", "exact": True, "standard_error_max": None}
+    against = {"perturbation": "interventional", **common}
+    found = trees.interventional(model.ensemble, encoded, background, model.source)
+    out.explanations += _laid_out(found, outputs, rows, {**against, **more}, setting)
+    generator = np.random.default_rng(setting.seed)
+    few = oracle.chosen_rows(len(rows), min(oracle.ROWS, max(10, oracle.MOST_PAIRS // len(background))), generator)
+    setting.progress(0.5, "Checking against shap")
+    out.cross_checks.append(_check_trees(model, against, found, encoded, background, few, picked(part, few), setting))
+    if model.ensemble.cover is None:
+        out.limitations.append(
+            "The model file does not say how many training rows reached each node, so there are no path-dependent values."
+        )
+    else:
+        setting.progress(0.6, f"Explaining {len(rows):,} rows along the paths of the trees")
+        along = {"perturbation": "tree-path-dependent", **common}
+        found = trees.path_dependent(model.ensemble, encoded, model.source)
+        out.explanations += _laid_out(found, outputs, rows, {**along, **more}, setting)
+        few = oracle.chosen_rows(len(rows), oracle.ROWS, generator)
+        out.cross_checks.append(_check_trees(model, along, found, encoded, None, few, picked(part, few), setting))
+    out.limitations += _row_limits(rows, setting.table.n)
+    return out
+
+
+def _check_trees(
+    model: TreeModel,
+    common: dict[str, Any],
+    found: Explained,
+    encoded: NDArray[np.float64],
+    background: NDArray[np.float64] | None,
+    few: NDArray[np.int64],
+    table: Table,
+    setting: Setting,
+) -> dict[str, Any]:
+    """By shap on the trees; where it does not know the splits, by the library's own contributions, or by asking."""
+    ours = found.values[:, :, few]
+    try:
+        theirs = oracle.tree_values(model.ensemble, encoded[few], background, model.source)
+    except oracle.NotComparable as reason:
+        if background is not None:
+            return _check_by_asking(model, common, found, few, table, setting, str(reason))
+        if model.native is None:
+            return _not_compared(common, OURS_TREES, f"{reason}, and no other implementation is here.")
+        native = model.native(table)
+        theirs = np.stack([oracle.by_source(native[:, k, :-1], model.source) for k in range(native.shape[1])])
+        return _compared(common, ours, theirs, OURS_TREES, _native_name(model.library), NATIVE_TOLERANCE)
+    return _compared(common, ours, theirs, OURS_TREES, f"{oracle.version()} TreeExplainer", TREE_TOLERANCE)
+
+
+def _check_by_asking(
+    model: TreeModel,
+    common: dict[str, Any],
+    found: Explained,
+    few: NDArray[np.int64],
+    table: Table,
+    setting: Setting,
+    reason: str,
+) -> dict[str, Any]:
+    """shap's Exact explainer asks the library itself, where the columns are the features and not too many."""
+    own_columns = np.array_equal(model.source, np.arange(len(setting.features)))
+    if not own_columns or len(setting.features) > coalitions.ENUMERATED_COLUMNS:
+        return _not_compared(
+            common, OURS_TREES, f"{reason}, and there are too many columns to ask about all coalitions."
+        )
+    each = (1 << len(setting.features)) * setting.background.n
+    some = slice(0, max(3, oracle.MOST_EVALUATIONS // each))
+    players = coalitions.players_of(table, setting.background, setting.features)
+    theirs = oracle.asked_values(players, model.outputs, players.rows[some])
+    ours = found.values[:, :, few[some]]
+    return _compared(common, ours, theirs, OURS_TREES, f"{oracle.version()} Exact, asking {model.library}", 1e-4)
+
+
+def _native_name(library: str) -> str:
+    package = {"xgboost": "xgboost-cpu"}.get(library, library)
+    return f"{library} {oracle.version_of(package)} contributions"
+
+
+def explain_opaque(scores: Scores, output: str, setting: Setting) -> Explanations:
+    """Any model, asked about mixtures of rows and background: the submitted columns are the players."""
+    count, population = len(setting.features), setting.background.n
+    exact = coalitions.enumerated_rows(count, population, setting.table.n)
+    most = exact or coalitions.sampled_rows(count, population, setting.table.n)
+    rows = rows_to_explain(setting.table.n, most, setting.seed)
+    part = picked(setting.table, rows)
+    players = coalitions.players_of(part, setting.background, setting.features)
+    setting.progress(0.1, f"Explaining {len(rows):,} rows by asking the model")
+    generator = np.random.default_rng(setting.seed)
+    found = coalitions.enumeration(players, scores) if exact else coalitions.sampling(players, scores, generator)
+    error = None if found.error is None else float(found.error.max(initial=0.0))
+    common = {"perturbation": "interventional", "output": output, "players": "submitted-columns"}
+    method = "all coalitions of the submitted columns" if exact else "antithetic sampling of orders"
+    made = {**common, "method": method, "exact": bool(exact), "standard_error_max": error}
+    out = Explanations()
+    given = scores(part).reshape(part.n, -1)
+    out.explanations += _laid_out(Explained(found.values, found.base), given, rows, made, setting)
+    out.limitations += _row_limits(rows, setting.table.n)
+    if not exact:
+        out.limitations.append(
+            "Contributions are estimated by sampling; the largest standard error of a value is given with them."
+        )
+    setting.progress(0.9, "Checking against shap")
+    out.cross_checks.append(_check_asked(players, scores, found, common, bool(exact), generator))
+    return out
+
+
+def _check_asked(
+    players: Players,
+    scores: Scores,
+    found: coalitions.Asked,
+    common: dict[str, Any],
+    exact: bool,
+    generator: np.random.Generator,
+) -> dict[str, Any]:
+    if not exact:
+        return _not_compared(common, OURS_SAMPLING, "Two samples differ by chance; the standard error says how far.")
+    each = (1 << len(players.names)) * len(players.background)
+    few = oracle.chosen_rows(len(players.rows), max(1, min(oracle.ROWS, oracle.MOST_EVALUATIONS // each)), generator)
+    theirs = oracle.asked_values(players, scores, players.rows[few])
+    name = f"{oracle.version()} Exact"
+    return _compared(common, found.values[:, :, few], theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
+
+
+def _affordable(setting: Setting) -> int:
+    """Rows whose values still fit into one answer."""
+    each = len(setting.features) * 2 * (len(setting.classes) if setting.classes else 1)
+    return max(FIRST_ROWS, MOST_VALUES // max(each, 1))
+
+
+def rows_to_explain(rows: int, most: int, seed: int) -> NDArray[np.int64]:
+    """All rows, or the first ones and seeded others, in their order."""
+    if rows <= most:
+        return np.arange(rows)
+    first = min(FIRST_ROWS, most)
+    others = np.random.default_rng(seed).choice(rows - first, most - first, replace=False) + first
+    return np.concatenate([np.arange(first), np.sort(others)])
+
+
+def _row_limits(rows: NDArray[np.int64], all_rows: int) -> list[str]:
+    if len(rows) == all_rows:
+        return []
+    return [f"{len(rows):,} of {all_rows:,} rows are explained: the first ones and others drawn by the seed."]
+
+
+def picked(table: Table, rows: NDArray[np.int64]) -> Table:
+    """Some rows of a table."""
+    if len(rows) == table.n:
+        return table
+    return Table({name: Column(c.values[rows], c.levels) for name, c in table.columns.items()}, len(rows))
+
+
+def _laid_out(
+    found: Explained, outputs: NDArray[np.float64], rows: NDArray[np.int64], made: dict[str, Any], setting: Setting
+) -> list[dict[str, Any]]:
+    """One entry for each output. The error of additivity is relative for outputs beyond 1 in size."""
+    out = []
+    names: Sequence[str | None] = setting.classes if setting.classes and len(found.base) > 1 else (None,)
+    features = len(setting.features)
+    for k, name in enumerate(names):
+        values = np.zeros((len(rows), features))
+        values[:, : found.values.shape[1]] = found.values[k].T
+        apart = np.abs(values.sum(axis=1) + found.base[k] - outputs[:, k]) / np.maximum(1.0, np.abs(outputs[:, k]))
+        out.append(
+            {
+                **made,
+                "class": name,
+                "base_value": float(found.base[k]),
+                "background_rows": setting.background.n if made["perturbation"] == "interventional" else None,
+                "rows_explained": len(rows),
+                "additivity_max_error": float(apart.max(initial=0.0)),
+                "columns": list(setting.features),
+                "values": values,
+                "rows": rows,
+                "model_output": np.ascontiguousarray(outputs[:, k]),
+            }
+        )
+    return out
+
+
+def _compared(
+    common: dict[str, Any],
+    ours: NDArray[np.float64],
+    theirs: NDArray[np.float64],
+    implementation: str,
+    reference: str,
+    tolerance: float,
+) -> dict[str, Any]:
+    """Largest difference between two implementations, relative for values above 1."""
+    apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
+    return {
+        "name": f"explanation {common['perturbation']} {common['output']}",
+        "implementation": implementation,
+        "reference_implementation": reference,
+        "figures": int(ours.size),
+        "rows": int(ours.shape[2]),
+        "largest_difference": float(apart.max(initial=0.0)),
+        "tolerance": tolerance,
+        "at": None,
+        "state": "agrees" if apart.max(initial=0.0) <= tolerance else "disagrees",
+    }
+
+
+def _not_compared(common: dict[str, Any], implementation: str, reason: str) -> dict[str, Any]:
+    return {
+        "name": f"explanation {common['perturbation']} {common['output']}",
+        "implementation": implementation,
+        "reference_implementation": None,
+        "figures": 0,
+        "rows": 0,
+        "largest_difference": None,
+        "tolerance": None,
+        "at": None,
+        "state": "not-available",
+        "detail": reason,
+    }

@@ -271,6 +271,14 @@ def test_the_head_grows_only_by_one_and_with_its_event(change, db):
         AuditHead.objects.update(**change)
 
 
+def test_the_head_does_not_jump_over_an_event(db):
+    last = append_events(3)[-1]
+    AuditEvent.objects.create(**copy_of(last, seq=3))
+    for size in (5, 3, 2):
+        with pytest.raises(IntegrityError, match="grows by exactly one"), transaction.atomic():
+            AuditHead.objects.update(size=size)
+
+
 def test_the_head_is_one_row_for_ever(db):
     for attempt in (
         lambda: AuditHead.objects.all()._raw_delete(using="default"),

@@ -101,14 +101,14 @@ def may_be_missing(name: str, to: Confinement) -> bool:
 
 def require_held(status: str) -> None:
     """Ask the kernel itself, by /proc/self/status, whether this process is held. Raises Unavailable."""
-    told = dict(line.split(":", 1) for line in status.splitlines())
+    told = {key: value.strip() for key, _, value in (line.partition(":") for line in status.splitlines())}
     for key, wanted in {"NoNewPrivs": "1", "Seccomp": "2", "Threads": "1"}.items():
-        if told.get(key, "").strip() != wanted:
-            raise Unavailable(f"the kernel reports {key} {told.get(key, 'not at all').strip()}, not {wanted}")
+        if told.get(key) != wanted:
+            raise Unavailable(f"the kernel reports {key} {told.get(key)}, not {wanted}")
     for key in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-        if int(told[key], 16):
-            raise Unavailable(f"the kernel reports capabilities left: {key} {told[key].strip()}")
-    if "0" in told["Uid"].split():
+        if told.get(key, "").strip("0") or not told.get(key):
+            raise Unavailable(f"the kernel reports capabilities left: {key} {told.get(key)}")
+    if "0" in told.get("Uid", "0").split():
         raise Unavailable("the kernel reports that the job is still root")
 
 

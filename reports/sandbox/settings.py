@@ -13,6 +13,7 @@ class SandboxSettings:
 
     `require_landlock` False lets jobs run on a kernel without Landlock; the evidence then says so. `spool` is the
     folder for results on their way (files without a name; default: the system's temporary folder).
+    `warm_explanations` compiles shap's functions beforehand: seconds once instead of seconds in every job.
     """
 
     work_module: str = "reports.sandbox.work"
@@ -20,6 +21,7 @@ class SandboxSettings:
     require_landlock: bool = True
     recycle_after: int = 200
     start_seconds: float = 180.0
+    warm_explanations: bool = True
     spool: Path | None = None
 
     @classmethod

@@ -10,7 +10,6 @@ import gc
 import importlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -29,7 +28,6 @@ from reports.sandbox import control, kernel
 from reports.sandbox.child import Bench, Descriptors, live
 from reports.sandbox.limits import Confinement, Limits, library_folders
 
-REAL_WORK = "reports.sandbox.work"
 FOREVER = 3600.0
 
 
@@ -76,7 +74,7 @@ def stand_in_an_empty_folder() -> None:
 def furnish(settings: Mapping[str, Any]) -> Nursery:
     """Import the work functions and all they need."""
     module = importlib.import_module(settings["work_module"])
-    if settings["work_module"] == REAL_WORK:
+    if settings["warm_explanations"]:
         importlib.import_module("reports.sandbox.warm").warm()
     packages = {Path(reports.__file__).parent, Path(module.__file__ or "").parent}
     readable = library_folders({sys.prefix, sys.base_prefix}, packages)
@@ -185,5 +183,4 @@ def attend(
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main(sys.argv[1:])

@@ -85,7 +85,7 @@ class Scene:
 class Attacker:
     def __init__(self) -> None:
         self.scene = Scene(os.environ["COUNTERSIGN_SECRET_KEY"])
-        self.zygote = Zygote(settings=SandboxSettings(work_module="tests.sandbox.attacks"))
+        self.zygote = Zygote(settings=SandboxSettings(work_module="tests.sandbox.attacks", warm_explanations=False))
         kernel.prctl(BECOME_SUBREAPER, 1)
         self.plant_a_descriptor()
         os.chdir(self.scene.base / "home")

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reports.formats.errors import Rejected, UnsafeFile, error
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 X86 = platform.machine() == "x86_64"
 MEBIBYTE = 1024**2
@@ -626,7 +628,7 @@ def call_by_x32_numbers(scene: Scene, report: Report) -> Any:
 
 @attack("out-of-memory", memory_bytes=256 * MEBIBYTE)
 def exhaust_memory(scene: Scene, report: Report) -> Any:
-    return len(bytearray(1024 * MEBIBYTE))
+    return len(bytes(1024 * MEBIBYTE))
 
 
 @attack("ENOMEM", memory_bytes=256 * MEBIBYTE)
@@ -824,11 +826,44 @@ def rest(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> di
     return {}
 
 
-WORK: dict[str, Callable[..., dict[str, Any]]] = {
+def fail_with(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    raise RuntimeError("".join(map(chr, params["message"])))
+
+
+def reject(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    raise Rejected([error("/manifest/target", "unknown-column", "No such column.")])
+
+
+def unsafe(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    raise UnsafeFile("cyclic-tree", "Node 3 is its own parent.")
+
+
+def hoard(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Memory by small pieces, until Python itself has none left to say so."""
+    kept: list[Any] = []
+    while True:
+        kept.append([None] * 100)
+
+
+def odd_progress(params: dict[str, Any], files: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    [pipe] = pipes()
+    for line in (b"[[[", b'{"layers": {}}', b"[1e400, 1]", b'["x", "y"]', b"\xff", b'[7, "\\u001b[31mred\\u0000"]'):
+        os.write(pipe, line + b"\n")
+    return {}
+
+
+WORK: dict[str, Callable[..., Any]] = {
     **ATTACKS,
     "echo": echo,
     "flood": flood,
     "look_around": look_around,
     "fail": fail,
+    "fail_with": fail_with,
+    "reject": reject,
+    "unsafe": unsafe,
+    "hoard": hoard,
+    "odd_progress": odd_progress,
     "rest": rest,
+    "returns_an_object": lambda params, files, report: {"value": object()},
+    "returns_a_list": lambda params, files, report: [1, 2],
 }

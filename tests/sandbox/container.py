@@ -26,15 +26,23 @@ REFUSED = {
     "open_by_handle_at": (304, 265),
     "io_uring_setup": (425, 425),
 }
-WITHOUT_LANDLOCK = {"landlock_create_ruleset": (444, 444)}
-WITHOUT_SECCOMP = {"seccomp": (317, 277)}
+# What a host may refuse to the sandbox itself.
+DEPRIVATIONS = {
+    "unshare": (272, 97),
+    "capset": (126, 91),
+    "setresuid": (117, 147),
+    "setgroups": (116, 159),
+    "seccomp": (317, 277),
+    "landlock_create_ruleset": (444, 444),
+    "landlock_restrict_self": (446, 446),
+}
 
 
 def be_contained() -> None:
     """Give up for good what a container has not. As an ordinary user only the calls: there is nothing else to give up."""
     if os.geteuid() == 0:
         keep_capabilities(KEPT)
-    refuse_calls({**REFUSED}, errno.EPERM)
+    refuse_calls(REFUSED, errno.EPERM)
 
 
 def keep_capabilities(kept: set[int]) -> None:

@@ -1,0 +1,191 @@
+"""The files embedded in a dossier: the evidence byte for byte, receipts of what was signed, a CSV for each table."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.dossier.facts import Evidence, Facts
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One file. `relationship` is PDF's word for what it is to the document."""
+
+    name: str
+    description: str
+    data: bytes
+    relationship: str = "Data"
+
+    @property
+    def digest(self) -> str:
+        return "sha256:" + hashlib.sha256(self.data).hexdigest()
+
+
+def embedded_files(facts: Facts) -> list[Embedded]:
+    """In the order in which section 25 lists them; names are the product's own, never from a submission."""
+    files = [Embedded("manifest.json", "The manifest as submitted", facts.document["manifest"].encode(), "Source")]
+    for one in facts.evidence.values():
+        files += _evidence(one)
+    files += _receipts(facts)
+    files += _record_tables(facts)
+    for one in facts.evidence.values():
+        files += [
+            Embedded(f"{one.kind}-{name}.csv", description, table(rows))
+            for name, description, rows in EVIDENCE_TABLES[one.kind](one.content)
+            if rows
+        ]
+    facts_text = json.dumps(facts.document, ensure_ascii=False, sort_keys=True, indent=1)
+    return [*files, Embedded("facts.json", "All facts that this dossier prints", facts_text.encode(), "Source")]
+
+
+def _evidence(one: Evidence) -> list[Embedded]:
+    return [
+        Embedded(f"evidence-{one.kind}.json", f"{one.schema}, content as digested", one.content_text.encode()),
+        Embedded(f"provenance-{one.kind}.json", f"Provenance of {one.schema}", one.provenance_text.encode()),
+    ]
+
+
+def _receipts(facts: Facts) -> list[Embedded]:
+    """Statements, signatures and the closing statement: the very bytes that their digests are over."""
+    decision = facts.decision
+    files = [
+        Embedded(f"statement-{at}.json", f"Statement of {one['stage']}", one["body"].encode())
+        for at, one in enumerate(decision["statements"], start=1)
+    ]
+    files += [
+        Embedded(f"signature-{at}.json", f"Signature at {one['stage']}", one["payload"].encode())
+        for at, one in enumerate(decision["signatures"], start=1)
+    ]
+    if facts.approval:
+        files.append(Embedded("closing-statement.json", "The approval", facts.approval["body"].encode()))
+    events = "".join(f"{one['body']}\n" for one in facts.document["audit"]["events"])
+    return [
+        *files,
+        Embedded("audit-events.jsonl", "Audit events of section 25, one a line, as hashed", events.encode()),
+        Embedded("checkpoint.txt", "Signed checkpoint of the whole log", facts.made["checkpoint"].encode()),
+    ]
+
+
+def _record_tables(facts: Facts) -> list[Embedded]:
+    document = facts.document
+    hidden = frozenset({"payload", "body", "content", "provenance", "changes"})
+    tables: tuple[tuple[str, str, Iterable[Record]], ...] = (
+        ("checks", "Every check", document["checks"]),
+        ("findings", "Every finding", document["findings"]),
+        ("signatures", "Every signature", facts.decision["signatures"]),
+        ("versions", "Other versions of the model", document["versions"]["newest"]),
+        ("deployments", "Deployments of the model", document["deployments"]["newest"]),
+        ("audit-events", "Audit events of section 25", document["audit"]["events"]),
+    )
+    return [
+        Embedded(f"{name}.csv", description, table([_without(one, hidden) for one in rows]))
+        for name, description, rows in tables
+        if rows
+    ]
+
+
+def _without(record: Record, hidden: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in hidden}
+
+
+Tables = Iterable[tuple[str, str, Sequence[Record]]]
+
+
+def _performance_tables(content: Record) -> Tables:
+    figures = [
+        {"figure": name, "value": value}
+        for name, value in content.items()
+        if isinstance(value, int | float) or (isinstance(value, Mapping) and "value" in value)
+    ]
+    yield "figures", "Performance figures", figures
+    yield "calibration", "Calibration in bins", content.get("calibration") or ()
+    yield "lift", "Lift in tenths", content.get("lift") or ()
+    yield "per-class", "Figures of each class", content.get("per_class") or ()
+
+
+def _fairness_tables(content: Record) -> Tables:
+    groups = [
+        {"grouping": " and ".join(map(str, grouping["features"])), **row}
+        for grouping in content["groupings"]
+        for row in grouping["groups"]
+    ]
+    yield "groups", "Every group and intersection", groups
+    yield "gaps", "Gaps of each grouping", [_without(one, frozenset({"groups"})) for one in content["groupings"]]
+
+
+def _explainability_tables(content: Record) -> Tables:
+    for at, one in enumerate(content["explanations"], start=1):
+        yield f"importance-{at}", f"Importance, explanation {at}", one["features"]
+    gaps = [
+        {"group": gap["group"], "reference": gap["reference"], "score_gap": gap["score_gap"], **part}
+        for gap in content.get("group_gaps") or ()
+        for part in gap["contributions"]
+    ]
+    yield "gaps", "What carries gaps in mean score", gaps
+
+
+def _data_tables(content: Record) -> Tables:
+    yield "columns", "Submitted columns", content["columns"]
+    yield "correlated-pairs", "Pairs of columns above 0.7", content["correlated_pairs"] or ()
+    yield "proxies", "Columns that stand in for sensitive ones", content["proxies"] or ()
+
+
+def _admission_tables(content: Record) -> Tables:
+    yield "tests", "Admission tests", content["tests"]
+
+
+def _comparison_tables(content: Record) -> Tables:
+    yield "deltas", "Differences to the champion", content["deltas"]
+
+
+EVIDENCE_TABLES = {
+    "performance": _performance_tables,
+    "fairness": _fairness_tables,
+    "explainability": _explainability_tables,
+    "data": _data_tables,
+    "admission": _admission_tables,
+    "comparison": _comparison_tables,
+}
+
+
+def table(rows: Sequence[Record]) -> bytes:
+    """Records as CSV, estimates in three columns. Text that a spreadsheet would run as a formula is made text.
+
+    UTF-8 with CRLF, as RFC 4180 has it.
+    """
+    flat = [_flat(one) for one in rows]
+    header = list(dict.fromkeys(name for one in flat for name in one))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([_safe(name) for name in header])
+    writer.writerows([[_safe(one.get(name)) for name in header] for one in flat])
+    return out.getvalue().encode()
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping) and "value" in value:
+            flat[name] = value["value"]
+            flat |= {f"{name}_{end}": value.get(end) for end in ("low", "high")}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _safe(value: Any) -> Any:
+    """Numbers stay numbers; lists and objects become JSON; text never begins like a formula."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    text = text.replace("\x00", "\ufffd")
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text

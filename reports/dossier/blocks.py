@@ -1,0 +1,155 @@
+"""The blocks that parts are made of: what is missing, facts in two columns, tables, people's words, charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.charts import Figure, Table, Verdict, icon
+from reports.dossier.html import Markup, Node, blank, join, tag
+from reports.dossier.words import moment, roles
+
+MOST_ROWS = 40
+MOST_CHARACTERS = 12_000
+Cell = str | Verdict | None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A whole part with nothing in it: MISSING, or not applicable, with the reason."""
+
+    reason: str
+    applicable: bool = True
+
+    @property
+    def word(self) -> str:
+        return "MISSING" if self.applicable else "Not applicable"
+
+
+def missing(reason: str) -> Markup:
+    return tag("span", tag("b", "MISSING"), f" {reason}" if reason else None, class_="missing")
+
+
+def not_applicable(reason: str) -> Markup:
+    return tag("span", tag("b", "Not applicable"), f" {reason}", class_="absent")
+
+
+def verdict(one: Verdict, word: str = "") -> Markup:
+    """Icon, word and colour; the colour only repeats."""
+    return tag("span", icon(one, 11), " ", word or one.word, class_=f"v {one.css}")
+
+
+def paragraph(*children: Node, class_: str | None = None) -> Markup:
+    return tag("p", *children, class_=class_)
+
+
+def heading(words: str) -> Markup:
+    return tag("h3", words)
+
+
+def bullets(items: Iterable[Node]) -> Markup:
+    return tag("ul", *[tag("li", one) for one in items])
+
+
+def code(words: str) -> Markup:
+    return tag("code", words)
+
+
+def entries(rows: Sequence[tuple[str, Node]], reason: str = "Not recorded.") -> Markup:
+    """Label and value, one row each; a value with nothing in it prints MISSING."""
+    body = [
+        tag("tr", tag("th", label, scope="row"), tag("td", missing(reason) if blank(value) else value))
+        for label, value in rows
+    ]
+    return tag("table", tag("tbody", *body), class_="facts")
+
+
+def quoted(text: str, *, by: str, held: Sequence[str], at: str) -> Markup:
+    """What a person wrote, as written, with name, role and time."""
+    shown = text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS]
+    rest = paragraph(f"{len(text) - len(shown):,} more characters are in the attached file.", class_="meta")
+    return tag(
+        "blockquote",
+        tag("p", shown, class_="said"),
+        rest if shown != text else None,
+        paragraph(f"{by} ({roles(held)}), {moment(at)} UTC" if held else f"{by}, {moment(at)} UTC", class_="meta"),
+    )
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    caption: str,
+    widths: Sequence[int] = (),
+    numeric: Iterable[int] = (),
+    file: str = "",
+) -> Markup:
+    """At most `MOST_ROWS` rows in print; what is left out is counted, and stands in the attached `file`.
+
+    `widths` are per cent; `numeric` are the positions of columns with figures. The first cell names its row.
+    """
+    right = frozenset(numeric)
+    columns = tag("colgroup", *[tag("col", class_=f"w{one}") for one in widths]) if widths else None
+    head = tag(
+        "tr", *[tag("th", name, scope="col", class_="r" if at in right else None) for at, name in enumerate(header)]
+    )
+    left = len(rows) - MOST_ROWS
+    note = f"{left:,} more rows are in the attached {file}." if file else f"{left:,} more rows are left out."
+    return join(
+        [
+            tag(
+                "table",
+                tag("caption", caption),
+                columns,
+                tag("thead", head),
+                tag("tbody", *[_row(one, right) for one in rows[:MOST_ROWS]]),
+                class_="t",
+            ),
+            paragraph(note, class_="meta") if left > 0 else None,
+        ]
+    )
+
+
+def _row(cells: Sequence[Cell], right: frozenset[int]) -> Markup:
+    first, *others = cells
+    return tag(
+        "tr",
+        tag("th", _cell(first), scope="row"),
+        *[tag("td", _cell(one), class_="r" if at in right else None) for at, one in enumerate(others, start=1)],
+    )
+
+
+def _cell(value: Cell) -> Node:
+    return verdict(value) if isinstance(value, Verdict) else value
+
+
+def chart_table(given: Table, file: str = "") -> Markup:
+    """A table that goes with a chart."""
+    numeric = [at for at, column in enumerate(given.columns) if column.numeric]
+    return join(
+        [
+            table(given.header, given.rows, caption=given.caption or given.summary, numeric=numeric, file=file),
+            paragraph(given.note, class_="meta") if given.note else None,
+        ]
+    )
+
+
+def figure(given: Figure, *, file: str = "", with_table: bool = True) -> Markup:
+    """Title, what it is, how to read it, the drawing, its key, and the figures as a table."""
+    keys = [tag("span", one.mark, " ", one.text, class_="key") for one in given.legend]
+    said = [paragraph(one, class_="fig__more") for one in given.further]
+    return join(
+        [
+            tag(
+                "div",
+                tag("h4", given.title, tag("span", f" {given.subtitle}", class_="sub") if given.subtitle else None),
+                paragraph(verdict(given.verdict) if given.verdict else None, " ", given.sentence, class_="reading"),
+                tag("div", given.svg, class_="drawing") if given.svg else None,
+                tag("p", *[join([one, " "]) for one in keys], class_="keys") if keys and given.svg else None,
+                *said,
+                class_="fig",
+            ),
+            chart_table(given.table, file) if with_table else None,
+        ]
+    )

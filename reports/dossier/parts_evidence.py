@@ -1,0 +1,369 @@
+"""Sections 8 to 13: what the evidence shows, with the charts that the pages show, and what it cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from reports import charts
+from reports.charts import words as chart_words
+from reports.dossier import words
+from reports.dossier.blocks import (
+    Cell,
+    Missing,
+    bullets,
+    chart_table,
+    code,
+    entries,
+    figure,
+    heading,
+    missing,
+    not_applicable,
+    paragraph,
+    quoted,
+    table,
+)
+from reports.dossier.facts import Evidence, Facts
+from reports.dossier.html import Markup, Node, join, tag
+from reports.dossier.parts_record import NO_FORM, Body
+
+MOST_GROUPINGS, MOST_EXPLANATIONS = 6, 3
+NOT_CAUSE = (
+    "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
+    "would happen if a person changed that fact about himself."
+)
+
+
+def _from(facts: Facts, kind: str, body: Callable[[Evidence], list[Node]]) -> list[Node]:
+    """The part drawn from one document; without it, what became of it."""
+    evidence = facts.evidence.get(kind)
+    if evidence is None:
+        return [paragraph(missing(f"{words.kind(kind)}: {_why_not(facts, kind)}"))]
+    return [*body(evidence), *_limits(evidence)]
+
+
+def _why_not(facts: Facts, kind: str) -> str:
+    runs = facts.document["runs"]
+    for one in runs["failed"]:
+        if one["kind"] == kind:
+            return f"run {one['run']} failed ({one['code']}) on {words.moment(one['at'])} UTC."
+    if any(one["kind"] == kind for one in runs["waiting"]):
+        return "it has not been computed yet."
+    return "no such evidence is on record."
+
+
+def _limits(evidence: Evidence) -> list[Node]:
+    if not evidence.limitations:
+        return []
+    return [tag("h4", "What these figures cannot tell"), bullets(evidence.limitations)]
+
+
+def _interpretations(facts: Facts, kind: str) -> list[Node]:
+    """The second line's word on the evidence, or that there is none."""
+    said = [quoted(one["text"], by=one["by"], held=one["roles"], at=one["at"]) for one in facts.interpretations(kind)]
+    return [heading("Interpretation"), *(said or [paragraph(missing("Nobody has interpreted this evidence."))])]
+
+
+def data(facts: Facts) -> Body:
+    rows: list[tuple[Cell, ...]] = [
+        (one["part"], one["format"], words.size(one["size"]), one["uploaded_by"], code(words.short(one["digest"])))
+        for one in facts.document["files"]
+    ]
+    intake = facts.document["intake"]
+    source = facts.manifest.get("source") or {}
+    return [
+        table(
+            ("Part", "Format", "Size", "Uploaded by", "Digest"),
+            rows,
+            caption="Files submitted; full digests in section 26",
+            widths=(15, 10, 30, 20, 25),
+        ),
+        entries(
+            [
+                ("Rows to evaluate", _rows(intake["rows"])),
+                ("Rows of reference", _rows(intake["reference_rows"]) or "None: no reference was submitted."),
+                ("Trained on", str(source.get("training_data") or "")),
+                ("Datasheet", missing(NO_FORM)),
+                ("Provenance, selection, preparation", missing(NO_FORM)),
+                ("Splits", missing(NO_FORM)),
+                ("Weights", str(facts.manifest.get("weight") or "None: every row counts alike.")),
+            ],
+            reason="The submission does not say.",
+        ),
+        *_from(facts, "data", lambda evidence: _data(facts, evidence)),
+    ]
+
+
+def _rows(number: int | None) -> str | None:
+    return None if number is None else words.counted(number, "row", "rows")
+
+
+def _data(facts: Facts, evidence: Evidence) -> list[Node]:
+    content = evidence.content
+    limit = next((one.get("maximum") for one in facts.policy["checks"] if one["key"] == "data.psi"), None)
+    shown = charts.psi(content) if limit is None else charts.psi(content, limit=limit)
+    pairs, proxies = content.get("correlated_pairs"), content.get("proxies")
+    return [
+        heading("Quality, drift and representativeness"),
+        figure(shown, file="data-columns.csv"),
+        entries(
+            [
+                ("Features", str(content.get("feature_count"))),
+                ("Rows in both reference and evaluation", _count(content.get("shared_rows"))),
+            ]
+        ),
+        heading("Columns that say the same"),
+        chart_table(charts.pairs_table(content), "data-correlated-pairs.csv")
+        if pairs
+        else paragraph(
+            "No pair of columns is correlated above 0.7." if pairs is not None else missing("Not computed.")
+        ),
+        heading("Columns that may stand in for sensitive ones"),
+        chart_table(charts.proxies_table(content), "data-proxies.csv")
+        if proxies
+        else paragraph("None: no sensitive column is named." if proxies is not None else missing("Not computed.")),
+    ]
+
+
+def _count(value: Any) -> Node:
+    return not_applicable("No reference was submitted.") if value is None else chart_words.count(value)
+
+
+def performance(facts: Facts) -> Body:
+    return [
+        *_from(facts, "performance", lambda evidence: _performance(facts, evidence)),
+        heading("Champion beside challenger"),
+        *_from(facts, "comparison", lambda evidence: _comparison(facts, evidence)),
+        heading("Stability over time"),
+        paragraph(missing("This release does not monitor; figures are of one evaluation.")),
+    ]
+
+
+def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
+    content, task = evidence.content, facts.manifest["task"]
+    blocks: list[Node] = [chart_table(charts.headline_table(content), "performance-figures.csv")]
+    if task == "regression":
+        return [*blocks, figure(charts.lift(content), file="performance-lift.csv")]
+    names = _classes(facts.manifest)
+    if task == "binary-classification":
+        blocks.append(figure(charts.calibration(content), file="performance-calibration.csv"))
+        return [*blocks, figure(charts.confusion(content, names))]
+    known = [str(one["class"]) for one in content.get("per_class") or () if "class" in one] or names
+    return [
+        *blocks,
+        chart_table(charts.per_class_table(content, known), "performance-per-class.csv"),
+        figure(charts.confusion(content, known)),
+    ]
+
+
+def _classes(manifest: dict[str, Any]) -> list[str]:
+    """Class names in the order of a confusion matrix; for binary the positive one last."""
+    classes = [str(one) for one in manifest.get("classes") or ()]
+    if manifest["task"] != "binary-classification":
+        return classes
+    positive = str(manifest["positive_class"])
+    negative = next((one for one in classes if one != positive), f"not {positive}")
+    return [negative, positive]
+
+
+def _comparison(facts: Facts, evidence: Evidence) -> list[Node]:
+    if evidence.content.get("champion") is None:
+        return [paragraph(not_applicable("No version was deployed or approved before this one."))]
+    version = facts.champion.get("version") if facts.champion else None
+    digest = evidence.content["champion"]["artifact_digest"]
+    return [
+        paragraph(f"Champion: version {version or 'unknown'}, model file ", code(words.short(digest)), "."),
+        figure(charts.comparison(evidence.content), file="comparison-deltas.csv"),
+    ]
+
+
+def explanations(facts: Facts) -> Body:
+    return [
+        *_from(facts, "explainability", _explanations),
+        paragraph(tag("b", "Attribution is not cause. "), NOT_CAUSE, class_="caveat"),
+        heading("Single cases"),
+        paragraph("None is printed. Rows of people never enter a dossier."),
+        heading("Reason codes for people who are declined"),
+        paragraph(missing(NO_FORM)),
+        *_interpretations(facts, "explainability"),
+    ]
+
+
+def _explanations(evidence: Evidence) -> list[Node]:
+    content = evidence.content
+    found = content["explanations"]
+    if not found:
+        return [paragraph(missing("The evidence holds no explanation; its limits say why."))]
+    drawn = [
+        figure(charts.importance(content, at), file=f"explainability-importance-{at + 1}.csv", with_table=at == 0)
+        for at in range(min(len(found), MOST_EXPLANATIONS))
+    ]
+    left = len(found) - MOST_EXPLANATIONS
+    return [
+        chart_table(charts.explanations_table(content), "evidence-explainability.json"),
+        *drawn,
+        paragraph(f"{left} more explanations are in the attached files.", class_="meta") if left > 0 else None,
+        heading("What carries gaps between groups"),
+        *_gaps(content),
+        paragraph(
+            "The effect of single features over their range, and groups of correlated features, are ",
+            missing("this release does not compute them."),
+        ),
+    ]
+
+
+def _gaps(content: dict[str, Any]) -> list[Node]:
+    gaps = charts.gap_tables(content)
+    if not gaps:
+        return [paragraph(missing("The evidence does not say which features carry gaps in mean score."))]
+    return [chart_table(one, "explainability-gaps.csv") for one in gaps[:MOST_GROUPINGS]]
+
+
+def fairness(facts: Facts) -> Body:
+    return [
+        *_from(facts, "fairness", lambda evidence: _fairness(facts, evidence)),
+        heading("Alternatives considered"),
+        paragraph(missing(NO_FORM)),
+        *_interpretations(facts, "fairness"),
+    ]
+
+
+def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
+    content = evidence.content
+    groupings = content["groupings"]
+    if not groupings:
+        return [paragraph(not_applicable("The submission names no sensitive column, so that no group is looked at."))]
+    shown = range(min(len(groupings), MOST_GROUPINGS))
+    left = len(groupings) - MOST_GROUPINGS
+    note = paragraph(f"{left} more groupings are in fairness-groups.csv.", class_="meta") if left > 0 else None
+    if facts.manifest["task"] == "regression":
+        drawn = [figure(charts.predictions_by_group(content, at), file="fairness-groups.csv") for at in shown]
+        return [_meaning(facts), *drawn, note]
+    limits = facts.policy["limits"]
+    return [
+        _meaning(facts),
+        paragraph(
+            f"Limit of the policy: a selection ratio of at least {charts.limit_words(limits['rate_ratio_minimum'], '')}. "
+            f"A group under {limits['minimum_group_size']} people is too small to judge: never a pass."
+        ),
+        figure(charts.rate_ratios(content, limit=limits["rate_ratio_minimum"]), file="fairness-groups.csv"),
+        *[join(_rates(content, at)) for at in shown],
+        note,
+        heading("Gaps of each grouping"),
+        _gap_table(groupings),
+    ]
+
+
+def _meaning(facts: Facts) -> Markup:
+    favourable = facts.manifest.get("favourable_outcome")
+    told = words.listed(favourable) if isinstance(favourable, list) else str(favourable)
+    return paragraph(f"What benefits the person, “{told}”, counts as positive in this section.")
+
+
+def _rates(content: dict[str, Any], at: int) -> list[Node]:
+    drawn = [charts.selection_rates(content, at)]
+    drawn += [charts.error_rates(content, at, rate) for rate in ("true_positive_rate", "false_positive_rate")]
+    return [figure(one, with_table=False) for one in drawn]
+
+
+def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
+    names = (
+        ("demographic_parity_difference", "Demographic parity difference"),
+        ("demographic_parity_ratio", "ratio"),
+        ("equal_opportunity_difference", "Equal opportunity difference"),
+        ("equalized_odds_difference", "Equalized odds difference"),
+        ("equalized_odds_ratio", "ratio"),
+    )
+    rows = [
+        (
+            chart_words.feature_names(one["features"]),
+            *(chart_words.figure(chart_words.estimate(one.get(key))[0]) for key, _ in names),
+            chart_words.count(one.get("missing")),
+        )
+        for one in groupings
+    ]
+    header = ("Grouping", *(name for _, name in names), "Without a value")
+    return table(
+        header,
+        rows,
+        caption="Over all groups, small ones too; defined as in Fairlearn",
+        numeric=range(1, 7),
+        file="fairness-gaps.csv",
+    )
+
+
+def employment(facts: Facts) -> Body:
+    return Missing(
+        "Nothing on record says that the model decides about employment; this release has no annex of its own for it.",
+        applicable=False,
+    )
+
+
+def robustness(facts: Facts) -> Body:
+    return [
+        *_from(facts, "admission", _admission),
+        entries(
+            [
+                ("Stress tests", missing("This release computes none.")),
+                ("Security of the model against attack", missing("This release computes none.")),
+                ("Fallback", missing(NO_FORM)),
+            ]
+        ),
+    ]
+
+
+def _admission(evidence: Evidence) -> list[Node]:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one["key"].replace("-", " "),
+            charts.of_check(one["state"]),
+            _test_words(one),
+        )
+        for one in evidence.content["tests"]
+    ]
+    measured = evidence.provenance.get("measured") or {}
+    said = [(name.replace("_", " "), _measured(value)) for name, value in sorted(measured.items())]
+    return [
+        table(("Test", "Verdict", "What was seen"), rows, caption="Admission tests", widths=(30, 20, 50)),
+        entries(said) if said else None,
+    ]
+
+
+def _test_words(one: dict[str, Any]) -> str:
+    detail = words.passage(str(one.get("detail") or ""), 300)
+    return detail or words.CAUSES.get(str(one.get("cause") or ""), words.NOTHING)
+
+
+def _measured(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return chart_words.figure(float(value))
+    return words.NOTHING if value is None else words.passage(str(value), 200)
+
+
+def limitations(facts: Facts) -> Body:
+    said = facts.limitations()
+    rows = [(words.kind(kind), sentence) for kind, sentence in said]
+    return [
+        table(("Evidence", "What it cannot tell"), rows, caption="Limits of the figures", widths=(25, 75))
+        if rows
+        else paragraph(missing("There is no evidence yet that could name its limits.")),
+        heading("Foreseeable misuse"),
+        paragraph(missing(NO_FORM)),
+        heading("What the model takes in"),
+        _inputs(facts),
+    ]
+
+
+def _inputs(facts: Facts) -> Node:
+    evidence = facts.evidence.get("data")
+    categories = facts.manifest.get("categories") or {}
+    columns = charts.columns_table(evidence.content) if evidence else None
+    if columns is None:
+        return paragraph(missing("The columns are known once the data evidence has been computed."))
+    levels = [f"{name}: {words.listed(values, 25)}" for name, values in categories.items()]
+    return join(
+        [
+            paragraph(f"{words.counted(len(columns.rows), 'column', 'columns')}; figures of each in section 8."),
+            bullets(levels[:40]) if levels else None,
+        ]
+    )

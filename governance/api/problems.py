@@ -10,6 +10,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -47,6 +48,7 @@ def problem(body: dict[str, Any], headers: Mapping[str, str] | None = None) -> R
     return Response(body, status=body["status"], headers=dict(headers or {}), content_type=MEDIA_TYPE)
 
 
+@csrf_exempt  # no cookie counts here, so none can be abused; a POST gets the same 404
 def nothing_here(request: HttpRequest, **_: Any) -> HttpResponse:
     """The answer to every address below the API that leads nowhere."""
     body = JSONRenderer().render(document(404, "not-found", UNKNOWN))

@@ -113,10 +113,10 @@ def _rival(manifest: Mapping[str, Any], table: Table, champion: Mapping[str, Any
         return Rival(other, None, reason)
     try:
         checked = labels.checked_scores(other, table, scores)
-    except labels.UnusableScores as problem:
+        if manifest["task"] == MULTICLASS:
+            return _in_order(other, checked, labels.classes(other, table), labels.classes(manifest, table))
+    except (labels.UnusableScores, labels.UnknownLabel) as problem:
         return Rival(other, None, f"The champion cannot be compared on these rows. {problem}")
-    if manifest["task"] == MULTICLASS:
-        return _in_order(other, checked, labels.classes(other, table), labels.classes(manifest, table))
     return Rival(other, checked, None)
 
 
@@ -320,11 +320,8 @@ def _limitations(setting: Setting, rival: Rival, deltas: list[dict[str, Any]]) -
         sentences.append(rival.reason)
     if not setting.manifest.get("target"):
         sentences.append(NO_OUTCOMES)
-    elif setting.manifest["task"] == REGRESSION:
-        sentences += left_out(~np.isnan(number_outcome(setting.manifest, setting.table)), setting.weights)
     else:
-        target = setting.table.columns[setting.manifest["target"]]
-        sentences += left_out(np.asarray(target.as_text().values) >= 0, setting.weights)
+        sentences += left_out(setting.table.columns[setting.manifest["target"]].present, setting.weights)
     unsure = sorted({one["metric"] for one in deltas if one["worse"] is None}) if rival.reason is None else []
     if unsure:
         sentences.append(f"For some rows no interval can be given for {', '.join(unsure)}, and so no verdict.")

@@ -127,7 +127,8 @@ def _fairlearn(grouping: Grouping, decided: Decisions) -> dict[str, float]:
         "false_positive_rate": negative,
         "true_negative_rate": negative,
     }
-    found, spreads = {}, {}
+    found: dict[str, float] = {}
+    spreads: dict[str, tuple[float, float]] = {}
     for name, kept in rows.items():
         if not kept.any():
             continue

@@ -109,7 +109,7 @@ def _limitations(
         sentences.append(
             "Shared rows agree in all features and the outcome; different people can agree in all of them by chance."
         )
-    complete = np.logical_and.reduce([quality.present(column) for column in columns]) if columns else np.zeros(0)
+    complete = np.logical_and.reduce([column.present for column in columns]) if columns else np.zeros(0)
     if len(complete) and not complete.all():
         left = int(np.count_nonzero(complete))
         sentences.append(
@@ -122,7 +122,7 @@ def _limitations(
     if unknown:
         sentences.append(
             f"Variance inflation is left empty for {listed(unknown)}: constant, "
-            f"more than {quality.MOST_LEVELS} levels, or too few complete rows."
+            f"more than {quality.MOST_LEVELS} levels, or too few complete rows for as many columns."
         )
     direct = [name for name in manifest["sensitive_features"] if name in names]
     if direct:

@@ -282,7 +282,7 @@ def _regression_limitations(
     return sentences + left_out(~np.isnan(outcome), weights)
 
 
-def _name(grouping: Grouping, index: int) -> str:
+def _name(grouping: Grouping, index: int | np.integer[Any]) -> str:
     return ", ".join(f"{feature} {level}" for feature, level in grouping.named(index).items())
 
 

@@ -22,7 +22,7 @@ from reports.documents.rows import (
 from reports.measures import intervals, labels, multiclass, regression
 from reports.measures import performance as measure
 from reports.measures.table import Column, Table
-from reports.measures.uncertainty import Estimate, Figure, Resamples, estimate
+from reports.measures.uncertainty import MOST_DRAWN, Estimate, Figure, Resamples, estimate
 
 SCHEMA = "performance/1"
 SHARES = frozenset({"roc_auc", "ks", "average_precision", "brier", "accuracy", "macro_f1"})
@@ -59,6 +59,9 @@ def performance(
         content, checks = _binary(manifest, table, given, predicted, weights, seed=seed)
     else:
         content, checks = _multiclass(manifest, table, given, predicted, weights, seed=seed)
+    if content["n"] > MOST_DRAWN:
+        sentence = f"Intervals that need resampling draw from {MOST_DRAWN:,} of the rows and are scaled to all of them."
+        content["limitations"].append(sentence)
     return Document("performance", SCHEMA, rounded(content), checks)
 
 

@@ -30,7 +30,7 @@ def text_shares(first: Column, second: Column) -> tuple[NDArray[np.float64], NDA
 
     def shares(column: Column) -> NDArray[np.float64]:
         lookup = np.array([*(position[level] for level in column.levels or ()), len(levels)], dtype=np.int64)
-        return np.bincount(lookup[column.values], minlength=len(levels) + 1) / len(column)
+        return np.bincount(lookup[column.codes], minlength=len(levels) + 1) / len(column)
 
     return shares(first), shares(second)
 
@@ -54,5 +54,5 @@ def psi(reference: Column, evaluation: Column) -> float:
         return float("nan")
     if reference.is_text or evaluation.is_text:
         return stability_index(*text_shares(reference.as_text(), evaluation.as_text()))
-    edges = decile_edges(reference.values)
-    return stability_index(number_shares(reference.values, edges), number_shares(evaluation.values, edges))
+    edges = decile_edges(reference.numbers)
+    return stability_index(number_shares(reference.numbers, edges), number_shares(evaluation.numbers, edges))

@@ -38,8 +38,8 @@ class Grouping:
         """Rows in which at least one of the features is missing."""
         return int(np.count_nonzero(~self.complete[self.codes]))
 
-    def named(self, index: int) -> dict[str, str | None]:
-        return dict(zip(self.features, self.groups[index], strict=True))
+    def named(self, index: int | np.integer[Any]) -> dict[str, str | None]:
+        return dict(zip(self.features, self.groups[int(index)], strict=True))
 
 
 def groupings(manifest: Mapping[str, Any], table: Table) -> list[Grouping]:
@@ -85,12 +85,12 @@ def _ordered(column: Column) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Codes into the levels that occur, in order (numbers by size, text by letters); after the last, missing."""
     as_text = column.as_text()
     levels = as_text.levels or ()
-    used = [int(code) for code in np.flatnonzero(np.bincount(as_text.values + 1, minlength=1)[1:])]
+    used = [int(code) for code in np.flatnonzero(np.bincount(as_text.codes + 1, minlength=1)[1:])]
     if column.is_text:
         used.sort(key=lambda code: levels[code])
     lookup = np.full(len(levels) + 1, len(used), dtype=np.int64)
     lookup[used] = np.arange(len(used))
-    return lookup[as_text.values], tuple(levels[code] for code in used)
+    return lookup[as_text.codes], tuple(levels[code] for code in used)
 
 
 def _levels_at(code: int, sizes: Sequence[int], levels: Sequence[tuple[str | None, ...]]) -> tuple[str | None, ...]:

@@ -55,7 +55,9 @@ def classes(manifest: Mapping[str, Any], table: Table) -> tuple[str, ...]:
     """The order of the probability columns: the manifest's `classes`, else the labels of the target, sorted."""
     if manifest.get("classes"):
         return tuple(text(one) for one in manifest["classes"])
-    column = table.columns[manifest["target"]]
+    column = table.columns.get(manifest.get("target") or "")
+    if column is None:
+        raise UnknownLabel("Neither the manifest nor an outcome column says what the classes are.")
     levels = column.as_text().levels or ()
     return levels if not column.is_text else tuple(sorted(levels))
 
@@ -65,19 +67,19 @@ def codes_of(column: Column, labels: Sequence[str]) -> NDArray[np.int64]:
     as_text = column.as_text()
     position = {label: index for index, label in enumerate(labels)}
     levels = as_text.levels or ()
-    used = np.unique(as_text.values[as_text.values >= 0])
+    used = np.unique(as_text.codes[as_text.present])
     unknown = [levels[code] for code in used if levels[code] not in position]
     if unknown:
         raise UnknownLabel(f"The target holds {unknown[0]!r}, which is none of the classes {', '.join(labels)}.")
     lookup = np.array([position.get(level, -1) for level in levels] + [-1], dtype=np.int64)
-    return lookup[as_text.values]
+    return lookup[as_text.codes]
 
 
 def _matches(column: Column, wanted: frozenset[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each row's label is among `wanted`, and whether it has a label at all."""
     as_text = column.as_text()
     lookup = np.array([level in wanted for level in as_text.levels or ()] + [False], dtype=bool)
-    return lookup[as_text.values], np.asarray(as_text.values) >= 0
+    return lookup[as_text.codes], as_text.present
 
 
 def require_known_labels(manifest: Mapping[str, Any], table: Table) -> None:

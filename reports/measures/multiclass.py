@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.measures.uncertainty import Figure, Resamples, mean_figure, resampled
+from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -13,7 +13,8 @@ Codes = NDArray[np.int64]
 
 def confusion(actual: Codes, predicted: Codes, weights: Floats, size: int) -> Floats:
     """Weighted counts (size, size): rows actual, columns predicted."""
-    return np.bincount(actual * size + predicted, weights=weights, minlength=size * size).reshape(size, size)
+    counts = np.bincount(actual * size + predicted, weights=weights, minlength=size * size)
+    return counts.reshape(size, size).astype(np.float64)
 
 
 def accuracy(matrix: Floats) -> Floats:
@@ -57,15 +58,19 @@ def figures(
     resamples: Resamples,
 ) -> dict[str, Figure]:
     """Accuracy, log loss and macro F1, each with what its interval is made from; NaN where nothing is known."""
-    cell = actual * size + predicted
 
-    def f1(drawn: Floats) -> Floats:
-        counts = [np.bincount(cell, weights=weights * one, minlength=size * size) for one in drawn]
-        return macro_f1(np.reshape(counts, (-1, size, size)))
+    def on_rows(rows: Codes) -> Statistic:
+        cell, weight = (actual * size + predicted)[rows], weights[rows]
+
+        def f1(drawn: Floats) -> Floats:
+            counts = [np.bincount(cell, weights=weight * one, minlength=size * size) for one in drawn]
+            return macro_f1(np.reshape(counts, (-1, size, size)))
+
+        return f1
 
     nothing = Figure(float("nan"), parts=np.full(len(actual), np.nan))
     return {
         "accuracy": mean_figure((actual == predicted).astype(np.float64), weights),
         "log_loss": nothing if probabilities is None else mean_figure(log_losses(actual, probabilities), weights),
-        "macro_f1": resampled(f1, resamples)[0],
+        "macro_f1": resampled(on_rows, resamples)[0],
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.measures.uncertainty import Figure, Resamples, mean_figure, resampled
+from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -136,13 +136,18 @@ def figures(positive: Flags, scores: Floats, weights: Floats, resamples: Resampl
     """The figures of a score by their names in the performance document, each with what its interval is made from."""
     if not len(scores):
         return {name: Figure(float("nan"), parts=np.zeros(0)) for name in SCORE_FIGURES}
-    roc_auc, ranked = area_figure(positive, scores, weights), ranking(scores)
 
-    def ranked_figures(drawn: Floats) -> Floats:
-        hits, misses = curve(ranked, positive, drawn * weights)
-        return np.stack([kolmogorov_smirnov(hits, misses), average_precision(hits, misses)])
+    def on_rows(rows: NDArray[np.int64]) -> Statistic:
+        ranked, yes, weight = ranking(scores[rows]), positive[rows], weights[rows]
 
-    ks, precision = resampled(ranked_figures, resamples, count=2)
+        def statistic(drawn: Floats) -> Floats:
+            hits, misses = curve(ranked, yes, drawn * weight)
+            return np.stack([kolmogorov_smirnov(hits, misses), average_precision(hits, misses)])
+
+        return statistic
+
+    roc_auc = area_figure(positive, scores, weights)
+    ks, precision = resampled(on_rows, resamples, count=2)
     return {
         "roc_auc": roc_auc,
         "gini": roc_auc.scaled(2, -1),

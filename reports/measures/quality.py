@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +11,22 @@ from numpy.typing import NDArray
 from reports.measures.table import Column, Table
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
 MOST_LEVELS = 100
+MOST_ENCODED = 2_000
+BLOCK = 4_000_000
 SINGULAR = 1e-10
-
-
-def present(column: Column) -> NDArray[np.bool_]:
-    """Per row: the value is not missing."""
-    return np.asarray(column.values) >= 0 if column.is_text else ~np.isnan(column.values)
 
 
 def missing_rate(column: Column) -> float:
     """Share of missing values; NaN for no rows."""
-    return float(1 - present(column).mean()) if len(column) else float("nan")
+    return float(1 - column.present.mean()) if len(column) else float("nan")
 
 
 def distinct(column: Column) -> int:
     """How many different values occur, missing not counted."""
-    return len(np.unique(np.asarray(column.values)[present(column)]))
+    return len(np.unique(np.asarray(column.values)[column.present]))
 
 
 def pearson(a: Floats, b: Floats) -> float:
@@ -39,7 +38,7 @@ def pearson(a: Floats, b: Floats) -> float:
     return float(np.clip(np.dot(x, y) / scale, -1, 1)) if scale > 0 else float("nan")
 
 
-def correlation_ratio(codes: NDArray[np.int64], values: Floats) -> float:
+def correlation_ratio(codes: Codes, values: Floats) -> float:
     """Square root of the share of a number's variance that lies between the levels; NaN where it is constant.
 
     Fisher (1925), Statistical Methods for Research Workers, § 45.
@@ -53,60 +52,89 @@ def correlation_ratio(codes: NDArray[np.int64], values: Floats) -> float:
     return float(np.sqrt(min(between / total, 1.0))) if total > 0 else float("nan")
 
 
-def cramers_v(a: NDArray[np.int64], b: NDArray[np.int64]) -> float:
+def cramers_v(a: Codes, b: Codes) -> float:
     """Cramér's V of two sets of levels; NaN where one side has a single level.
 
+    Only combinations that occur are held, so that columns of many levels cost no more than their rows.
     Cramér (1946), Mathematical Methods of Statistics, p. 282.
     """
-    rows, columns = np.unique(a, return_inverse=True)[1], np.unique(b, return_inverse=True)[1]
-    if not len(rows) or rows.max() == 0 or columns.max() == 0:
+    if not len(a):
         return float("nan")
-    shape = int(rows.max()) + 1, int(columns.max()) + 1
-    counts = np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / len(rows)
-    return float(np.sqrt(np.sum((counts - expected) ** 2 / expected) / len(rows) / (min(shape) - 1)))
+    rows, columns = np.bincount(a), np.bincount(b)
+    least = min(np.count_nonzero(rows), np.count_nonzero(columns))
+    if least < 2:
+        return float("nan")
+    cells, counts = np.unique(a * len(columns) + b, return_counts=True)
+    expected = rows[cells // len(columns)].astype(np.float64) * columns[cells % len(columns)]
+    return float(np.sqrt(max(np.sum(counts.astype(np.float64) ** 2 / expected) - 1, 0.0) / (least - 1)))
 
 
 def association(a: Column, b: Column) -> float:
     """Pearson for two numbers, correlation ratio for text and number, Cramér's V for two texts; on rows with both."""
-    both = present(a) & present(b)
-    first, second = np.asarray(a.values)[both], np.asarray(b.values)[both]
-    if not a.is_text and not b.is_text:
-        return pearson(first, second)
+    both = a.present & b.present
     if a.is_text and b.is_text:
-        return cramers_v(first.astype(np.int64), second.astype(np.int64))
-    codes, values = (first, second) if a.is_text else (second, first)
-    return correlation_ratio(codes.astype(np.int64), values)
+        return cramers_v(a.codes[both].astype(np.int64), b.codes[both].astype(np.int64))
+    if not a.is_text and not b.is_text:
+        return pearson(a.numbers[both], b.numbers[both])
+    text, number = (a, b) if a.is_text else (b, a)
+    return correlation_ratio(text.codes[both].astype(np.int64), number.numbers[both])
 
 
-def encoded(columns: Sequence[Column]) -> tuple[Floats, NDArray[np.int64]]:
-    """Numbers as they are and levels as flags, the first level that occurs dropped, on rows where nothing is missing.
+@dataclass(frozen=True)
+class Encoded:
+    """Columns as numbers and flags, the first level that occurs dropped. `levels`: the code flagged, None for numbers.
 
-    Returns
-    -------
-    (rows, encoded columns), and for each encoded column the position of the submitted column that it comes from.
+    `owners` (encoded columns,): the position of the submitted column that each comes from.
     """
-    complete = np.logical_and.reduce([present(column) for column in columns])
-    blocks, owners = [], []
-    for position, column in enumerate(columns):
-        values = np.asarray(column.values)[complete]
-        if column.is_text:
-            levels = sorted(np.unique(values), key=lambda code, names=column.levels: names[code])
-            block = values[:, None] == np.array(levels[1:], dtype=values.dtype)[None, :]
-        else:
-            block = values[:, None]
-        blocks.append(block.astype(np.float64))
-        owners += [position] * block.shape[1]
-    return np.concatenate(blocks, axis=1), np.array(owners, dtype=np.int64)
+
+    columns: Sequence[Column]
+    levels: list[int | None]
+    owners: Codes
+
+    @classmethod
+    def of(cls, columns: Sequence[Column], rows: Codes) -> Encoded:
+        levels: list[int | None] = []
+        owners: list[int] = []
+        for position, column in enumerate(columns):
+            own: list[int | None] = [None]
+            if column.levels is not None:
+                found = np.unique(column.codes[rows]).tolist()
+                own = sorted(found, key=column.levels.__getitem__)[1:]
+            levels += own
+            owners += [position] * len(own)
+        return cls(columns, levels, np.array(owners, dtype=np.int64))
+
+    def block(self, rows: Codes) -> Floats:
+        """(rows, encoded columns)."""
+        out = np.empty((len(rows), len(self.levels)))
+        for i, (level, owner) in enumerate(zip(self.levels, self.owners, strict=True)):
+            values = self.columns[owner].values[rows]
+            out[:, i] = values if level is None else values == level
+        return out
+
+
+def correlations(given: Encoded, rows: Codes) -> Floats:
+    """Correlation matrix of the encoded columns, a block of rows at a time; NaN rows and columns where one is constant."""
+    size = len(given.levels)
+    step = max(1, BLOCK // max(size, 1))
+    blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
+    means = np.sum([given.block(part).sum(axis=0) for part in blocks], axis=0) / len(rows)
+    products = np.zeros((size, size))
+    for part in blocks:
+        centred = given.block(part) - means
+        products += centred.T @ centred
+    spread = np.sqrt(np.diag(products))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return products / np.outer(spread, spread)
 
 
 def variance_inflation(columns: Sequence[Column]) -> Floats:
-    """Generalised variance inflation factor of each submitted column.
+    """Generalised variance inflation factor of each submitted column, on rows where no usable column is missing.
 
     Returns
     -------
     (columns,): 1 where a column is unrelated to the others, infinite where the others determine it, NaN where it is
-    constant, has more than 100 levels, or fewer complete rows than encoded columns are left.
+    constant or has more than 100 levels, and for all where too few complete rows or more than 2,000 encoded columns are.
 
     References
     ----------
@@ -116,18 +144,33 @@ def variance_inflation(columns: Sequence[Column]) -> Floats:
     usable = [i for i, one in enumerate(columns) if not one.is_text or distinct(one) <= MOST_LEVELS]
     if not usable:
         return answer
-    matrix, owners = encoded([columns[i] for i in usable])
-    moving = matrix.std(axis=0) > 0 if len(matrix) else np.zeros(matrix.shape[1], dtype=bool)
-    matrix, owners = matrix[:, moving], owners[moving]
-    if matrix.shape[1] == 0 or len(matrix) <= matrix.shape[1] + 1:
+    kept = [columns[i] for i in usable]
+    rows = np.flatnonzero(np.logical_and.reduce([column.present for column in kept]))
+    given = Encoded.of(kept, rows)
+    if not 0 < len(given.levels) <= min(MOST_ENCODED, len(rows) - 2):
         return answer
-    correlation = np.corrcoef(matrix, rowvar=False).reshape(matrix.shape[1], matrix.shape[1])
-    for position in np.unique(owners):
-        answer[usable[position]] = _generalised(correlation, owners == position)
+    matrix = correlations(given, rows)
+    moving = ~np.isnan(np.diag(matrix))
+    for position, value in _inflations(matrix[np.ix_(moving, moving)], given.owners[moving]).items():
+        answer[usable[position]] = value
     return answer
 
 
-def _generalised(correlation: Floats, own: NDArray[np.bool_]) -> float:
+def _inflations(correlation: Floats, owners: Codes) -> dict[int, float]:
+    """By one inverse where the columns are independent; else each column against the others."""
+    groups = {int(position): owners == position for position in np.unique(owners)}
+    if not len(owners):
+        return {}
+    if np.linalg.eigvalsh(correlation)[0] > SINGULAR:
+        inverse = np.linalg.inv(correlation)
+        return {
+            position: float(np.linalg.det(correlation[np.ix_(own, own)]) * np.linalg.det(inverse[np.ix_(own, own)]))
+            for position, own in groups.items()
+        }
+    return {position: _against_others(correlation, own) for position, own in groups.items()}
+
+
+def _against_others(correlation: Floats, own: NDArray[np.bool_]) -> float:
     """det of a column's own correlations over det of what the other columns leave of them."""
     inside, across = correlation[np.ix_(own, own)], correlation[np.ix_(own, ~own)]
     others = np.linalg.pinv(correlation[np.ix_(~own, ~own)], hermitian=True, rcond=SINGULAR)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures.groups import Grouping
-from reports.measures.uncertainty import Figure, Resamples, mean_figure, resampled
+from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def group_sums(grouping: Grouping, prediction: Floats, outcome: Floats | None, w
     error = np.where(known, observed - prediction, 0.0)
 
     def total(values: Floats) -> Floats:
-        return np.bincount(grouping.codes, weights=values, minlength=len(grouping.groups))
+        return np.bincount(grouping.codes, weights=values, minlength=len(grouping.groups)).astype(np.float64)
 
     return GroupSums(
         n=np.bincount(grouping.codes, minlength=len(grouping.groups)).astype(np.int64),
@@ -205,14 +205,18 @@ def r_squared_figure(outcome: Floats, prediction: Floats, weights: Floats) -> Fi
 
 def gini_figure(outcome: Floats, prediction: Floats, weights: Floats, resamples: Resamples) -> Figure:
     """Gini of the weighted outcome ordered by prediction; rows with equal predictions keep the order of the file."""
-    order = np.argsort(prediction, kind="stable")
-    ordered_outcome = outcome[order]
 
-    def lorenz(drawn: Floats) -> Floats:
-        weight = (drawn * weights)[..., order]
-        return lorenz_gini(np.cumsum(weight, axis=-1), np.cumsum(weight * ordered_outcome, axis=-1))
+    def on_rows(rows: NDArray[np.int64]) -> Statistic:
+        order = rows[np.argsort(prediction[rows], kind="stable")]
+        position, observed, ordered = np.searchsorted(rows, order), outcome[order], weights[order]
 
-    return resampled(lorenz, resamples)[0]
+        def lorenz(drawn: Floats) -> Floats:
+            weight = drawn[..., position] * ordered
+            return lorenz_gini(np.cumsum(weight, axis=-1), np.cumsum(weight * observed, axis=-1))
+
+        return lorenz
+
+    return resampled(on_rows, resamples)[0]
 
 
 def figures(

@@ -23,6 +23,25 @@ class Column:
     def is_text(self) -> bool:
         return self.levels is not None
 
+    @property
+    def codes(self) -> NDArray[np.int32]:
+        """Positions in the levels of a text column, -1 where missing. Raises TypeError for a number column."""
+        if self.levels is None:
+            raise TypeError("a number column has no codes")
+        return np.asarray(self.values, dtype=np.int32)
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """The values of a number column, NaN where missing. Raises TypeError for a text column."""
+        if self.levels is not None:
+            raise TypeError("a text column has no numbers")
+        return np.asarray(self.values, dtype=np.float64)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Per row: the value is not missing."""
+        return ~np.isnan(self.numbers) if self.levels is None else self.codes >= 0
+
     def __len__(self) -> int:
         return len(self.values)
 

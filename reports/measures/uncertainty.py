@@ -13,7 +13,7 @@ from reports.measures.intervals import normal_quantile
 Floats = NDArray[np.float64]
 
 CHUNK = 2_000_000
-SMALL = 100_000
+MOST_DRAWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,39 +80,70 @@ def difference(candidate: Figure, champion: Figure, *, confidence: float = 0.95)
 
 @dataclass(frozen=True)
 class Resamples:
-    """Rows drawn with replacement, as weights. The same seed draws the same rows, so that two models are paired."""
+    """Rows drawn with replacement, as weights. The same seed draws the same rows, so that two models are paired.
+
+    Above 20,000 rows, 20,000 are chosen once, drawn from, and the spread is scaled down to the whole: the standard error
+    falls with the square root of the rows.
+    """
 
     n: int
     seed: int
+    replicates: int = 400
 
     @property
-    def replicates(self) -> int:
-        return 400 if self.n <= SMALL else 100
+    def rows(self) -> NDArray[np.int64]:
+        """Positions of the rows that are drawn from."""
+        if self.n <= MOST_DRAWN:
+            return np.arange(self.n)
+        return np.sort(np.random.default_rng([self.seed, 1]).choice(self.n, MOST_DRAWN, replace=False))
+
+    @property
+    def scale(self) -> float:
+        """Standard error on all rows over standard error on the rows drawn from."""
+        return float(np.sqrt(min(1.0, MOST_DRAWN / self.n))) if self.n else 1.0
 
     def __iter__(self) -> Iterator[Floats]:
-        """Blocks (b, n) of how often each row was drawn."""
-        generator = np.random.default_rng(self.seed)
-        block = max(1, min(self.replicates, CHUNK // max(self.n, 1)))
+        """Blocks (b, rows) of how often each row was drawn."""
+        generator, n = np.random.default_rng([self.seed, 2]), min(self.n, MOST_DRAWN)
+        block = max(1, CHUNK // max(n, 1))
         for start in range(0, self.replicates, block):
             size = min(block, self.replicates - start)
-            drawn = generator.integers(0, self.n, size=(size, self.n))
-            offset = drawn + self.n * np.arange(size)[:, None]
-            yield np.bincount(offset.ravel(), minlength=size * self.n).reshape(size, self.n).astype(np.float64)
+            drawn = generator.integers(0, n, size=(size, n)) + n * np.arange(size)[:, None]
+            yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
 
 
-def resampled(statistic: Callable[[Floats], Floats], resamples: Resamples, *, count: int = 1) -> list[Figure]:
-    """Figures whose `statistic` of weights (b, n) → (count, b) is repeated over the resamples.
+Statistic = Callable[[Floats], Floats]
 
-    NaN, and nothing repeated, where there are no rows or a figure is not defined on the rows as they are.
+
+def resampled(
+    on_rows: Callable[[NDArray[np.int64]], Statistic], resamples: Resamples, *, count: int = 1
+) -> list[Figure]:
+    """Figures that are repeated over the resamples.
+
+    Parameters
+    ----------
+    on_rows : given row positions (m,), the statistic of their weights: (b, m) → (count, b), or (b,) for one figure.
+
+    Returns
+    -------
+    `count` figures; NaN, and nothing repeated, where there are no rows or no figure is defined on them.
     """
+    nothing = [Figure(float("nan"), replicates=np.zeros(0)) for _ in range(count)]
     if resamples.n == 0:
-        return [Figure(float("nan"), replicates=np.zeros(0)) for _ in range(count)]
+        return nothing
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.atleast_2d(statistic(np.ones((1, resamples.n))))[:, 0]
+        values = _on_all(on_rows(np.arange(resamples.n)), resamples.n)
         if np.isnan(values).all():
-            return [Figure(float("nan"), replicates=np.zeros(0)) for _ in range(count)]
+            return nothing
+        rows = resamples.rows
+        statistic = on_rows(rows)
         drawn = np.concatenate([np.atleast_2d(statistic(weights)) for weights in resamples], axis=1)
-    return [Figure(float(value), replicates=row) for value, row in zip(values, drawn, strict=True)]
+        spread = (drawn - _on_all(statistic, len(rows))[:, None]) * resamples.scale
+    return [Figure(float(value), replicates=value + row) for value, row in zip(values, spread, strict=True)]
+
+
+def _on_all(statistic: Statistic, n: int) -> Floats:
+    return np.atleast_2d(statistic(np.ones((1, n))))[:, 0]
 
 
 def mean_figure(values: Floats, weights: Floats) -> Figure:

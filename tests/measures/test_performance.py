@@ -268,7 +268,7 @@ def test_intervals_cover_as_often_as_they_say(name):
         truth = generator.random(n)
         return generator.random(n) < truth, np.clip(truth + generator.normal(0, 0.1, n), 0.001, 0.999)
 
-    whole = measure.figures(*drawn(2_000_000), np.ones(2_000_000), Resamples(2_000_000, 1))[name].value
+    whole = measure.figures(*drawn(2_000_000), np.ones(2_000_000), Resamples(2_000_000, 1, replicates=1))[name].value
     covered = 0
     for turn in range(400):
         positive, scores = drawn(300)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -48,7 +48,7 @@ class SklearnPredictor:
     """A skops file."""
 
     def __init__(self, data: bytes, manifest: Mapping[str, Any]) -> None:
-        self.model = load_skops(data)
+        self.model = on_one_thread(load_skops(data))
         self.manifest = manifest
         if not hasattr(self.model, "predict"):
             raise Rejected([error("/model", "unsupported-model", f"{type(self.model).__name__} cannot predict.")])
@@ -159,6 +159,26 @@ class SklearnPredictor:
             return self._oriented(given.T).T
 
         return TreeModel(self.encode, source, ensemble, output, outputs, "scikit-learn")
+
+
+def on_one_thread(model: Any) -> Any:
+    """The same model with every `n_jobs` inside it taken back: joblib's pools need what a sandbox denies."""
+    seen: set[int] = set()
+    waiting = [model]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, BaseEstimator):
+            if getattr(part, "n_jobs", None) is not None:
+                part.n_jobs = None
+            waiting.extend(vars(part).values())
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif isinstance(part, np.ndarray) and part.dtype == object:
+            waiting.extend(part.ravel().tolist())
+    return model
 
 
 def _numbers(name: str, column: Column) -> NDArray[np.float64]:

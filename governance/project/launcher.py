@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import os
 import secrets
 import signal
@@ -176,7 +177,7 @@ class Supervisor:
             die_with_parent(launcher)
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
-        one.process = subprocess.Popen(  # noqa: S603 - our own command lines
+        one.process = subprocess.Popen(
             one.part.command, cwd=BASE, env=self.variables, stdin=subprocess.DEVNULL, start_new_session=True,
             preexec_fn=in_the_child,  # noqa: PLW1509 - no threads here
         )  # fmt: skip
@@ -259,15 +260,22 @@ def hold(data: Path) -> int:
     return descriptor
 
 
+def tell_who_holds(descriptor: int, url: str) -> None:
+    """Write into the lock file which process this is and where it serves, for whoever finds the folder locked."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "url": url}).encode(), 0)
+
+
 def launch(data: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
     """Prepare the folder and the database, then run the product until a stop signal."""
     prepare_folder(data)
-    hold(data)
+    lock = hold(data)
     port = free_port(host, port)
     url = os.environ.get("COUNTERSIGN_URL") or f"http://{host}:{port}"
+    tell_who_holds(lock, url)
     variables = {**environment(data, url=url), "COUNTERSIGN_BIND": f"{host}:{port}"}
     broker.prepare(data)
-    subprocess.run([sys.executable, str(BASE / "manage.py"), "migrate", "--verbosity", "0"], env=variables, check=True)  # noqa: S603
+    subprocess.run([sys.executable, str(BASE / "manage.py"), "migrate", "--verbosity", "0"], env=variables, check=True)
     with Supervisor(parts(data), variables, say) as supervisor:
         say(f"serving {url} from {data.resolve()}")
         supervisor.run()

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, rounded
 from reports.documents.crosschecks import CrossCheckFailed
+from reports.measures.explain.importance import gap, importance, largest_first
+from reports.measures.groups import Grouping, declared_reference, groupings
 
 SCHEMA = "explainability/1"
 PERTURBATION = {
@@ -23,7 +26,6 @@ ENCODED = (
     "column; where one column becomes several, this differs slightly from Shapley values of the submitted columns."
 )
 NOT_CAUSAL = "A contribution says what the model used, not what causes an outcome."
-NOT_YET = "Intervals of ranks and contributions to gaps between groups are not computed in this release."
 
 
 def explainability(manifest: Mapping[str, Any], explained: Mapping[str, Any], *, seed: int) -> Document:
@@ -40,27 +42,27 @@ def explainability(manifest: Mapping[str, Any], explained: Mapping[str, Any], *,
     for check in explained["cross_checks"]:
         if check["state"] == "disagrees":
             raise CrossCheckFailed(check)
-    shown = [_explanation(one) for one in explained["explanations"]]
+    generator = np.random.default_rng(seed)
+    shown = [_explanation(one, generator) for one in explained["explanations"]]
     content = {
         "explanations": shown,
-        "group_gaps": None,
-        "limitations": _limitations(explained, {one["perturbation"] for one in shown}, shown),
+        "group_gaps": _gaps(manifest, explained),
+        "limitations": _limitations(manifest, explained, shown),
     }
     return Document("explainability", SCHEMA, rounded(content), [dict(check) for check in explained["cross_checks"]])
 
 
-def _explanation(one: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = np.abs(np.asarray(one["values"], dtype=np.float64)).mean(axis=0) if len(one["values"]) else np.zeros(0)
-    order = sorted(range(len(sizes)), key=lambda position: (-float(format(sizes[position], ".10g")), position))
+def _explanation(one: Mapping[str, Any], generator: np.random.Generator) -> dict[str, Any]:
+    found = importance(np.asarray(one["values"], dtype=np.float64), generator)
     features = [
         {
             "name": one["columns"][position],
-            "mean_abs_shap": float(sizes[position]),
-            "rank": rank,
-            "rank_low": None,
-            "rank_high": None,
+            "mean_abs_shap": float(found.size[position]),
+            "rank": int(found.rank[position]),
+            "rank_low": int(found.rank_low[position]),
+            "rank_high": int(found.rank_high[position]),
         }
-        for rank, position in enumerate(order, start=1)
+        for position in np.argsort(found.rank)
     ]
     keys = ("perturbation", "output", "players", "method", "exact", "class", "base_value", "background_rows")
     return {
@@ -72,6 +74,46 @@ def _explanation(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _gaps(manifest: Mapping[str, Any], explained: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """By the first explanation; None where there is none, or one for each class."""
+    if not explained["explanations"] or explained["explanations"][0]["class"] is not None:
+        return None
+    one, table = explained["explanations"][0], explained["sensitive"]
+    rows = np.asarray(one["rows"])
+    out = []
+    for grouping in groupings(manifest, table):
+        codes = grouping.codes[rows]
+        counts = np.bincount(codes, minlength=len(grouping.groups))
+        usable = [int(i) for i in np.flatnonzero((counts > 0) & grouping.complete)]
+        reference = _reference(manifest, grouping, counts, usable)
+        out += [_gap(one, grouping, codes, i, reference) for i in usable if reference is not None and i != reference]
+    return out
+
+
+def _reference(
+    manifest: Mapping[str, Any], grouping: Grouping, counts: NDArray[np.int64], usable: list[int]
+) -> int | None:
+    """The declared group, else the largest."""
+    declared = declared_reference(manifest, grouping.features)
+    if declared is not None:
+        return next((i for i in usable if grouping.groups[i] == declared), None)
+    return max(usable, key=lambda i: (counts[i], -i), default=None)
+
+
+def _gap(
+    one: Mapping[str, Any], grouping: Grouping, codes: NDArray[np.int64], group: int, reference: int
+) -> dict[str, Any]:
+    values, outputs = np.asarray(one["values"]), np.asarray(one["model_output"])
+    found = gap(values, outputs, codes == group, codes == reference)
+    return {
+        "features": list(grouping.features),
+        "group": grouping.named(group),
+        "reference": grouping.named(reference),
+        "score_gap": found.total,
+        "contributions": [{"name": name, "value": part} for name, part in largest_first(found.parts, one["columns"])],
+    }
+
+
 def at_most(error: float) -> float:
     """The next power of ten above an error of arithmetic, so that another processor's last digit changes nothing."""
     if not math.isfinite(error):
@@ -79,14 +121,19 @@ def at_most(error: float) -> float:
     return max(1e-12, 10.0 ** math.ceil(math.log10(error))) if error > 0 else 1e-12
 
 
-def _limitations(explained: Mapping[str, Any], perturbations: set[str], shown: list[dict[str, Any]]) -> list[str]:
+def _limitations(manifest: Mapping[str, Any], explained: Mapping[str, Any], shown: list[dict[str, Any]]) -> list[str]:
     out = list(explained["limitations"])
     if not shown:
-        return [*out, NOT_YET]
+        return out
+    perturbations = {one["perturbation"] for one in shown}
     out += [PERTURBATION[name] for name in PERTURBATION if name in perturbations]
     if any(one["players"] == "encoded-columns" for one in shown):
         out.append(ENCODED)
     for check in explained["cross_checks"]:
         if check["state"] == "not-available":
             out.append(f"Not cross-checked ({check['name']}): {check['detail']}")
-    return [*out, NOT_CAUSAL, NOT_YET]
+    if manifest["sensitive_features"] and shown[0]["class"] is not None:
+        out.append("Gaps between groups are not split into features where the model scores several classes.")
+    elif manifest["sensitive_features"]:
+        out.append(f"Gaps between groups are gaps in mean {shown[0]['output']}, split by the first explanation.")
+    return [*out, NOT_CAUSAL]

@@ -14,6 +14,7 @@ from reports.formats.predictor import Predictor, rows_of
 from reports.formats.submission import Submission, open_submission
 from reports.measures import labels
 from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
+from reports.measures.explain.trees import TooLarge
 from reports.measures.table import Table
 
 BACKGROUND_ROWS = 100
@@ -118,7 +119,14 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
         "limitations": found.limitations,
         "row_id": given.evaluation.columns[row_id].as_text() if row_id else None,
         "row_id_name": row_id,
+        "sensitive": _sensitive(given),
     }
+
+
+def _sensitive(given: Submission) -> Table:
+    """The sensitive columns alone, by which contributions are compared between groups."""
+    names = given.manifest.get("sensitive_features") or ()
+    return Table({name: given.evaluation.columns[name] for name in names}, given.evaluation.n)
 
 
 def _explained(given: Submission, predictor: Predictor, background: Table, seed: int, report: Report) -> Explanations:
@@ -128,10 +136,16 @@ def _explained(given: Submission, predictor: Predictor, background: Table, seed:
     setting = Setting(given.evaluation, background, given.features, tuple(classes or ()) or None, seed, report)
     report(0.1, "Reading the model's structure")
     model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
+    said = []
     if model is not None:
-        return explain_additive(model, setting)
+        try:
+            return explain_additive(model, setting)
+        except TooLarge as reason:
+            said = [f"The trees were not explained from their structure, but by asking the model: {reason}."]
     output = "response" if given.manifest["task"] == "regression" else "probability"
-    return explain_opaque(predictor.scores, output, setting)
+    found = explain_opaque(predictor.scores, output, setting)
+    found.limitations = said + found.limitations
+    return found
 
 
 def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:

@@ -14,6 +14,7 @@ from reports.measures.table import Column, Table
 ENUMERATED_COLUMNS = 10
 EVALUATIONS = 8_000_000
 BATCH = 200_000
+CELLS = 20_000_000
 LEAST_PAIRS = 100
 
 Scores = Callable[[Table], NDArray[np.float64]]
@@ -148,9 +149,12 @@ def _order_gains(
 ) -> NDArray[np.float64]:
     """What each column adds when it joins in each order: (orders, columns, outputs)."""
     rank = np.argsort(orders, axis=1)
-    joined = rank[:, None, :] < np.arange(len(row) + 1)[None, :, None]
-    mixed = np.where(joined, row, background[:, None, :]).reshape(-1, len(row))
-    given = np.concatenate(
-        [scores(players.table(mixed[start : start + BATCH])) for start in range(0, len(mixed), BATCH)]
-    ).reshape(len(orders), len(row) + 1, -1)
-    return np.take_along_axis(np.diff(given, axis=1), rank[:, :, None], axis=1)
+    step = max(1, CELLS // (len(row) * (len(row) + 1)))
+    parts = []
+    for start in range(0, len(orders), step):
+        some = slice(start, start + step)
+        joined = rank[some, None, :] < np.arange(len(row) + 1)[None, :, None]
+        mixed = np.where(joined, row, background[some, None, :]).reshape(-1, len(row))
+        parts.append(scores(players.table(mixed)).reshape(len(joined), len(row) + 1, -1))
+    gains = np.diff(np.concatenate(parts), axis=1)
+    return np.take_along_axis(gains, rank[:, :, None], axis=1)

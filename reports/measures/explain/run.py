@@ -50,7 +50,12 @@ class Explanations:
 
 
 def explain_additive(model: Additive, setting: Setting) -> Explanations:
-    """Linear functions in closed form, trees leaf by leaf; contributions of encoded columns, summed back."""
+    """Linear functions in closed form, trees leaf by leaf; contributions of encoded columns, summed back.
+
+    Raises
+    ------
+    TooLarge : trees too large for this method to explain even a few rows.
+    """
     if isinstance(model, LinearModel):
         return _explain_linear(model, setting)
     return _explain_trees(model, setting)
@@ -87,7 +92,9 @@ def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
     lengths = trees.path_columns(model.ensemble)
     background = model.encode(setting.background)
     most = min(_affordable(setting), trees.affordable_rows(lengths, setting.table.n, len(background), seconds=SECONDS))
-    rows = rows_to_explain(setting.table.n, most or FIRST_ROWS, setting.seed)
+    if not most:
+        raise trees.TooLarge("explaining even a few rows would take too long")
+    rows = rows_to_explain(setting.table.n, most, setting.seed)
     part = picked(setting.table, rows)
     encoded, outputs = model.encode(part), model.outputs(part)
     setting.progress(0.2, f"Explaining {len(rows):,} rows against the background")

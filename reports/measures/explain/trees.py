@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from reports.measures.explain.ensemble import Ensemble, goes_left, margins, rounded_rows
 
 MAXIMUM_COLUMNS = 62
+MAXIMUM_LEAVES = 200_000
 CHUNK = 32_768
 TABLE_BITS = 12
 
 # What one step costs on one core, in seconds; measured once, so that the choice is the same on every machine.
-_PER_LOOKUP, _PER_PATTERN_PAIR, _PER_PATTERN_TERM, _PER_LEAF = 4e-9, 2.5e-8, 1e-8, 1.5e-4
+_PER_LOOKUP, _PER_PATTERN_PAIR, _PER_PATTERN_TERM, _PER_LEAF = 8e-9, 2.5e-8, 1e-8, 3e-4
 
 Contributions = Callable[["Leaf", NDArray[np.int64]], NDArray[np.float64]]
 
@@ -239,7 +240,7 @@ def _below(
         return Leaf(child, here.columns, shares, codes, background)
     bit = len(here.columns)
     if bit >= MAXIMUM_COLUMNS:
-        raise ValueError(f"a path splits on more than {MAXIMUM_COLUMNS} columns")
+        raise TooLarge(f"a path splits on more than {MAXIMUM_COLUMNS} columns")
     codes = here.codes | (goes.astype(np.int64) << bit)
     background = here.background | (goes_background.astype(np.int64) << bit)
     return Leaf(child, (*here.columns, column), (*here.share, share), codes, background)
@@ -254,8 +255,19 @@ def _inner_nodes(trees: Ensemble, root: int) -> NDArray[np.int32]:
     return np.concatenate(found)
 
 
+class TooLarge(ValueError):
+    """The ensemble is beyond what this method can hold."""
+
+
 def path_columns(trees: Ensemble) -> NDArray[np.int64]:
-    """For each leaf, how many distinct columns lie on its path. Raises ValueError above `MAXIMUM_COLUMNS`."""
+    """For each leaf, how many distinct columns lie on its path.
+
+    Raises
+    ------
+    TooLarge : more than `MAXIMUM_LEAVES` leaves, or a path with more than `MAXIMUM_COLUMNS` columns.
+    """
+    if np.count_nonzero(trees.feature < 0) > MAXIMUM_LEAVES:
+        raise TooLarge(f"the trees have more than {MAXIMUM_LEAVES:,} leaves")
     nothing = np.empty((0, trees.columns))
     counts = [len(leaf.columns) for root in trees.roots for leaf in leaves(trees, int(root), nothing, nothing)]
     return np.asarray(counts, dtype=np.int64)
@@ -264,7 +276,7 @@ def path_columns(trees: Ensemble) -> NDArray[np.int64]:
 def affordable_rows(path_lengths: NDArray[np.int64], rows: int, background: int, *, seconds: float) -> int:
     """How many of the rows both kinds of explanation can take, by an estimate that is the same on every machine."""
     d = path_lengths.astype(np.float64)
-    steps = [rows] + [step for step in (20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100) if step < rows]
+    steps = [rows] + [step for step in (20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50) if step < rows]
     for n in steps:
         patterns, other = np.minimum(2.0**d, n), np.minimum(2.0**d, background)
         cost = 2 * n * d * _PER_LOOKUP + patterns * other * _PER_PATTERN_PAIR

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance.actions.jobs import order_dossier
 from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
 from governance.api.views import ApiView, problems
@@ -20,8 +21,9 @@ from governance.evidence.models import Evidence
 from governance.registry import storage
 from governance.registry.models import Candidate
 from governance.registry.visibility import sees_rows
-from governance.release.models import Dossier
+from governance.release import dossier
 
+PATIENCE_SECONDS = 60.0
 PARQUET = "application/vnd.apache.parquet"
 QUESTIONS = ("perturbation", "output", "players", "class")
 
@@ -91,14 +93,17 @@ class OneDossier(ApiView):
 
     @extend_schema(
         operation_id="get_dossier",
-        summary="The newest printed dossier",
-        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **problems(404)},
+        summary="The dossier of now, printed if need be",
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, **problems(404, 503)},
     )
     def get(self, request: Request, candidate: UUID) -> FileResponse:
         one = scope.candidate_or_404(caller(request), "read", candidate)
-        printed = Dossier.objects.filter(candidate=one).order_by("-number").first()
+        printed = dossier.current(one)
         if printed is None:
-            raise Refused("not-printed", "No dossier of this candidate has been printed yet.", status=404)
+            order_dossier(one)
+            printed = dossier.wait_for_dossier(one, PATIENCE_SECONDS)
+        if printed is None:
+            raise Refused("dossier-not-ready", "The dossier is being printed; ask again in a while.", status=503)
         name = f"{one.model.slug}-{one.version}-dossier-{printed.number}.pdf"
         file = storage.open_blob(printed.file_digest)
         return FileResponse(file, content_type="application/pdf", as_attachment=True, filename=name)

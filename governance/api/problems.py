@@ -22,6 +22,7 @@ from governance.audit.request import request_id
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "5"
 UNKNOWN = "There is nothing at this address, or it is not for you to see."
 
 
@@ -63,7 +64,8 @@ def _rendered(error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
             return _bad_input(list(_faults(error.detail, ""))), {}
         case Refused():
             more = {"who": error.who} if error.who else {}
-            return document(error.status, error.code, error.detail, **more), {}
+            headers = {"Retry-After": RETRY_SECONDS} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+            return document(error.status, error.code, error.detail, **more), headers
         case APIException():
             return _of_the_framework(error)
         case _:
@@ -92,11 +94,8 @@ def _of_django(error: Exception) -> dict[str, Any]:
 
 
 def _of_the_framework(error: APIException) -> tuple[dict[str, Any], dict[str, str]]:
-    headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait))
+    challenge = getattr(error, "auth_header", None)
+    headers = {"WWW-Authenticate": str(challenge)} if challenge else {}
     codes = error.get_codes()
     code = codes.replace("_", "-") if isinstance(codes, str) else "bad-request"
     return document(error.status_code, code, str(error.detail)), headers

@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from enum import StrEnum
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol, cast
 
 from governance.audit.errors import fault
 
@@ -64,11 +64,18 @@ _PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pck", ".dill")
 _OPAQUE = (b"\x04\x22\x4d\x18", b"\x02\x21\x4c\x18", b"\x28\xb5\x2f\xfd", b"ZF0x")  # lz4 twice, zstandard, old joblib
 
 
+class Seekable(Protocol):
+    """What is asked of a file: an open one, or an upload."""
+
+    def read(self, size: int = ..., /) -> bytes: ...
+    def seek(self, offset: int, whence: int = ..., /) -> int: ...
+
+
 class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-def sniff(file: BinaryIO) -> Format:
+def sniff(file: Seekable) -> Format:
     """The format of a seekable file; UNKNOWN for what is none of ours, PICKLE for what would run code on loading."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
@@ -125,7 +132,7 @@ def csv_header(head: bytes) -> list[str]:
     return header
 
 
-def _ends_with(file: BinaryIO, size: int, ending: bytes) -> bool:
+def _ends_with(file: Seekable, size: int, ending: bytes) -> bool:
     if size < len(ending):
         return False
     file.seek(size - len(ending))
@@ -169,7 +176,7 @@ def _unpacked(decompressor: Decompressor, head: bytes) -> bytes | None:
         return None
 
 
-def _is_text_pickle(file: BinaryIO, size: int, head: bytes) -> bool:
+def _is_text_pickle(file: Seekable, size: int, head: bytes) -> bool:
     """Protocols 0 and 1 have no header: the opcodes themselves must read to the end, or as far as the head goes."""
     if not _ends_with(file, size, b"."):
         return False
@@ -191,12 +198,12 @@ def _reads_as_pickle(data: bytes, *, whole: bool) -> bool:
 # -- zip -------------------------------------------------------------------------------------------------------------
 
 
-def _in_zip(file: BinaryIO, size: int) -> Format:
+def _in_zip(file: Seekable, size: int) -> Format:
     """skops (it has a schema.json), or a pickle wherever a member is one (torch, joblib in a zip)."""
     if not _has_bounded_directory(file, size):
         return Format.UNKNOWN
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(cast("IO[bytes]", file)) as archive:
             members = archive.infolist()
             if any(_member_is_pickle(archive, member) for member in members[:PEEKED_MEMBERS]):
                 return Format.PICKLE
@@ -208,7 +215,7 @@ def _in_zip(file: BinaryIO, size: int) -> Format:
     return Format.SKOPS if "schema.json" in names else Format.UNKNOWN
 
 
-def _has_bounded_directory(file: BinaryIO, size: int) -> bool:
+def _has_bounded_directory(file: Seekable, size: int) -> bool:
     """Read from the end record before the library reads the whole directory into memory. Zip64 is not taken here."""
     span = min(size, 65_557)
     file.seek(size - span)
@@ -233,10 +240,10 @@ def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool
 # -- the others ------------------------------------------------------------------------------------------------------
 
 
-def _is_onnx(file: BinaryIO, size: int) -> bool:
+def _is_onnx(file: Seekable, size: int) -> bool:
     """A protobuf whose top-level fields are those of `ModelProto`, version and graph among them, to the very end."""
-    position, fields = 0, set()
-    file.seek(0)
+    position = 0
+    fields: set[int] = set()
     for _ in range(MAX_FIELDS):
         if position >= size:
             return position == size and {1, 7} <= fields

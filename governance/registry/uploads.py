@@ -51,7 +51,7 @@ class StreamToStorage(FileUploadHandler):
     chunk_size = 1024**2
 
     def handle_raw_input(
-        self, input_data: Any, META: dict[str, Any], content_length: int, boundary: bytes, encoding: str | None = None
+        self, input_data: Any, META: dict[str, Any], content_length: int, boundary: str, encoding: str | None = None
     ) -> tuple[QueryDict, MultiValueDict[str, UploadedFile]] | None:
         """A body that is too large by its own account is not read at all."""
         self.request.upload_faults = []  # type: ignore[union-attr]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from governance.accounts.models import Person
@@ -37,7 +39,7 @@ def sees_rows(person: Person, model: Model) -> bool:
     return ModelDeveloper.objects.filter(revision=model.current, person=person).exists()
 
 
-def _involved(person: Person) -> set[object]:
+def _involved(person: Person) -> set[UUID]:
     """The ids of the models whose newest revision names the person as owner or developer."""
     newest = ModelRevision.objects.filter(model=OuterRef("model")).order_by("-number").values("pk")[:1]
     current = ModelRevision.objects.filter(pk=Subquery(newest))

@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 
 from governance.accounts.models import Person
+from governance.actions.findings import open_finding
+from governance.actions.jobs import claim_job, record_dossier
 from governance.actions.tokens import create_token, revoke_token
+from governance.api import evidence
 from governance.api.urls import urlpatterns
 from governance.audit.clock import database_now
+from governance.audit.models import AuditEvent
 from governance.evidence.models import Evidence
 from governance.registry import storage
-from governance.registry.models import Candidate
+from governance.registry.models import Candidate, Model
+from governance.release.dossier import dossier_facts
 from tests.interfaces.world import MANIFEST, ROWS, SCOPES, World, skops
 
 DIGEST = "sha256:" + "0" * 64
@@ -33,7 +38,7 @@ TABLE: list[tuple[str, str, str | None, int, int]] = [
     ("candidate", "GET", "read", 200, 404),
     ("explanation-values", "GET", "read", 200, 404),
     ("evidence", "GET", "read", 200, 404),
-    ("dossier", "GET", "read", 404, 404),
+    ("dossier", "GET", "read", 503, 404),
     ("gate", "GET", "gate", 403, 403),
     ("deployments", "POST", "deploy", 201, 404),
     ("events", "GET", "read", 200, 200),
@@ -88,6 +93,12 @@ def candidate(world: World) -> Candidate:
         provenance=json.dumps({"values": values, "cross_checks": [{"state": "agrees"}]}), event=candidate.event,
     )  # fmt: skip
     return candidate
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs here that would print a dossier."""
+    monkeypatch.setattr(evidence, "PATIENCE_SECONDS", 0.0)
 
 
 def test_every_address_has_its_rows() -> None:
@@ -165,6 +176,33 @@ def test_rows_are_for_validators_and_developers(reader: str, status: int, world:
         assert b"".join(answer.streaming_content) == b"PAR1 matrix PAR1"
 
 
+def test_the_dossier_given_is_the_one_of_now(world: World, candidate: Candidate) -> None:
+    path = f"/api/v1/candidates/{candidate.pk}/dossier/"
+    waiting = world.call("GET", path)
+    assert (waiting.status_code, waiting.json()["code"]) == (503, "dossier-not-ready")
+    assert waiting.headers["Retry-After"]
+    job = candidate.jobs.get(kind="dossier")
+    for name in ("first", "second"):
+        claimed = claim_job(job.pk)
+        assert claimed is not None
+        stored = storage.put(io.BytesIO(f"%PDF-1.7 {name}".encode()))
+        facts = dossier_facts(candidate.pk).digest
+        record_dossier(claimed, facts_digest=facts, stored=stored, final=False)
+        printed = world.call("GET", path)
+        assert printed.headers["Content-Type"] == "application/pdf"
+        assert b"".join(printed.streaming_content) == f"%PDF-1.7 {name}".encode()
+        open_finding(
+            candidate,
+            by=world.people["validator"],
+            title="Odd rows",
+            detail="Why so few?",
+            severity="low",
+            blocking=False,
+        )
+        assert world.call("GET", path).status_code == 503
+        job = candidate.jobs.filter(kind="dossier").latest("run")
+
+
 def test_the_values_asked_for_are_the_values_given(world: World, candidate: Candidate) -> None:
     path = f"/api/v1/candidates/{candidate.pk}/evidence/explainability/values/"
     assert world.call("GET", path + "?output=log-odds&perturbation=interventional").status_code == 200
@@ -196,6 +234,13 @@ def test_a_token_ends_with_its_revocation_its_date_and_its_person(world: World) 
     Person.objects.filter(pk=scientist.pk).update(is_active=False)
     for token in ("read of scientist", "submit", "gate", "deploy"):
         assert world.call("GET", "/api/v1/models/", token).status_code == 401
+
+
+def test_a_token_for_other_models_enters_none(world: World) -> None:
+    answer = world.call("POST", "/api/v1/models/", "submit elsewhere", json=MODEL)
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient-scope")
+    assert not Model.objects.exists()
+    assert not AuditEvent.objects.filter(action="model.created").exists()
 
 
 def test_a_token_is_no_session_and_a_session_no_token(world: World, candidate: Candidate) -> None:

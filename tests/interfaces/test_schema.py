@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from governance.actions.tokens import SCOPES, create_token
+from governance.api import evidence
 from tests.interfaces.world import World
 
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -60,8 +61,10 @@ def test_every_operation_is_tried(described: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_answers_are_those_that_the_schema_describes(
-    operation: str, described: dict[str, Any], all_scopes: str
+    operation: str, described: dict[str, Any], all_scopes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(evidence, "PATIENCE_SECONDS", 0.0)
+
     @settings(
         max_examples=15, deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "csp.middleware.CSPMiddleware",
+    "governance.web.errors.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "governance.project.urls"

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from governance.accounts.roles import TITLES, Role
+from governance.web.inbox import number_for
 from governance.web.pages import Navigation, NavigationEntry
 
 _PLACES = (
@@ -23,7 +24,12 @@ def navigation(request: HttpRequest) -> dict[str, Navigation]:
         return {"navigation": Navigation()}
     titles = ", ".join(TITLES[role] for role in Role if role in person.roles())
     entries = tuple(
-        NavigationEntry(name, reverse(view), current=request.path == reverse(view) or request.path.startswith(below))
+        NavigationEntry(
+            name,
+            reverse(view),
+            current=request.path == reverse(view) or request.path.startswith(below),
+            count=number_for(person) if view == "inbox" else 0,
+        )
         for name, view, below in _PLACES
     )
     return {"navigation": Navigation(str(person), titles, entries)}

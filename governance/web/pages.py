@@ -173,7 +173,13 @@ class Scorecard:
     brief: tuple[Sentence, ...]
     trouble: tuple[ScoreRow, ...]
     within: tuple[ScoreRow, ...]
+    aside: tuple[ScoreRow, ...] = ()
     pending: str = ""
+
+    @property
+    def aside_summary(self) -> str:
+        noun = words.plural(len(self.aside), "check does", "checks do")
+        return f"{noun} not apply here, for a cause that the policy accepts"
 
     @property
     def within_summary(self) -> str:
@@ -247,6 +253,15 @@ class FindingForm:
     action: str
     kind: str
     points_to: str
+    title: str = ""
+    detail: str = ""
+    severity: str = "medium"
+    blocking: str = "no"
+    faults: Faults | None = None
+
+    @property
+    def severities(self) -> tuple[Option, ...]:
+        return tuple(Option(one, one.capitalize()) for one in ("low", "medium", "high", "critical"))
 
 
 @dataclass(frozen=True)
@@ -258,9 +273,14 @@ class EvidencePart:
     tally: Tally = field(default_factory=Tally)
     meta: str = ""
     sentence: str = ""
+    opened: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
+    folded: tuple[Figure, ...] = ()
+    folded_summary: str = ""
     tables: tuple[Table, ...] = ()
     limitations: tuple[str, ...] = ()
+    recomputed: str = ""
+    acts: tuple[ActForm, ...] = ()
     downloads: tuple[Link, ...] = ()
     digest: str = ""
     pending: str = ""
@@ -361,6 +381,8 @@ class SignForm:
     reason: str = ""
     condition_text: str = ""
     condition_until: str = ""
+    condition_environment: str = ""
+    environments: tuple[Option, ...] = ()
     faults: Faults | None = None
 
 
@@ -376,6 +398,9 @@ class ActForm:
     asks_password: bool = True
     name: str = "reason"
     label: str = "Reason"
+    text: str = ""
+    one_line: bool = False
+    hidden: tuple[tuple[str, str], ...] = ()
     faults: Faults | None = None
 
 
@@ -400,9 +425,10 @@ class Desk:
     sign: SignForm | None
     shut: Shut | None = None
     gate: tuple[EnvironmentLine, ...] = ()
+    reasons: tuple[ReasonRow, ...] = ()
     acts: tuple[ActForm, ...] = ()
     next: tuple[str, ...] = ()
-    signed: tuple[str, ...] = ()
+    stage_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -444,6 +470,25 @@ class StripEntry:
 
 
 @dataclass(frozen=True)
+class PersonLine:
+    """Somebody who took part, with everything that makes it so."""
+
+    name: str
+    reasons: tuple[str, ...]
+    you: bool = False
+
+
+@dataclass(frozen=True)
+class ApprovalPart:
+    """A standing approval: where and how long, under which conditions, and what was done to it since."""
+
+    sentence: str
+    facts: tuple[Fact, ...]
+    conditions: tuple[str, ...]
+    acts: tuple[FindingStep, ...]
+
+
+@dataclass(frozen=True)
 class DecisionPage:
     id: str
     model: Link
@@ -462,6 +507,11 @@ class DecisionPage:
     notices: tuple[Sentence, ...] = ()
     work: Work | None = None
     intake_faults: Faults | None = None
+    approval: ApprovalPart | None = None
+    people: tuple[PersonLine, ...] = ()
+    submission: tuple[Fact, ...] = ()
+    summary: str = ""
+    faults: Faults | None = None
 
     @property
     def strip(self) -> tuple[StripEntry, ...]:
@@ -473,6 +523,7 @@ class DecisionPage:
             entries.append(StripEntry("#changes", "Changes", sum(row.verdict == Verdict.WORSE for row in changes.rows)))
         entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]
         entries.append(StripEntry("#findings", "Findings", note=str(len(self.findings) or "")))
+        entries.append(StripEntry("#submission", "Submission and people"))
         return tuple(entries)
 
 

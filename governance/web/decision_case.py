@@ -1,0 +1,124 @@
+"""What the decision page knows: one candidate as one person may see it, loaded once for all parts of the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from governance.accounts.models import Person
+from governance.accounts.roles import SECOND_LINE
+from governance.audit.errors import Refused
+from governance.evidence.models import Evidence
+from governance.registry.models import Candidate
+from governance.release.facts import ApprovalFact
+from governance.release.queries import CandidateState, candidate_state
+from governance.review.eligibility import Eligibility, eligibility
+from governance.review.facts import CandidateFacts, JobFact
+from governance.review.independence import Participation, participations
+from governance.web.base import faults_of
+from governance.web.inventory import environments
+from governance.web.pages import Faults
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A form that was refused: which one, what the person wrote (no password), and why."""
+
+    form: str
+    given: Mapping[str, str]
+    refused: Refused
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.given.get(name, default)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The judged evidence document of one kind."""
+
+    content: dict[str, Any]
+    provenance: dict[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Case:
+    candidate: Candidate
+    viewer: Person
+    roles: frozenset[str]
+    session_key: str
+    state: CandidateState
+    eligible: Eligibility
+    took_part: tuple[Participation, ...]
+    documents: dict[str, Document]
+    attempt: Attempt | None = field(default=None)
+
+    @property
+    def review(self) -> CandidateFacts:
+        return self.state.facts.review
+
+    @property
+    def approval(self) -> ApprovalFact | None:
+        return self.state.facts.approval
+
+    @property
+    def second_line(self) -> bool:
+        return bool(self.roles & SECOND_LINE)
+
+    @property
+    def own_part(self) -> tuple[str, ...]:
+        """What the viewer did in the making of the candidate."""
+        return tuple(dict.fromkeys(one.reason for one in self.took_part if one.person == self.viewer.pk))
+
+    @property
+    def independent_second_line(self) -> bool:
+        return self.second_line and not self.own_part
+
+    @property
+    def review_open(self) -> bool:
+        """Evidence may still be interpreted and signed upon."""
+        closed = ("intake-failed", "withdrawn", "rejected", "changes-requested", "approved")
+        return self.state.stage not in closed
+
+    def job(self, kind: str) -> JobFact | None:
+        return next((one for one in self.review.jobs if one.kind == kind), None)
+
+    def given(self, form: str, name: str, default: str = "") -> str:
+        """What the person wrote in that form, if it is the one that was refused; else the default."""
+        return self.attempt.text(name, default) if self.attempt and self.attempt.form == form else default
+
+    def faults(self, form: str, title: str) -> Faults | None:
+        if self.attempt is None or self.attempt.form != form:
+            return None
+        return faults_of(self.attempt.refused, title)
+
+
+def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt: Attempt | None = None) -> Case:
+    """Everything of this moment. Raises Refused `clock-unsure`."""
+    state = candidate_state(candidate, environments())
+    facts = state.facts
+    return Case(
+        candidate=candidate,
+        viewer=viewer,
+        roles=viewer.roles(),
+        session_key=session_key,
+        state=state,
+        eligible=eligibility(viewer, candidate, facts.review, facts.progress),
+        took_part=tuple(participations(candidate)),
+        documents=judged_documents([candidate]).get(candidate.pk, {}),
+        attempt=attempt,
+    )
+
+
+def judged_documents(candidates: list[Candidate], kinds: tuple[str, ...] = ()) -> dict[UUID, dict[str, Document]]:
+    """The first successful run of each kind, of all these candidates in one query."""
+    rows = Evidence.objects.filter(candidate__in=[one.pk for one in candidates]).order_by("run")
+    found: dict[UUID, dict[str, Document]] = {}
+    for one in rows.filter(kind__in=kinds) if kinds else rows:
+        of_candidate = found.setdefault(one.candidate_id, {})
+        if one.kind not in of_candidate:
+            of_candidate[one.kind] = Document(json.loads(one.content), json.loads(one.provenance), one.digest)
+    return found

@@ -1,0 +1,391 @@
+"""The desk beside the evidence: who has signed, what would be signed now, what the gate says, what may be done."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from governance.accounts.roles import FIRST_LINE, TITLES, Role
+from governance.actions.sign import current_statement
+from governance.audit.canonical import canonical_document
+from governance.audit.models import AuditEvent
+from governance.release import approval as closing
+from governance.release import standing
+from governance.release.facts import Reason
+from governance.review import nonces
+from governance.review.facts import SignatureFact
+from governance.review.models import FILLING, OUTCOMES
+from governance.review.stages import StageProgress
+from governance.web.decision_case import Case
+from governance.web.inventory import state_label
+from governance.web.pages import (
+    ActForm,
+    Bound,
+    Desk,
+    EnvironmentLine,
+    Option,
+    OutcomeChoice,
+    ReasonRow,
+    SeatLine,
+    Shut,
+    SignForm,
+    StageLine,
+    StatementText,
+)
+from reports.charts import words
+from reports.charts.verdicts import Verdict
+
+LABELS = {
+    "approve": "Approve",
+    "approve-with-conditions": "Approve with conditions",
+    "request-changes": "Request changes",
+    "reject": "Reject",
+    "abstain": "Abstain, with a reason",
+}
+DONE = {
+    "approve": "approved",
+    "approve-with-conditions": "approved with conditions",
+    "request-changes": "requested changes",
+    "reject": "rejected",
+    "abstain": "abstained",
+}
+WHY = {
+    "approve-with-conditions": "Needs at least one condition, below the reason.",
+    "request-changes": "Ends this review; a new version has to be submitted.",
+    "reject": "For good. The same file is then refused here until a later approval names this one.",
+    "abstain": "Fills no seat. Somebody else has to sign in your place.",
+}
+LATE_STAGES = ("intake", "intake-failed", "evidence", "withdrawn", "rejected", "changes-requested")
+
+
+def desk(case: Case) -> Desk:
+    stage = case.state.facts.progress.current
+    form = sign_form(case)
+    return Desk(
+        title=_title(case, stage),
+        due=_due_words(case, stage),
+        stages=tuple(_stage_line(case, one) for one in case.state.facts.progress.stages),
+        sign=form,
+        shut=None if form else _shut(case),
+        gate=_gate(case),
+        reasons=_reasons(case),
+        acts=acts(case),
+        next=_next(case, stage) if form else (),
+    )
+
+
+def _title(case: Case, stage: StageProgress | None) -> str:
+    return stage.rule.title if stage and stage.open and not case.approval else state_label(case.state).text
+
+
+# ---------- stages ----------
+
+
+def due_of(stage: StageProgress | None) -> datetime | None:
+    """Days of the policy after the stage opened; None before that."""
+    if stage is None or not stage.open or stage.complete:
+        return None
+    opened = AuditEvent.objects.filter(seq=stage.opened_seq).values_list("at", flat=True).first()
+    return opened + timedelta(days=stage.rule.due_days) if opened else None
+
+
+def in_days(due: datetime, now: datetime) -> str:
+    """`in 2 days`, `today`, `4 days late`."""
+    days = (due.date() - now.date()).days
+    if days == 0:
+        return "today"
+    return f"in {words.plural(days, 'day', 'days')}" if days > 0 else f"{words.plural(-days, 'day', 'days')} late"
+
+
+def _due_words(case: Case, stage: StageProgress | None) -> str:
+    due = due_of(stage)
+    stages = case.state.facts.progress.stages
+    if stage is None or due is None or case.approval:
+        return ""
+    place = 1 + stages.index(stage)
+    return f"Stage {place} of {len(stages)}, due {due:%a %-d %b}, {in_days(due, case.state.now)}"
+
+
+def _stage_line(case: Case, stage: StageProgress) -> StageLine:
+    counted = {one.id: role for one in _of_stage(case, stage) if (role := case.state.counted.get(one.id))}
+    return StageLine(
+        name=stage.rule.title,
+        place=_place(case, stage),
+        count=f"{len(counted)} of {len(stage.rule.roles)}",
+        seats=(*_seats(case, stage, counted), *_others(case, stage, counted)),
+    )
+
+
+def _of_stage(case: Case, stage: StageProgress) -> list[SignatureFact]:
+    return [one for one in case.review.signatures if one.stage == stage.rule.key]
+
+
+def _place(case: Case, stage: StageProgress) -> str:
+    if case.approval or stage.complete:
+        return "done"
+    if stage.rejected or stage.changes_requested:
+        return "stopped"
+    return "now" if case.state.stage == stage.rule.key and stage.open else "later"
+
+
+def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:
+    """One line for each seat, in the policy's order: who fills it, or that it is free."""
+    left = [one for one in _of_stage(case, stage) if one.id in counted]
+    lines = []
+    for role in stage.rule.roles:
+        one = next((one for one in left if counted[one.id] == role), None)
+        if one is None:
+            waits = case.state.stage == stage.rule.key
+            you = "awaited: you can sign" if waits and case.eligible.refusal is None and role in case.eligible.roles else "awaited"
+            lines.append(SeatLine(TITLES[Role(role)], you if waits else ""))
+            continue
+        left.remove(one)
+        lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}"))
+    return tuple(lines)
+
+
+def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:
+    """Signatures that fill no seat: other decisions, and those that no longer count, with the reason."""
+    return tuple(
+        SeatLine(_name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}", _why_not_counted(case, stage, one))
+        for one in _of_stage(case, stage)
+        if one.id not in counted
+    )
+
+
+def _name(case: Case, one: SignatureFact) -> str:
+    return f"{one.printed_name} (you)" if one.by == case.viewer.pk else one.printed_name
+
+
+def _why_not_counted(case: Case, stage: StageProgress, one: SignatureFact) -> str:
+    if one.outcome not in FILLING:
+        return f"“{one.reason}”"
+    newest = max((known for known in case.review.statements if known.stage == one.stage), key=lambda known: known.seq)
+    if one.statement_digest != newest.digest:
+        return "No longer counts: it was given on an earlier statement."
+    why = "; ".join(stage.changes) or "an earlier stage is open again"
+    return f"No longer counts: {why}."
+
+
+# ---------- signing ----------
+
+
+def sign_form(case: Case) -> SignForm | None:
+    """The form, for a person who may sign the open stage now."""
+    stage = case.eligible.stage
+    if case.eligible.refusal is not None or stage is None or not case.review_open:
+        return None
+    statement, body = current_statement(case.state.facts, stage)
+    return SignForm(
+        action=reverse("candidate_sign", args=[case.candidate.pk]),
+        stage=stage.rule.key,
+        nonce=nonces.issue(case.viewer, case.session_key, statement),
+        statement=_statement(case, stage, statement, body),
+        outcomes=_outcomes(case, stage),
+        may_sign_because=_because(case),
+        reason=case.given("sign", "reason"),
+        condition_text=case.given("sign", "condition_text"),
+        condition_until=case.given("sign", "condition_until"),
+        condition_environment=case.given("sign", "condition_environment"),
+        environments=tuple(Option(name, f"Only {name}") for name in case.review.rules.environments),
+        faults=case.faults("sign", "Not signed"),
+    )
+
+
+def _because(case: Case) -> str:
+    roles = " and ".join(TITLES[Role(role)].lower() for role in case.eligible.roles)
+    return f"You may sign as {roles}: you held the role before this stage opened and took no part in this version."
+
+
+def _outcomes(case: Case, stage: StageProgress) -> tuple[OutcomeChoice, ...]:
+    shut = " ".join(one.detail for one in _obstacles(case, stage))
+    chosen = case.given("sign", "outcome")
+    return tuple(
+        OutcomeChoice(
+            value=value,
+            label=LABELS[value],
+            why=f"Not open. {shut}" if shut and value in FILLING else WHY.get(value, ""),
+            shut=bool(shut) and value in FILLING,
+            checked=value == chosen,
+        )
+        for value in OUTCOMES
+    )
+
+
+def _obstacles(case: Case, stage: StageProgress) -> tuple[Reason, ...]:
+    """What an approving signature cannot pass over here; the last stage asks for the whole approval."""
+    facts, now = case.state.facts, case.state.now
+    found = closing.obstacles_to_signing(facts, now)
+    if facts.progress.stages[-1].rule.key == stage.rule.key:
+        found += tuple(one for one in closing.obstacles_to_approval(facts, now) if one not in found)
+    return found
+
+
+def _statement(case: Case, stage: StageProgress, digest: str, body: dict[str, Any]) -> StatementText:
+    return StatementText(_in_words(case, stage, body), _bound(body), digest, canonical_document(body).decode())
+
+
+def _in_words(case: Case, stage: StageProgress, body: dict[str, Any]) -> str:
+    states = [one["state"] for one in body["checks"]]
+    seen = ", ".join(
+        f"{states.count(state)} {word}"
+        for state, word in (("fail", "outside"), ("error", "with an error"), ("warn", "to review"), ("pass", "within"))
+        if states.count(state)
+    )
+    findings = ", ".join(one["label"] for one in body["blocking_findings"])
+    scope = body["scope"]
+    return (
+        f"{body['stage']['meaning']} This is {case.review.model_name}, version {body['candidate']['version']}, at the stage "
+        f"{stage.rule.title}. Once every stage is signed it may run in {' and '.join(scope['environments'])} for "
+        f"{scope['valid_days']} days. Of {words.plural(len(states), 'check', 'checks')}: {seen or 'none made'}. "
+        + (f"Blocking findings: {findings}." if findings else "No finding blocks.")
+        + (" The same file was submitted before; I have considered that." if body["same_artifact"] else "")
+    )
+
+
+def _bound(body: dict[str, Any]) -> tuple[Bound, ...]:
+    policy = body["policy"]
+    several = [
+        ("Data", "file", "files", list(body["data"].values())),
+        ("Evidence", "document", "documents", [one["digest"] for one in body["evidence"]]),
+        ("Interpretations", "text", "texts", [one["digest"] for one in body["interpretations"]]),
+        ("Earlier stages", "statement", "statements", [one["statement_digest"] for one in body["earlier_stages"]]),
+    ]
+    lines = [Bound("Model file", body["artifact"]["digest"]), Bound("Manifest", body["manifest_digest"])]
+    lines += [Bound(f"{name}, {words.plural(len(each), one, many)}", each[0]) for name, one, many, each in several if each]
+    return (*lines, Bound(f"Policy {policy['name']} {policy['version']}", policy["digest"]))
+
+
+def _shut(case: Case) -> Shut | None:
+    """Why this person cannot sign now, and who can."""
+    refusal = case.eligible.refusal
+    if case.approval or refusal is None or case.state.stage in LATE_STAGES:
+        return _not_yet(case)
+    if refusal.code == "awaiting-interpretation":
+        kind = case.review.missing_interpretations()[0]
+        who = "" if case.independent_second_line else "People of the second line who took no part write it."
+        return Shut(refusal.detail, who, f"#interpretation-{kind}")
+    who = f"It takes {refusal.who}." if refusal.code == "not-independent" else ""
+    return Shut(refusal.detail, who)
+
+
+def _not_yet(case: Case) -> Shut | None:
+    said = {
+        "intake": "The submission is being opened; no stage is open yet.",
+        "evidence": "Evidence is missing; the first stage opens when every document is there.",
+        "intake-failed": "The submission could not be opened. It can never be approved; submit it again, corrected.",
+        "withdrawn": "It was withdrawn by its submitter.",
+        "rejected": "It was rejected. A new version has to be submitted.",
+        "changes-requested": "Changes were requested. A new version has to be submitted.",
+    }
+    return Shut(said[case.state.stage]) if case.state.stage in said else None
+
+
+def _next(case: Case, stage: StageProgress) -> tuple[str, ...]:
+    """What follows an approving signature, by rule."""
+    stages = case.state.facts.progress.stages
+    left = len(stage.seats) - stage.filled - 1
+    place = stages.index(stage)
+    if left > 0:
+        first = f"{words.plural(left, 'more signature', 'more signatures')} complete {stage.rule.title}."
+    elif place + 1 < len(stages):
+        first = f"{stages[place + 1].rule.title} opens."
+    else:
+        places = " and ".join(case.review.rules.environments)
+        first = f"It is approved, and the gate answers yes in {places}."
+    return (first, "If evidence, policy or a blocking finding changes before the approval, signatures stop counting and say why.")
+
+
+# ---------- the gate ----------
+
+
+def _gate(case: Case) -> tuple[EnvironmentLine, ...]:
+    return tuple(
+        EnvironmentLine(
+            name=name,
+            verdict=Verdict.OUTSIDE if reasons else Verdict.WITHIN,
+            word="May not run" if reasons else "May run",
+            detail="",
+            href=_question(case, name),
+        )
+        for name, reasons in case.state.reasons
+    )
+
+
+def _question(case: Case, environment: str) -> str:
+    digest = case.review.gate_digest
+    if digest is None:
+        return ""
+    return f"{reverse('gate')}?{urlencode({'model': case.review.model, 'digest': digest, 'environment': environment})}"
+
+
+def _reasons(case: Case) -> tuple[ReasonRow, ...]:
+    """Every reason once, with the environments it holds in where these differ."""
+    where: dict[Reason, list[str]] = {}
+    for name, reasons in case.state.reasons:
+        for reason in reasons:
+            where.setdefault(reason, []).append(name)
+    everywhere = len(case.state.reasons)
+    return tuple(
+        ReasonRow("" if len(names) == everywhere else ", ".join(names), one.code, one.detail, one.who)
+        for one, names in where.items()
+    )
+
+
+# ---------- acts beside signing ----------
+
+
+def acts(case: Case) -> tuple[ActForm, ...]:
+    """What this person may do to it now, besides signing."""
+    return (*_approval_acts(case), *_submitter_acts(case))
+
+
+def _approval_acts(case: Case) -> tuple[ActForm, ...]:
+    approval = case.approval
+    if approval is None or not case.second_line or standing.revoked(approval):
+        return ()
+    suspended = standing.suspended(approval)
+    found = []
+    if not suspended:
+        effect = "At once: the gate’s next answer for this file is no, in every environment."
+        found.append(_act(case, "suspend", "Suspend the approval", effect, "Suspend now"))
+    elif case.independent_second_line:
+        roles = ", ".join(dict.fromkeys(TITLES[Role(role)].lower() for role in approval.last_stage_roles))
+        effect = f"One voice. It holds once the last stage’s signers ({roles}) have asked for it, whoever suspended not alone."
+        found.append(_act(case, "reinstate", "Ask for reinstatement", effect, "Ask for reinstatement"))
+    final = "For good. A revoked version can only be submitted anew."
+    return (*found, _act(case, "revoke", "Revoke the approval", final, "Revoke for good"))
+
+
+def _act(case: Case, verb: str, summary: str, effect: str, button: str, **more: Any) -> ActForm:
+    return ActForm(
+        action=reverse(f"candidate_{verb}", args=[case.candidate.pk]),
+        verb=verb,
+        summary=summary,
+        effect=effect,
+        button=button,
+        text=case.given(verb, more.get("name", "reason")),
+        faults=case.faults(verb, "Not done"),
+        **more,
+    )
+
+
+def _submitter_acts(case: Case) -> tuple[ActForm, ...]:
+    candidate, found = case.candidate, []
+    if case.approval is None and case.review.people_unresolved and case.roles & FIRST_LINE:
+        name = case.review.people_unresolved[0]
+        found.append(
+            _act(
+                case, "author", f"Say who {name} is", "That person has then taken part, and signs nothing on it.",
+                "Record the author", asks_password=False, name="person", label="User name or e-mail address", one_line=True,
+            )
+        )  # fmt: skip
+    responsible = candidate.service_account.responsible_id if candidate.service_account else None
+    mine = case.viewer.pk in (candidate.submitted_by_id, responsible)
+    if mine and case.approval is None and not case.review.withdrawn:
+        effect = "For good, and before an approval only. The same files can be submitted again as a new version."
+        found.append(_act(case, "withdraw", "Withdraw this version", effect, "Withdraw", asks_password=False))
+    return tuple(found)

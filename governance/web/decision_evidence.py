@@ -1,0 +1,372 @@
+"""The sections of the decision page that each show one evidence document, in the order in which it is doubted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
+
+from governance.accounts.models import RoleGrant
+from governance.accounts.roles import SECOND_LINE, TITLES, Role
+from governance.actions.interpret import TEMPLATE
+from governance.review.facts import InterpretationFact
+from governance.web.decision_case import Case, Document
+from governance.web.pages import (
+    ActForm,
+    ChangeRow,
+    Changes,
+    EvidencePart,
+    Fault,
+    FindingForm,
+    InterpretationForm,
+    Interpretations,
+    InterpretationText,
+    Link,
+    Shut,
+    Tally,
+)
+from governance.web.scorecard import groups_of, tally_of, verdict_of
+from reports.charts import (
+    Column,
+    Figure,
+    Table,
+    calibration,
+    confusion,
+    deltas,
+    error_rates,
+    explanations_table,
+    gap_tables,
+    headline_table,
+    importance,
+    lift,
+    of_check,
+    pairs_table,
+    per_class_table,
+    predictions_by_group,
+    proxies_table,
+    psi,
+    rate_ratios,
+    selection_rates,
+    words,
+)
+from reports.charts.comparison import sentence_of
+from reports.charts.fairness import is_regression
+from reports.charts.verdicts import Verdict
+
+Shown = dict[str, Any]
+IDS = {
+    "fairness": ("fairness", "Fairness"),
+    "performance": ("performance", "Performance"),
+    "explainability": ("explanations", "Explanations"),
+    "data": ("data", "Data"),
+    "admission": ("admission", "Behaviour of the file"),
+    "comparison": ("changes", "Changes"),
+}
+TESTS = {
+    "golden-scores": "Golden scores are reproduced",
+    "one-row-equals-batch": "A row alone scores as it does among others",
+    "row-order-irrelevant": "The order of rows changes no score",
+    "missing-value-handled": "A missing value is handled",
+    "unseen-level-handled": "An unseen level is handled",
+    "load-time": "Load time",
+    "latency-p99": "Latency per row, 99th percentile",
+    "peak-memory": "Peak memory",
+    "size": "Size",
+}
+
+
+def parts(case: Case) -> tuple[EvidencePart, ...]:
+    """One section for each kind; the comparison stands by itself once there is a document."""
+    kinds = [kind for kind in IDS if kind != "comparison" or kind not in case.documents]
+    return tuple(_part(case, kind) for kind in kinds if case.job(kind) is not None)
+
+
+def _part(case: Case, kind: str) -> EvidencePart:
+    name, title = IDS[kind]
+    document = case.documents.get(kind)
+    checks = [check for check in case.review.checks if check.evidence == kind]
+    shown = SHOW[kind](document.content, case) if document else {}
+    fairness = case.documents.get("fairness")
+    return EvidencePart(
+        id=name,
+        title=title,
+        tally=tally_of(checks, groups_of(fairness.content if fairness else None)) if checks else Tally(),
+        limitations=tuple(document.content.get("limitations", ())) if document else (),
+        recomputed=recomputed(document) if document else "",
+        downloads=_downloads(case, kind) if document else (),
+        digest=document.digest if document else "",
+        pending="" if document or _failed(case, kind) else "Not computed yet.",
+        failed=None if document else _failed(case, kind),
+        acts=_rerun(case, kind),
+        interpretations=interpretations(case, kind) if document else None,
+        finding_form=finding_form(case, kind, title.lower()) if document else None,
+        **shown,
+    )
+
+
+def _failed(case: Case, kind: str) -> Fault | None:
+    job = case.job(kind)
+    if job is None or job.state != "failed":
+        return None
+    error = job.error or {}
+    return Fault(f"This evidence failed: {error.get('detail', '')}", "Without it nobody can sign.", error.get("code", ""))
+
+
+def _rerun(case: Case, kind: str) -> tuple[ActForm, ...]:
+    job = case.job(kind)
+    if job is None or job.state != "failed" or not case.second_line or not case.review.intake_passed:
+        return ()
+    form = f"rerun-{kind}"
+    return (
+        ActForm(
+            action=reverse("candidate_rerun", args=[case.candidate.pk]),
+            verb=form,
+            summary="Order a new run",
+            effect="Every run is kept and shown; the first that succeeds is judged.",
+            button="Order the run",
+            asks_password=False,
+            text=case.given(form, "reason"),
+            hidden=(("kind", kind),),
+            faults=case.faults(form, "Not ordered"),
+        ),
+    )
+
+
+def _downloads(case: Case, kind: str) -> tuple[Link, ...]:
+    return (Link("The document as JSON", reverse("evidence_document", args=[case.candidate.pk, kind])),)
+
+
+def recomputed(document: Document) -> str:
+    """How the same figures came out elsewhere, in one sentence; empty where nothing else computes them."""
+    checks = document.provenance.get("cross_checks") or ()
+    agree = [one for one in checks if one["state"] == "agrees"]
+    if not checks:
+        return ""
+    others = sorted({str(one["reference_implementation"]) for one in agree})
+    alone = len(checks) - len(agree)
+    told = []
+    if agree:
+        largest = max(float(one["largest_difference"] or 0) for one in agree)
+        told.append(f"Recomputed with {' and '.join(others)}: the largest difference is {_tiny(largest)}.")
+    if alone:
+        noun = words.plural(alone, "cross-check is", "cross-checks are")
+        told.append(f"{noun} not independent of what was computed, and counts for nothing.")
+    return " ".join(told)
+
+
+def _tiny(value: float) -> str:
+    return "0" if value == 0 else f"{value:.1g}".replace("e-", "e−")
+
+
+# ---------- what each kind shows ----------
+
+
+def _fairness(content: Mapping[str, Any], case: Case) -> Shown:
+    numbers = range(len(content["groupings"]))
+    if not numbers:
+        return {"sentence": "No sensitive column was declared, so nothing can be said of groups."}
+    if is_regression(content):
+        figures = [predictions_by_group(content, number) for number in numbers]
+        sentence = "Each group’s mean prediction is divided by that of its reference group."
+        return {"sentence": sentence, "figures": tuple(figures[:1]), **_fold(figures[1:])}
+    ratios = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
+    by_group = [figure for number in numbers for figure in (selection_rates(content, number), *_hits(content, number))]
+    return {"sentence": _selected_means(case), "figures": (ratios,), **_fold(by_group)}
+
+
+def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:
+    groups = content["groupings"][number]["groups"]
+    if any(words.estimate(group.get("true_positive_rate"))[0] is not None for group in groups):
+        return (error_rates(content, number),)
+    return ()
+
+
+def _fold(figures: list[Figure]) -> Shown:
+    return {"folded": tuple(figures), "folded_summary": words.plural(len(figures), "more chart", "more charts, by group")}
+
+
+def _selected_means(case: Case) -> str:
+    manifest = case.review.manifest
+    divided = "Each group’s share of selected people is divided by that of its reference group."
+    favourable = manifest.get("favourable_outcome")
+    if manifest["task"] != "binary-classification":
+        named = ", ".join(map(str, favourable if isinstance(favourable, list) else [favourable]))
+        return f"Selected means predicted {named}. {divided}"
+    side = "at or above" if str(favourable) == str(manifest.get("positive_class")) else "under"
+    return f"Selected means predicted {favourable}: a score {side} {manifest.get('decision_threshold', 0.5):.2f}. {divided}"
+
+
+def _performance(content: Mapping[str, Any], case: Case) -> Shown:
+    task = case.review.manifest["task"]
+    shown: Shown = {"meta": f"n {words.count(content['n'])}", "opened": (headline_table(content),)}
+    if task == "regression":
+        return {**shown, "figures": (lift(content),)}
+    classes = _class_names(case)
+    if task == "binary-classification":
+        return {**shown, "figures": (calibration(content), confusion(content, classes))}
+    return {**shown, "figures": (confusion(content, classes),), "tables": (per_class_table(content, classes),)}
+
+
+def _class_names(case: Case) -> tuple[str, ...]:
+    """Negative first for binary, else in the order of the probability columns; empty where the manifest is silent."""
+    manifest = case.review.manifest
+    classes = tuple(map(str, manifest.get("classes") or ()))
+    if manifest["task"] != "binary-classification":
+        return classes
+    positive = str(manifest.get("positive_class"))
+    negative = [one for one in classes if one != positive]
+    return (negative[0] if len(negative) == 1 else f"not {positive}", positive)
+
+
+def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
+    figures = [importance(content, number) for number in range(len(content["explanations"]))]
+    sentence = "What the model’s answers rest on, by the share that each submitted column contributes."
+    if not figures:
+        return {"sentence": "No explanation could be computed; the limits below say why."}
+    tables = (explanations_table(content), *gap_tables(content))
+    return {"sentence": sentence, "figures": tuple(figures[:1]), **_fold_explanations(figures[1:]), "tables": tables}
+
+
+def _fold_explanations(figures: list[Figure]) -> Shown:
+    summary = words.plural(len(figures), "further explanation", "further explanations")
+    return {"folded": tuple(figures), "folded_summary": summary}
+
+
+def _data(content: Mapping[str, Any], case: Case) -> Shown:
+    limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
+    tables = [table for table in (pairs_table(content), proxies_table(content)) if table.rows]
+    shared = content.get("shared_rows")
+    meta = f"{words.count(shared)} rows in both reference and evaluation" if shared is not None else ""
+    return {"meta": meta, "figures": (psi(content, limit=limit),), "tables": tuple(tables)}
+
+
+def _limits_psi(key: str, limit: Any) -> bool:
+    return key.startswith("data.psi") and isinstance(limit, dict) and "maximum" in limit
+
+
+def _admission(content: Mapping[str, Any], case: Case) -> Shown:
+    rows: list[tuple[str | Verdict, ...]] = [
+        (TESTS.get(one["key"], one["key"]), str(one["detail"]), of_check(one["state"])) for one in content["tests"]
+    ]
+    columns = (Column("Test", numeric=False), Column("What was seen", numeric=False), Column("Verdict", numeric=False))
+    table = Table(columns, tuple(rows), "Tests of the file itself", "", words.plural(len(rows), "test", "tests"))
+    return {"sentence": "Whether the file answers as a program that runs it must be able to expect.", "opened": (table,)}
+
+
+def _no_matter(content: Mapping[str, Any], case: Case) -> Shown:
+    return {}
+
+
+SHOW = {
+    "fairness": _fairness,
+    "performance": _performance,
+    "explainability": _explanations,
+    "data": _data,
+    "admission": _admission,
+    "comparison": _no_matter,
+}
+
+
+# ---------- against the champion ----------
+
+
+def changes(case: Case) -> Changes | None:
+    """The paired differences to the champion; None while they are not computed."""
+    document = case.documents.get("comparison")
+    if document is None:
+        return None
+    name = _champion_name(document)
+    read = [
+        ChangeRow(one.name, words.figure(one.champion), words.figure(one.candidate), one.shown, one.interval, one.bar or None, one.verdict)
+        for one in deltas(document.content)
+    ]  # fmt: skip
+    clear = (Verdict.WORSE, Verdict.CHANGED, Verdict.BETTER)
+    return Changes(
+        title=f"What changed against {name.lower()}" if document.content["champion"] else "What changed",
+        meta="Paired on the same rows" if read else "",
+        sentence=sentence_of(document.content),
+        champion=name,
+        candidate=f"Version {case.candidate.version}",
+        rows=tuple(row for row in read if row.verdict in clear),
+        quiet=tuple(row for row in read if row.verdict not in clear),
+        limitations=tuple(document.content.get("limitations", ())),
+    )
+
+
+def _champion_name(document: Document) -> str:
+    champion = document.provenance.get("champion")
+    return f"Version {champion['version']}" if champion else "Champion"
+
+
+# ---------- what people add to a document ----------
+
+
+def finding_form(case: Case, kind: str, points_to: str) -> FindingForm | None:
+    """For second-line people, for as long as the candidate can still be decided on or acted against."""
+    if not case.second_line or case.state.stage in ("withdrawn", "intake-failed"):
+        return None
+    form = f"finding-{kind}"
+    return FindingForm(
+        action=reverse("candidate_findings", args=[case.candidate.pk]),
+        kind=kind,
+        points_to=f"the {points_to} evidence",
+        title=case.given(form, "title"),
+        detail=case.given(form, "detail"),
+        severity=case.given(form, "severity", "medium"),
+        blocking=case.given(form, "blocking", "no"),
+        faults=case.faults(form, "Not added"),
+    )
+
+
+def interpretations(case: Case, kind: str) -> Interpretations | None:
+    """What second-line people wrote on this document, and the form for who may write; None where none is asked for."""
+    if kind not in case.review.policy["interpretations"]:
+        return None
+    written = [
+        one for one in case.review.interpretations
+        if one.kind == kind and one.evidence_digest == case.documents[kind].digest
+    ]  # fmt: skip
+    roles = _roles_of([one.by for one in written])
+    texts = tuple(
+        InterpretationText(one.by_name, roles.get(one.by, "second line"), one.at, one.text, not one.replaced)
+        for one in written
+    )
+    form = _interpretation_form(case, kind, written)
+    return Interpretations(kind, texts, form, None if form else _why_no_form(case))
+
+
+def _roles_of(people: list[Any]) -> dict[Any, str]:
+    """The second-line role that each of them was given first, in words."""
+    grants = RoleGrant.objects.filter(person__in=people, role__in=SECOND_LINE).order_by("-event_id") if people else ()
+    return {grant.person_id: TITLES[Role(grant.role)].lower() for grant in grants}
+
+
+def _interpretation_form(case: Case, kind: str, written: list[InterpretationFact]) -> InterpretationForm | None:
+    if not case.independent_second_line or not case.review_open:
+        return None
+    own = next((one for one in written if one.by == case.viewer.pk and not one.replaced), None)
+    form = f"interpret-{kind}"
+    fairness = case.documents.get("fairness")
+    groups = groups_of(fairness.content if fairness else None)
+    doubted = (Verdict.OUTSIDE, Verdict.REVIEW, Verdict.INSUFFICIENT)
+    return InterpretationForm(
+        action=reverse("candidate_interpret", args=[case.candidate.pk]),
+        kind=kind,
+        evidence_digest=case.documents[kind].digest,
+        text=case.given(form, "text", own.text if own else TEMPLATE),
+        replaces=own is not None,
+        must_name=tuple(
+            check.title for check in case.review.checks
+            if check.evidence == kind and verdict_of(check, groups) in doubted
+        ),
+        faults=case.faults(form, "Not recorded"),
+    )  # fmt: skip
+
+
+def _why_no_form(case: Case) -> Shut | None:
+    if not case.review_open:
+        return None
+    if case.own_part:
+        return Shut(f"You cannot write one: {'; '.join(case.own_part)}.", "Somebody in the second line who took no part can.")
+    return Shut("Written by people of the second line who took no part in this version.", "")

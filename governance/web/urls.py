@@ -1,0 +1,28 @@
+"""Addresses of the pages."""
+
+from django.urls import include, path
+
+from governance.web import inbox, views
+
+urlpatterns = [
+    path("", inbox.Inbox.as_view(), name="inbox"),
+    path("inbox/", inbox.Inbox.as_view()),
+    path("candidates/<uuid:candidate>/", views.Decision.as_view(), name="candidate"),
+    path("candidates/<uuid:candidate>/progress/", views.Progress.as_view(), name="candidate_progress"),
+    path("candidates/<uuid:candidate>/evidence/<slug:kind>/", views.EvidenceDocument.as_view(), name="evidence_document"),
+    path("candidates/<uuid:candidate>/sign/", views.Sign.as_view(), name="candidate_sign"),
+    path("candidates/<uuid:candidate>/interpretations/", views.Interpret.as_view(), name="candidate_interpret"),
+    path("candidates/<uuid:candidate>/suspend/", views.Suspend.as_view(), name="candidate_suspend"),
+    path("candidates/<uuid:candidate>/reinstate/", views.Reinstate.as_view(), name="candidate_reinstate"),
+    path("candidates/<uuid:candidate>/revoke/", views.Revoke.as_view(), name="candidate_revoke"),
+    path("candidates/<uuid:candidate>/findings/", views.OpenFinding.as_view(), name="candidate_findings"),
+    path(
+        "candidates/<uuid:candidate>/findings/<int:number>/<slug:act>/",
+        views.FindingAct.as_view(),
+        name="candidate_finding",
+    ),
+    path("candidates/<uuid:candidate>/rerun/", views.Rerun.as_view(), name="candidate_rerun"),
+    path("candidates/<uuid:candidate>/withdraw/", views.Withdraw.as_view(), name="candidate_withdraw"),
+    path("candidates/<uuid:candidate>/author/", views.NameAuthor.as_view(), name="candidate_author"),
+    path("", include("governance.web.inventory_urls")),
+]

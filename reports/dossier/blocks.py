@@ -27,11 +27,11 @@ class Missing:
 
 
 def missing(reason: str) -> Markup:
-    return tag("span", tag("b", "MISSING"), f" {reason}" if reason else None, class_="missing")
+    return tag("span", tag("b", "MISSING."), f" {reason}", class_="missing")
 
 
 def not_applicable(reason: str) -> Markup:
-    return tag("span", tag("b", "Not applicable"), f" {reason}", class_="absent")
+    return tag("span", tag("b", "Not applicable."), f" {reason}", class_="absent")
 
 
 def verdict(one: Verdict, word: str = "") -> Markup:
@@ -81,7 +81,7 @@ def table(
     rows: Sequence[Sequence[Cell]],
     *,
     caption: str,
-    widths: Sequence[int] = (),
+    widths: Sequence[float] = (),
     numeric: Iterable[int] = (),
     file: str = "",
 ) -> Markup:
@@ -90,7 +90,8 @@ def table(
     `widths` are per cent; `numeric` are the positions of columns with figures. The first cell names its row.
     """
     right = frozenset(numeric)
-    columns = tag("colgroup", *[tag("col", class_=f"w{one}") for one in widths]) if widths else None
+    shares = widths or _even(len(header))
+    columns = tag("colgroup", *[tag("col", style=f"width: {one:.4g}%") for one in shares])
     head = tag(
         "tr", *[tag("th", name, scope="col", class_="r" if at in right else None) for at, name in enumerate(header)]
     )
@@ -98,9 +99,9 @@ def table(
     note = f"{left:,} more rows are in the attached {file}." if file else f"{left:,} more rows are left out."
     return join(
         [
+            paragraph(caption, class_="caption") if caption else None,
             tag(
                 "table",
-                tag("caption", caption),
                 columns,
                 tag("thead", head),
                 tag("tbody", *[_row(one, right) for one in rows[:MOST_ROWS]]),
@@ -109,6 +110,11 @@ def table(
             paragraph(note, class_="meta") if left > 0 else None,
         ]
     )
+
+
+def _even(columns: int) -> Sequence[float]:
+    """The first column, which names the row, is half as wide again as the others. Given widths lay out much faster."""
+    return [100 * 1.5 / (columns + 0.5), *[100 / (columns + 0.5)] * (columns - 1)]
 
 
 def _row(cells: Sequence[Cell], right: frozenset[int]) -> Markup:
@@ -124,18 +130,25 @@ def _cell(value: Cell) -> Node:
     return verdict(value) if isinstance(value, Verdict) else value
 
 
-def chart_table(given: Table, file: str = "") -> Markup:
+def chart_table(given: Table, file: str = "", widths: Sequence[float] = ()) -> Markup:
     """A table that goes with a chart."""
     numeric = [at for at, column in enumerate(given.columns) if column.numeric]
     return join(
         [
-            table(given.header, given.rows, caption=given.caption or given.summary, numeric=numeric, file=file),
+            table(
+                given.header,
+                given.rows,
+                caption=given.caption or given.summary,
+                widths=widths,
+                numeric=numeric,
+                file=file,
+            ),
             paragraph(given.note, class_="meta") if given.note else None,
         ]
     )
 
 
-def figure(given: Figure, *, file: str = "", with_table: bool = True) -> Markup:
+def figure(given: Figure, *, file: str = "", with_table: bool = True, widths: Sequence[float] = ()) -> Markup:
     """Title, what it is, how to read it, the drawing, its key, and the figures as a table."""
     keys = [tag("span", one.mark, " ", one.text, class_="key") for one in given.legend]
     said = [paragraph(one, class_="fig__more") for one in given.further]
@@ -150,6 +163,6 @@ def figure(given: Figure, *, file: str = "", with_table: bool = True) -> Markup:
                 *said,
                 class_="fig",
             ),
-            chart_table(given.table, file) if with_table else None,
+            chart_table(given.table, file, widths) if with_table else None,
         ]
     )

@@ -107,7 +107,7 @@ def _failed(facts: Facts) -> Node:
     if not total:
         return "Nothing has been checked yet."
     if not failed:
-        return f"No check: none of {words.counted(total, 'check', 'checks')} is outside its limit."
+        return f"None of {words.counted(total, 'check', 'checks')} is outside its limit."
     rows = [_failed_row(one, facts) for one in failed[:MOST_FAILED]]
     shown = table(
         ("Check", "Value", "95 %", "Limit", "Answered by"),
@@ -123,7 +123,7 @@ def _failed(facts: Facts) -> Node:
 def _failed_row(one: Check, facts: Facts) -> tuple[Cell, ...]:
     states = {finding["label"]: finding["state"] for finding in facts.findings}
     answered = f"{one.finding}, {states.get(one.finding, 'open')}" if one.finding else "nobody yet"
-    return (one.title, words.passage(one.value, 24), one.interval or words.NOTHING, one.limit, answered)
+    return (one.title, one.value, one.interval or words.NOTHING, one.limit, answered)
 
 
 def _sentences(said: list[str], otherwise: str) -> Node:

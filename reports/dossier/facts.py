@@ -52,6 +52,7 @@ class Check:
     title: str
     verdict: Verdict
     value: str
+    said: str
     interval: str
     limit: str
     n: int | None
@@ -130,10 +131,6 @@ class Facts:
             if one["kind"] == kind and not one["replaced"] and judged and one["evidence_digest"] == judged.digest
         ]
 
-    def limitations(self) -> list[tuple[str, str]]:
-        """What the figures cannot tell, with the kind of evidence that says so."""
-        return [(kind, sentence) for kind, one in self.evidence.items() for sentence in one.limitations]
-
     def open_findings(self) -> list[dict[str, Any]]:
         return [one for one in self.findings if one["state"] in ("open", "answered", "waived")]
 
@@ -153,6 +150,7 @@ def _check(one: dict[str, Any], verdicts: dict[str, str]) -> Check:
         title=one["title"],
         verdict=of_check(one["state"], verdicts.get(one["key"])),
         value=_shown(one["value"], value, one["limit"], difference=difference),
+        said=_said(one),
         interval=chart_words.interval(low, high),
         limit=words.limit(one["limit"]),
         n=one["n"],
@@ -164,6 +162,12 @@ def _check(one: dict[str, Any], verdicts: dict[str, str]) -> Check:
     )
 
 
+def _said(one: dict[str, Any]) -> str:
+    """The words of a test, and why a check does not apply."""
+    told = words.passage(one["value"], 200) if isinstance(one["value"], str) else ""
+    return told or words.CAUSES.get(one["cause"], one["cause"])
+
+
 def _figures(value: Any) -> tuple[float | None, float | None, float | None]:
     if isinstance(value, str):
         return None, None, None
@@ -171,10 +175,10 @@ def _figures(value: Any) -> tuple[float | None, float | None, float | None]:
 
 
 def _shown(raw: Any, value: float | None, limit: dict[str, Any] | None, *, difference: bool) -> str:
-    """A figure with as many digits as it takes to lie on its side of the limit; the words of a test as they are."""
-    if isinstance(raw, str):
-        return words.passage(raw, 140)
+    """A figure with as many digits as it takes to lie on its side of the limit."""
     if difference:
         return chart_words.signed(value)
+    if isinstance(raw, int):
+        return chart_words.count(raw)
     bounds = [limit[name] for name in ("minimum", "maximum") if limit and limit.get(name) is not None]
     return chart_words.figure_beside(value, bounds[0] if bounds else None)

@@ -14,7 +14,7 @@ from reports.charts.svg import said
 __all__ = ["Markup", "Node", "blank", "join", "spoken", "tag"]
 
 Node = str | None
-VOID = frozenset({"br", "meta", "link", "wbr", "hr"})
+VOID = frozenset({"br", "col", "meta", "link"})
 _TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 

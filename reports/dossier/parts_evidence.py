@@ -28,6 +28,7 @@ from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
 MOST_GROUPINGS, MOST_EXPLANATIONS = 6, 3
+RATE_WIDTHS = (19, 6, 8, 16, 16, 13, 8, 14)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
     "would happen if a person changed that fact about himself."
@@ -81,7 +82,7 @@ def data(facts: Facts) -> Body:
         entries(
             [
                 ("Rows to evaluate", _rows(intake["rows"])),
-                ("Rows of reference", _rows(intake["reference_rows"]) or "None: no reference was submitted."),
+                ("Rows of reference", _reference_rows(facts)),
                 ("Trained on", str(source.get("training_data") or "")),
                 ("Datasheet", missing(NO_FORM)),
                 ("Provenance, selection, preparation", missing(NO_FORM)),
@@ -92,6 +93,12 @@ def data(facts: Facts) -> Body:
         ),
         *_from(facts, "data", lambda evidence: _data(facts, evidence)),
     ]
+
+
+def _reference_rows(facts: Facts) -> str | None:
+    if all(one["part"] != "reference" for one in facts.document["files"]):
+        return "None: no reference was submitted."
+    return _rows(facts.document["intake"]["reference_rows"])
 
 
 def _rows(number: int | None) -> str | None:
@@ -205,18 +212,45 @@ def _explanations(evidence: Evidence) -> list[Node]:
         paragraph(f"{left} more explanations are in the attached files.", class_="meta") if left > 0 else None,
         heading("What carries gaps between groups"),
         *_gaps(content),
-        paragraph(
-            "The effect of single features over their range, and groups of correlated features, are ",
-            missing("this release does not compute them."),
+        entries(
+            [
+                ("Effect of a feature over its range", missing("This release does not compute it.")),
+                ("Groups of correlated features", missing("This release does not compute them; section 8 has pairs.")),
+            ]
         ),
     ]
 
 
 def _gaps(content: dict[str, Any]) -> list[Node]:
-    gaps = charts.gap_tables(content)
+    """Every gap with the features that carry most of it; all features are in the attached file."""
+    gaps = content.get("group_gaps")
     if not gaps:
         return [paragraph(missing("The evidence does not say which features carry gaps in mean score."))]
-    return [chart_table(one, "explainability-gaps.csv") for one in gaps[:MOST_GROUPINGS]]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            chart_words.group_name(gap["group"]),
+            chart_words.group_name(gap["reference"]),
+            chart_words.signed(chart_words.estimate(gap["score_gap"])[0]),
+            _carried(gap["contributions"]),
+        )
+        for gap in gaps
+    ]
+    return [
+        table(
+            ("Group", "Against", "Gap in mean score", "Carried most by"),
+            rows,
+            caption="Gaps in mean score between groups, and the features that carry them",
+            widths=(21, 21, 13, 45),
+            numeric=(2,),
+            file="explainability-gaps.csv",
+        )
+    ]
+
+
+def _carried(contributions: list[dict[str, Any]], most: int = 4) -> str:
+    read = [(str(one["name"]), chart_words.estimate(one["value"])[0] or 0.0) for one in contributions]
+    largest = sorted(read, key=lambda one: -abs(one[1]))[:most]
+    return ", ".join(f"{name} {chart_words.signed(value)}" for name, value in largest)
 
 
 def fairness(facts: Facts) -> Body:
@@ -246,7 +280,11 @@ def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
             f"Limit of the policy: a selection ratio of at least {charts.limit_words(limits['rate_ratio_minimum'], '')}. "
             f"A group under {limits['minimum_group_size']} people is too small to judge: never a pass."
         ),
-        figure(charts.rate_ratios(content, limit=limits["rate_ratio_minimum"]), file="fairness-groups.csv"),
+        figure(
+            charts.rate_ratios(content, limit=limits["rate_ratio_minimum"]),
+            file="fairness-groups.csv",
+            widths=RATE_WIDTHS,
+        ),
         *[join(_rates(content, at)) for at in shown],
         note,
         heading("Gaps of each grouping"),
@@ -287,6 +325,7 @@ def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
         header,
         rows,
         caption="Over all groups, small ones too; defined as in Fairlearn",
+        widths=(25, 15, 10, 15, 15, 10, 10),
         numeric=range(1, 7),
         file="fairness-gaps.csv",
     )
@@ -341,8 +380,7 @@ def _measured(value: Any) -> str:
 
 
 def limitations(facts: Facts) -> Body:
-    said = facts.limitations()
-    rows = [(words.kind(kind), sentence) for kind, sentence in said]
+    rows = [(words.kind(kind), bullets(one.limitations)) for kind, one in facts.evidence.items() if one.limitations]
     return [
         table(("Evidence", "What it cannot tell"), rows, caption="Limits of the figures", widths=(25, 75))
         if rows

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from reports.dossier import words
 from reports.dossier.attachments import Embedded
-from reports.dossier.blocks import Cell, bullets, code, entries, heading, missing, paragraph, table
+from reports.dossier.blocks import Cell, bullets, code, entries, heading, paragraph, table
 from reports.dossier.facts import Evidence, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import Body
 
 MOST_PRINTED = 200
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def audit(facts: Facts, files: Sequence[Embedded]) -> Body:
@@ -33,7 +35,7 @@ def _events(log: dict[str, Any]) -> list[Node]:
     events = log["events"]
     left = log["all"] - len(events)
     rows: list[tuple[Cell, ...]] = [
-        (str(one["seq"]), words.to_the_second(one["at"]), one["action"], _who(one)) for one in events
+        (str(one["seq"]), words.to_the_second(one["at"]), one["action"], _subject(one), _who(one)) for one in events
     ]
     parts = [rows[at : at + 40] for at in range(0, min(len(rows), MOST_PRINTED), 40)]
     more = len(rows) - MOST_PRINTED
@@ -50,7 +52,16 @@ def _events(log: dict[str, Any]) -> list[Node]:
 
 def _event_table(rows: list[tuple[Cell, ...]], at: int) -> Markup:
     caption = "Audit extract" if at == 0 else "Audit extract, continued"
-    return table(("Event", "UTC", "Act", "By"), rows, caption=caption, widths=(10, 25, 30, 35))
+    return table(("Event", "UTC", "Act", "On", "By"), rows, caption=caption, widths=(7, 21, 21, 23, 28))
+
+
+def _subject(one: dict[str, Any]) -> str:
+    kind, _, name = one["subject"].partition(" ")
+    if name.startswith("sha256:"):
+        return f"{kind} {words.short(name)}"
+    if kind == "candidate":
+        return "this version"
+    return f"{kind} {name[:8]}…" if _IDENTIFIER.fullmatch(name) else one["subject"]
 
 
 def _who(one: dict[str, Any]) -> str:
@@ -61,7 +72,13 @@ def _who(one: dict[str, Any]) -> str:
 def _steps(facts: Facts) -> list[Node]:
     number = facts.made["number"]
     return [
-        join([code("sha256sum dossier.pdf"), f": the event dossier.made number {number} of this version names it."]),
+        join(
+            [
+                code("sha256sum dossier.pdf"),
+                f": the event dossier.made of dossier {number} names it as “file”. To find it: ",
+                code(f"GET /api/v1/audit/events/?candidate={facts.identity['candidate']}&action=dossier.made"),
+            ]
+        ),
         join(
             [
                 code("manage.py verify_audit"),
@@ -146,7 +163,7 @@ def _duration(provenance: dict[str, Any]) -> str | None:
 def _cross_checks(checks: list[dict[str, Any]]) -> Node:
     """The same figures by another implementation, with the largest difference."""
     if not checks:
-        return missing("No other implementation computes these figures.")
+        return "None: no other implementation here computes these figures."
     return bullets(_cross_check(one) for one in checks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from reports.charts import Verdict
@@ -95,14 +96,23 @@ def _approval(facts: Facts) -> Markup | None:
 def _environments(facts: Facts) -> Markup:
     rows: list[tuple[Cell, ...]] = []
     for one in facts.decision["environments"]:
-        answer = verdict(Verdict.WITHIN, "Allowed") if one["allowed"] else verdict(Verdict.OUTSIDE, "Denied")
+        answer = _answer(one)
         rows.append((one["name"], answer, one["state"] or "no approval here", _reasons(one["reasons"])))
     return table(
         ("Environment", "The gate’s answer", "Approval", "Why not"),
         rows,
         caption=f"The gate’s answers as of {words.moment(facts.made['at'])} UTC",
-        widths=(15, 15, 15, 55),
+        widths=(13, 22, 15, 50),
     )
+
+
+def _answer(one: dict[str, Any]) -> Markup:
+    """The gate was asked without naming a use; an approval that is limited to uses is no plain no."""
+    if one["allowed"]:
+        return verdict(Verdict.WITHIN, "Allowed")
+    if {reason["code"] for reason in one["reasons"]} == {"use-not-approved"}:
+        return verdict(Verdict.WITHIN, "Allowed, for named uses")
+    return verdict(Verdict.OUTSIDE, "Denied")
 
 
 def _reasons(reasons: list[dict[str, str]]) -> Node:
@@ -164,7 +174,7 @@ def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup
                 ("Printed name", tag("b", one["printed_name"])),
                 ("Role", f"{words.roles(one['roles'])}, held since {since}"),
                 ("Stage", stage["title"] if stage else one["stage"]),
-                ("Meaning", stage["meaning"] if stage else missing("The stage is not part of the policy any more.")),
+                ("Meaning", json.loads(one["payload"])["meaning"]),
                 ("Decision", tag("b", words.outcome(one["outcome"]))),
                 ("Signed", f"{words.to_the_second(one['at'])} UTC, event {one['seq']} of the log"),
                 ("Method", words.METHODS.get(one["method"], one["method"])),
@@ -215,9 +225,9 @@ def _scorecard(checks: list[Check]) -> Markup | None:
         return None
     rows: list[tuple[Cell, ...]] = [
         (
-            one.title,
+            join([one.title, tag("span", one.said, class_="under") if one.said else None]),
             one.verdict,
-            one.value if not one.cause else words.CAUSES.get(one.cause, one.cause),
+            one.value,
             one.interval or words.NOTHING,
             one.limit,
             f"{one.n:,}" if one.n is not None else words.NOTHING,
@@ -229,8 +239,8 @@ def _scorecard(checks: list[Check]) -> Markup | None:
         ("Check", "Verdict", "Value", "95 %", "Limit", "n", "Finding"),
         rows,
         caption="Limits of the policy held against the evidence, trouble first",
-        widths=(28, 16, 17, 13, 11, 7, 8),
-        numeric=(5,),
+        widths=(35, 16, 9, 15, 11, 6, 8),
+        numeric=(2, 5),
         file="checks.csv",
     )
 
@@ -448,7 +458,7 @@ def development(facts: Facts) -> Body:
                     "What changed and why",
                     tag("span", manifest["summary"], class_="said") if manifest["summary"] else None,
                 ),
-                ("Method", f"As in the {facts.identity['artifact']['format']} file; no description is on record."),
+                ("Method", missing("No description is on record; the model file says it.")),
                 ("Design choices and assumptions", missing(NO_FORM)),
                 ("Target", manifest.get("target")),
                 ("Features", _features(manifest)),

@@ -68,8 +68,11 @@ def uncertain(facts: Facts) -> list[str]:
     review, small, error = (facts.of(one) for one in (Verdict.REVIEW, Verdict.INSUFFICIENT, Verdict.ERROR))
     total = len(facts.checks)
     if review:
-        reason = "need review: the value or its interval breaks the limit, and chance alone could explain it"
-        said.append(f"{len(review)} of {words.counted(total, 'check', 'checks')} {reason}: {_titles(review)}.")
+        need = "needs" if len(review) == 1 else "need"
+        reason = "because the value, or only its interval, breaks the limit and chance could explain it"
+        said.append(
+            f"{len(review)} of {words.counted(total, 'check', 'checks')} {need} review, {reason}: {_titles(review)}."
+        )
     if small:
         said.append(f"Too few to judge: {_titles(small)}.")
     if error:

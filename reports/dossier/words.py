@@ -129,8 +129,13 @@ def limit(bound: Mapping[str, Any] | None) -> str:
         ("not_worse_than_champion_by", "not worse by {}"),
     ):
         if bound.get(key) is not None:
-            said.append(form.format(plain(bound[key])))
+            said.append(form.format(_bound(bound[key])))
     return ", ".join(said) or NOTHING
+
+
+def _bound(value: float) -> str:
+    """As the policy writes it: a count stays a count."""
+    return chart_words.count(value) if isinstance(value, int) else plain(value)
 
 
 def condition(one: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ QUEUE = "evidence"
 def knock(job_id: int) -> bool:
     """Send the message now. False where the broker cannot be reached: the sweep knocks again."""
     try:
-        current_app.send_task(TASK, args=[job_id], queue=QUEUE, retry=False)
+        current_app.send_task(TASK, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
     except (OperationalError, OSError) as problem:
         logger.warning("broker not reached for job %s, the sweep will knock again: %s", job_id, problem)
         return False

@@ -24,6 +24,11 @@ app.conf.update(
         "visibility_timeout": HARD_TIME_LIMIT + 300,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        # A web request that cannot knock gives up at once: the sweep knocks again. (Six seconds by default.)
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.2,
+        "interval_max": 0.2,
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
@@ -48,6 +53,7 @@ app.conf.update(
     beat_schedule={
         # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
+        "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
         "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )

@@ -5,4 +5,7 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.project.settings")
+
+import governance.project.celery  # noqa: F401 - messages are sent to our broker, not to Celery's default one
+
 application = get_wsgi_application()

@@ -54,7 +54,6 @@ app.conf.update(
         # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
         "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
-        "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )
 # Threads of the web server find this application too, not only the thread that imported it.

@@ -166,7 +166,7 @@ def _additivity(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
 
 
 def _test(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
-    test = next(one for one in judged.content["tests"] if one["key"] == rule["test"])
+    test = {one["key"]: one for one in judged.content["tests"]}[rule["test"]]
     state = CheckState(test["state"])
     if state is CheckState.NOT_APPLICABLE:
         yield _outcome(rule, state, cause=test.get("cause") or _absent(judged) or "not-for-this-task", value=test["detail"])

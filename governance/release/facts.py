@@ -44,6 +44,7 @@ class ApprovalFact:
 @dataclass(frozen=True)
 class DeploymentFact:
     candidate: UUID | None
+    version: int
     environment: str
     allowed: bool
     deployed_at: datetime

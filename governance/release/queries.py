@@ -43,9 +43,16 @@ def approval_fact(approval: Approval) -> ApprovalFact:
 
 
 def deployments(model: Model) -> tuple[DeploymentFact, ...]:
-    rows = Deployment.objects.filter(model=model).order_by("deployed_at", "event_id")
+    rows = Deployment.objects.filter(model=model).select_related("candidate").order_by("deployed_at", "event_id")
     return tuple(
-        DeploymentFact(row.candidate_id, row.environment, row.allowed_when_deployed, row.deployed_at, row.event_id)
+        DeploymentFact(
+            candidate=row.candidate_id,
+            version=row.candidate.version if row.candidate else 0,
+            environment=row.environment,
+            allowed=row.allowed_when_deployed,
+            deployed_at=row.deployed_at,
+            seq=row.event_id,
+        )
         for row in rows
     )
 

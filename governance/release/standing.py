@@ -17,14 +17,12 @@ def suspended(approval: ApprovalFact) -> bool:
     suspensions = [act for act in approval.acts if act.kind == "suspend"]
     if not suspensions:
         return False
-    since = suspensions[-1].seq
-    asked = {act.by: act for act in approval.acts if act.kind == "reinstate" and act.seq > since}
-    if not set(asked) - {suspensions[-1].by}:
-        return True
-    acts = list(asked.values())
-    return len(seats.fill(approval.last_stage_roles, [frozenset(act.roles) for act in acts])) < len(
-        approval.last_stage_roles
-    )
+    suspension = suspensions[-1]
+    asked = {act.by: act for act in approval.acts if act.kind == "reinstate" and act.seq > suspension.seq}
+    if len(approval.last_stage_roles) == 1:
+        asked.pop(suspension.by, None)
+    voices = [frozenset(act.roles) for act in asked.values()]
+    return len(seats.fill(approval.last_stage_roles, voices)) < len(approval.last_stage_roles)
 
 
 def superseded(facts: GateFacts) -> bool:
@@ -37,10 +35,12 @@ def superseded(facts: GateFacts) -> bool:
 
 
 def _pushed_out(facts: GateFacts, approval: ApprovalFact) -> bool:
+    """Whether more newer versions than the policy keeps were deployed here since this one last was."""
     here = [one for one in facts.deployments if one.environment == facts.environment and one.allowed]
     if here and here[-1].candidate == facts.review.candidate:
         return False
-    after = [one for one in here if one.seq > max(approval.seq, _last_own(here, facts))]
+    since = max(approval.seq, _last_own(here, facts))
+    after = [one for one in here if one.seq > since and one.version > facts.review.version]
     return len({one.candidate for one in after}) > approval.keep_approved
 
 

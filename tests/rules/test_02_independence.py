@@ -163,8 +163,8 @@ def test_an_author_whom_nobody_knows_denies_until_named(people):
     submission = a_submission()
     submission.manifest["source"] = {"author": "A. Nonymous"}
     candidate, _, _ = submit_candidate(a_model(people), submission=submission, by=people["scientist"])
-    codes = [one.code for one in gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment="production").reasons]
-    assert "people-unresolved" in codes
+    answer = gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment="production")
+    assert "people-unresolved" in [one.code for one in answer.reasons]
     interpreted(computed(candidate), people["validator"])
     signed(candidate, people["validator"])
     with pytest.raises(Refused, match="people-unresolved"):

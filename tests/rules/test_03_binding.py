@@ -7,8 +7,9 @@ import pytest
 from governance.accounts.models import Person
 from governance.actions import jobs
 from governance.actions.findings import close_finding, open_finding
-from governance.actions.interpret import interpret
+from governance.actions.interpret import TEMPLATE, interpret
 from governance.actions.models import confirm_tier
+from governance.actions.sign import sign
 from governance.audit.canonical import canonical_document, digest
 from governance.audit.errors import BadInput, Refused
 from governance.evidence.models import Evidence
@@ -18,6 +19,7 @@ from governance.review.models import Signature, Statement
 from tests.factories import (
     INTERPRETATION,
     PASSWORD,
+    SESSION,
     a_candidate,
     a_model,
     approved,
@@ -187,16 +189,14 @@ def test_an_old_form_is_refused(ready, people, monkeypatch):
 
 
 def test_one_reject_ends_the_review(ready, people):
-    signed(ready, people["validator"], "reject")
+    statement = signed(ready, people["validator"], "reject").statement
     assert stage_of(ready) == "rejected"
-    with pytest.raises(Refused):
-        signed(ready, people["second_validator"], **{**shown_nothing(ready, people)})
-
-
-def shown_nothing(candidate, people):
-    digest_ = Signature.objects.get(candidate=candidate).statement.digest
-    nonce = nonces.issue(people["second_validator"], "session-of-a-test", digest_)
-    return {"stage": "independent-validation", "statement_digest": digest_, "nonce": nonce, "session_key": "session-of-a-test"}
+    nonce = nonces.issue(people["second_validator"], SESSION, statement.digest)
+    with pytest.raises(Refused, match="closed"):
+        sign(
+            ready, by=people["second_validator"], session_key=SESSION, stage=statement.stage, nonce=nonce,
+            statement_digest=statement.digest, outcome="approve", reason="I disagree.", conditions=[], password=PASSWORD,
+        )  # fmt: skip
 
 
 def test_abstaining_frees_the_seat_and_bars_that_person(ready, people):
@@ -223,7 +223,7 @@ def test_the_first_successful_run_is_judged_and_a_second_run_changes_nothing(rea
     assert set(Evidence.objects.filter(candidate=ready).values_list("digest", flat=True)) == digests
 
 
-@pytest.mark.parametrize("text", ["", "ok", "What this evidence shows:\n\nWhat it cannot show:\n\nHow each failed, uncertain or insufficient verdict is read:\n"])
+@pytest.mark.parametrize("text", ["", "ok", TEMPLATE])
 def test_an_empty_or_unchanged_interpretation_is_refused(text, people):
     candidate = computed(a_candidate(people, a_model(people)))
     with pytest.raises(BadInput):

@@ -27,6 +27,7 @@ class Documentation(SpectacularSwaggerSplitView):
     authentication_classes = ()
     permission_classes = ()
     url_name = "api:schema"
+    template_name = "api/documentation.html"
 
     @staticmethod
     def _swagger_ui_resource(filename: str) -> str:

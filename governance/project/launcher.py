@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -38,8 +38,8 @@ class CannotStart(RuntimeError):
 # --- what the parts need -------------------------------------------------------------------------------------------
 
 
-def environment(data: Path, *, url: str) -> dict[str, str]:
-    """The variables that point Django and Celery at this data folder; those already set for production win."""
+def environment(data: Path, *, url: str, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that point Django and Celery at this data folder; those inherited for production win."""
     data = data.resolve()
     defaults = {
         "DJANGO_SETTINGS_MODULE": "governance.project.settings",
@@ -50,9 +50,9 @@ def environment(data: Path, *, url: str) -> dict[str, str]:
         "ORT_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    path = os.pathsep.join(filter(None, [str(BASE), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(BASE), inherited.get("PYTHONPATH", "")]))
     own = {"COUNTERSIGN_DATA": str(data), "COUNTERSIGN_URL": url, "PYTHONPATH": path}
-    return {**defaults, **os.environ, **own}
+    return {**defaults, **inherited, **own}
 
 
 def prepare_folder(data: Path) -> None:

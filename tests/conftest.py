@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -266,12 +265,3 @@ def browser_type_launch_args() -> dict[str, Any]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     unprivileged = os.geteuid() != 0
     return {"executable_path": program, "args": [] if unprivileged else ["--no-sandbox"]}
-
-
-def wait_for(condition: Any, *, seconds: float, what: str) -> Any:
-    """The condition's first true value; AssertionError naming `what` where it stays false."""
-    until = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
-        time.sleep(0.05)
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +24,12 @@ from governance.web.pages import Fault, Faults
 class PersonView(LoginRequiredMixin, View):
     """A page for somebody signed in; never kept in a cache."""
 
-    @property
+    @cached_property
     def person(self) -> Person:
+        """The row itself: `request.user` is a lazy wrapper, and actions lock the rows that they are given."""
         if not isinstance(self.request.user, Person):
             raise Refused("signed-out", "Sign in first.", status=401)
-        return self.request.user
+        return Person.objects.get(pk=self.request.user.pk)
 
     def page(self, template: str, page: Any, *, status: int = 200) -> HttpResponse:
         return render(self.request, template, {"page": page}, status=status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -234,7 +235,7 @@ def _condition(one: dict[str, object]) -> str:
 
 
 def _people(case: Case) -> tuple[PersonLine, ...]:
-    reasons: dict[object, list[str]] = {}
+    reasons: dict[UUID, list[str]] = {}
     for part in case.took_part:
         known = reasons.setdefault(part.person, [])
         if part.reason not in known:

@@ -73,7 +73,7 @@ def desk(case: Case) -> Desk:
         gate=_gate(case),
         reasons=_reasons(case),
         acts=acts(case),
-        next=_next(case, stage) if form else (),
+        next=_next(case, stage) if form and stage else (),
     )
 
 
@@ -138,13 +138,17 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
     for role in stage.rule.roles:
         one = next((one for one in left if counted[one.id] == role), None)
         if one is None:
-            waits = case.state.stage == stage.rule.key
-            you = "awaited: you can sign" if waits and case.eligible.refusal is None and role in case.eligible.roles else "awaited"
-            lines.append(SeatLine(TITLES[Role(role)], you if waits else ""))
+            lines.append(SeatLine(TITLES[Role(role)], _awaited(case, stage, role)))
             continue
         left.remove(one)
         lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}"))
     return tuple(lines)
+
+
+def _awaited(case: Case, stage: StageProgress, role: str) -> str:
+    if case.state.stage != stage.rule.key:
+        return ""
+    return "awaited: you can sign" if case.eligible.refusal is None and role in case.eligible.roles else "awaited"
 
 
 def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:

@@ -50,7 +50,7 @@ from reports.charts import (
     selection_rates,
     words,
 )
-from reports.charts.comparison import sentence_of
+from reports.charts.comparison import Delta, sentence_of
 from reports.charts.fairness import is_regression
 from reports.charts.verdicts import Verdict
 
@@ -277,10 +277,7 @@ def changes(case: Case) -> Changes | None:
     if document is None:
         return None
     name = _champion_name(document)
-    read = [
-        ChangeRow(one.name, words.figure(one.champion), words.figure(one.candidate), one.shown, one.interval, one.bar or None, one.verdict)
-        for one in deltas(document.content)
-    ]  # fmt: skip
+    read = [_change_row(one) for one in deltas(document.content)]
     clear = (Verdict.WORSE, Verdict.CHANGED, Verdict.BETTER)
     return Changes(
         title=f"What changed against {name.lower()}" if document.content["champion"] else "What changed",
@@ -292,6 +289,11 @@ def changes(case: Case) -> Changes | None:
         quiet=tuple(row for row in read if row.verdict not in clear),
         limitations=tuple(document.content.get("limitations", ())),
     )
+
+
+def _change_row(one: Delta) -> ChangeRow:
+    champion, candidate = words.figure(one.champion), words.figure(one.candidate)
+    return ChangeRow(one.name, champion, candidate, one.shown, one.interval, one.bar or None, one.verdict)
 
 
 def _champion_name(document: Document) -> str:

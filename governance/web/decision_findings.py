@@ -14,10 +14,25 @@ from reports.charts import words
 STATES = {"open": "no", "answered": "wait", "closed": "yes", "waived": "wait", "void": "empty"}
 DONE = {"answered": "Answered", "closed": "Closed", "lowered": "No longer blocking", "void": "Void"}
 ACTS = {
-    "answer": ("Answer this finding", "The answer closes nothing: a second-line person reads it.", "Record the answer", "Answer"),
-    "close": ("Close this finding", "For good. What closed it stays on record.", "Close the finding", "Why it is closed"),
-    "lower": ("It need not block", "It stays open and no longer keeps the version from approval.", "Lower the finding", "Why it need not block"),
-}  # fmt: skip
+    "answer": (
+        "Answer this finding",
+        "The answer closes nothing: a second-line person reads it.",
+        "Record the answer",
+        "Answer",
+    ),
+    "close": (
+        "Close this finding",
+        "For good. What closed it stays on record.",
+        "Close the finding",
+        "Why it is closed",
+    ),
+    "lower": (
+        "It need not block",
+        "It stays open and no longer keeps the version from approval.",
+        "Lower the finding",
+        "Why it need not block",
+    ),
+}
 
 
 def findings(case: Case) -> tuple[FindingRow, ...]:

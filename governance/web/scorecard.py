@@ -82,7 +82,9 @@ def scorecard(facts: CandidateFacts, contents: Mapping[str, Content]) -> Scoreca
         check.key: _row(check, verdict, groups.get(_suffix(check)), scales, facts) for verdict, check in judged
     }
     accepted = set(facts.policy["acceptable_not_applicable"])
-    within, aside, trouble = [], [], []
+    within: list[ScoreRow] = []
+    aside: list[ScoreRow] = []
+    trouble: list[ScoreRow] = []
     for verdict, check in sorted(judged, key=lambda pair: ORDER.index(pair[0])):
         place = within if verdict is Verdict.WITHIN else trouble
         place = aside if verdict is Verdict.NOT_APPLICABLE and check.cause in accepted else place

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 from celery import shared_task
 from django.db import close_old_connections, connection
-from governance.release.dossier import dossier_facts
 
 from governance.actions import jobs
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.models import Evidence
 from governance.registry import storage
+from governance.release.dossier import dossier_facts
 from reports.dossier.document import printed
 from reports.pipeline import compute_evidence, open_submission
 from reports.reproduction import compared

@@ -11,13 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from django.conf import settings
 
+from governance.audit.errors import Refused
 from governance.audit.signed_note import Checkpoint, VerifierKey, open_note, sign
 
 KEY_VARIABLE = "COUNTERSIGN_CHECKPOINT_KEY_PEM"
 
 
-class CheckpointKeyError(RuntimeError):
-    """The checkpoint key is missing, unreadable, readable to others, or of another kind."""
+class CheckpointKeyError(Refused):
+    """The checkpoint key is missing, unreadable, readable to others, or of another kind (503)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("integrity-alarm", detail, who="the operator of this instance", status=503)
 
 
 def create_key(path: Path | str) -> VerifierKey:

@@ -8,13 +8,17 @@ from typing import Any
 from django.db.models import Subquery
 
 from governance.audit import checkpoint
+from governance.audit.errors import Refused
 from governance.audit.merkle import CompactRange, leaf_hash
 from governance.audit.models import AuditEvent, AuditHead
 from governance.audit.signed_note import NoteError
 
 
-class UnsoundLog(RuntimeError):
-    """The head of the log, its signature and the last event do not fit together."""
+class UnsoundLog(Refused):
+    """The head of the log, its signature and the last event do not fit together: nothing can be recorded (503)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("integrity-alarm", f"The audit log does not verify: {detail}.", status=503)
 
 
 def head_is_sound() -> bool:

@@ -30,10 +30,10 @@ def intake(params: Params, files: Files, report: Report) -> dict[str, Any]:
     report(0.1, "Opening the model and reading the tables")
     try:
         given = open_submission(params, files)
+        report(0.6, "Checking values and trying the model")
+        errors = value_errors(given)
     except UnsafeFile as unsafe:
         raise Rejected([error("/model", unsafe.code, unsafe.detail)]) from unsafe
-    report(0.6, "Checking values and trying the model")
-    errors = value_errors(given)
     if errors:
         raise Rejected(errors)
     return {

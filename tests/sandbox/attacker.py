@@ -6,6 +6,7 @@ one. Told to be `contained`, it first gives up what a container runtime's defaul
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import json
@@ -83,9 +84,9 @@ class Scene:
 
 
 class Attacker:
-    def __init__(self) -> None:
+    def __init__(self, work_module: str) -> None:
         self.scene = Scene(os.environ["COUNTERSIGN_SECRET_KEY"])
-        self.zygote = Zygote(settings=SandboxSettings(work_module="tests.sandbox.attacks", warm_explanations=False))
+        self.zygote = Zygote(settings=SandboxSettings(work_module=work_module, warm_explanations=False))
         kernel.prctl(BECOME_SUBREAPER, 1)
         self.plant_a_descriptor()
         os.chdir(self.scene.base / "home")
@@ -98,24 +99,25 @@ class Attacker:
         self.zygote.close()
         shutil.rmtree(self.scene.base)
 
+    def open(self, task: str, params: dict[str, Any], files: dict[str, str], limits: dict[str, Any]) -> dict[str, Any]:
+        """Run a work function on files given as base64."""
+        self.zygote.wait_warm()
+        before = self.zygote.pid
+        paths = {name: self.scene.base / name for name in files}
+        for name, path in paths.items():
+            path.write_bytes(base64.b64decode(files[name]))
+        told = opened(self.zygote, task, params, paths, limits)
+        return told | {"unharmed": before == self.zygote.pid, "left_behind": self.left_behind()}
+
     def inside(self, name: str) -> dict[str, Any]:
         """Run one attack in the sandbox, and look at what it left behind."""
         self.zygote.wait_warm()
         before = self.zygote.pid
-        told: dict[str, Any] = {"progress": [], "refused": None, "error": None}
         scene = {**self.scene.reset(), "sandboxed": True, "patience": PATIENCE_INSIDE}
         scene |= {"owner": os.getpid(), "zygote": before}
-        try:
-            result = self.zygote.run(
-                name,
-                params={"scene": scene},
-                files={"input": Path(scene["spare"])},
-                limits=Limits(**{"wall_seconds": 20.0, **ATTACKS[name].limits}),
-                progress=lambda share, text: told["progress"].append([share, text]),
-            )
-            told |= result.value | {"layers": result.layers}
-        except SandboxError as error:
-            told |= {"error": error.code, "detail": error.detail}
+        files = {"input": Path(scene["spare"])}
+        limits = {"wall_seconds": 20.0, **ATTACKS[name].limits}
+        told = {"refused": None, **opened(self.zygote, name, {"scene": scene}, files, limits)}
         unharmed = before == self.zygote.pid and self.unchanged(scene)
         return told | {"unharmed": unharmed, "left_behind": self.left_behind()}
 
@@ -150,6 +152,23 @@ class Attacker:
             return json.loads(answer.read() or b"{}") | {"status": status}
 
 
+def opened(
+    zygote: Zygote, task: str, params: dict[str, Any], files: dict[str, Path], limits: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything that running one work function tells its owner."""
+    heard: list[tuple[float, str]] = []
+    told: dict[str, Any] = {"progress": heard, "error": None, "detail": None}
+
+    def listen(share: float, text: str) -> None:
+        heard.append((share, text))
+
+    try:
+        outcome = zygote.run(task, params=params, files=files, limits=Limits(**limits), progress=listen)
+        return told | outcome.value | {"layers": outcome.layers}
+    except SandboxError as error:
+        return told | {"error": error.code, "detail": error.detail, "errors": getattr(error, "errors", None)}
+
+
 def told_outside(name: str, scene: dict[str, Any]) -> dict[str, Any]:
     try:
         return ATTACKS[name]({"scene": scene}, {}, lambda share, text: None)
@@ -182,12 +201,12 @@ def children(pid: int) -> list[int]:
 def main() -> None:
     if "contained" in sys.argv:
         be_contained()
-    attacker = Attacker()
+    attacker = Attacker("tests.sandbox.session_work" if "formats" in sys.argv else "tests.sandbox.attacks")
     with contextlib.closing(attacker):
         print(json.dumps({"layers": attacker.zygote.wait_warm()}), flush=True)
         for line in sys.stdin:
             request = json.loads(line)
-            answer = getattr(attacker, request["where"])(request["name"])
+            answer = getattr(attacker, request.pop("where"))(**request)
             print(json.dumps(answer), flush=True)
 
 

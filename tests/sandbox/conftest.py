@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -48,24 +49,29 @@ class Worker:
         assert line, "the attacked worker died"
         return json.loads(line)
 
-    def run(self, where: str, name: str) -> dict[str, Any]:
+    def run(self, where: str, **request: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
-        print(json.dumps({"where": where, "name": name}), file=self.process.stdin, flush=True)
+        print(json.dumps({"where": where, **request}), file=self.process.stdin, flush=True)
         return self.answer()
+
+    def open(self, task: str, params: dict[str, Any], files: dict[str, bytes], **limits: float) -> dict[str, Any]:
+        """Run a work function of the session's zygote on these files."""
+        encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}
+        return self.run("open", task=task, params=params, files=encoded, limits=limits)
 
     def close(self) -> None:
         self.process.communicate(timeout=30)
 
 
-def hire(kind: str) -> Worker:
+def hire(kind: str, *arguments: str) -> Worker:
     """A worker of this kind. Skips, as missing, where this session cannot have one."""
     is_root = os.geteuid() == 0
     if kind == "root" and not is_root:
         missing("attacks-as-root", "the tests do not run as root")
     if kind == "user" and is_root and not readable_by(ORDINARY):
         missing("attacks-as-user", f"user {ORDINARY} cannot read the checkout or the environment")
-    arguments = ["contained"] if kind == "container" else []
-    return Worker(*arguments, uid=ORDINARY if kind == "user" and is_root else None)
+    contained = ["contained"] if kind == "container" else []
+    return Worker(*arguments, *contained, uid=ORDINARY if kind == "user" and is_root else None)
 
 
 def readable_by(uid: int) -> bool:
@@ -75,13 +81,13 @@ def readable_by(uid: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def worker() -> Iterator[Callable[[str], Worker]]:
-    """`worker(kind)` hires once a session."""
-    hired: dict[str, Worker] = {}
+def worker() -> Iterator[Callable[..., Worker]]:
+    """`worker(kind)` hires once a session; `worker(kind, "formats")` one whose zygote knows the real work functions."""
+    hired: dict[tuple[str, ...], Worker] = {}
 
-    def of(kind: str) -> Worker:
+    def of(*kind: str) -> Worker:
         if kind not in hired:
-            hired[kind] = hire(kind)
+            hired[kind] = hire(*kind)
         return hired[kind]
 
     yield of

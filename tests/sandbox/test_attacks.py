@@ -17,7 +17,7 @@ HERE = [name for name, attack in ATTACKS.items() if platform.machine() in attack
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", HERE)
 def test_an_attack_runs_and_is_held(name: str, kind: str, worker: Callable[[str], Worker]) -> None:
-    told = worker(kind).run("inside", name)
+    told = worker(kind).run("inside", name=name)
     assert told["progress"][:1] == [[0.0, "attempting"]], f"the attack never ran: {told}"
     assert told["refused"] in ATTACKS[name].held or told["error"] in ATTACKS[name].held, told
     assert told["unharmed"], "the zygote or the scene is not what it was"
@@ -31,7 +31,7 @@ def test_the_same_attack_gets_through_without_the_sandbox(
 ) -> None:
     if ATTACKS[name].control == "root" and kind == "user":
         return
-    told = worker(kind).run("outside", name)
+    told = worker(kind).run("outside", name=name)
     through_by_dying = ATTACKS[name].held == ("crashed",) and told["status"] == 0
     assert told["refused"] is None or through_by_dying, told
 

@@ -27,6 +27,7 @@ LIBRARIES = (
 INTAKE = Limits(wall_seconds=300)
 COMPUTE = Limits(wall_seconds=1800)
 PREDICT_SHARE = 0.6
+TABLE_OF = ("perturbation", "output", "players")
 
 
 class Work(Protocol):
@@ -147,11 +148,19 @@ def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
 def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Made:
     outcome = zygote.run("explain", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
     document = build.explainability(work.manifest, outcome.value, seed=work.seed)
-    files = []
-    for one in outcome.value["explanations"]:
-        name = {key: one.get(key) for key in ("perturbation", "output", "players", "class")}
-        files.append({**name, "file": keep(values_table(one, outcome.value))})
+    files = [
+        {**dict(zip(TABLE_OF, names, strict=True)), "file": keep(values_table(same, outcome.value))}
+        for names, same in _by_table(outcome.value["explanations"]).items()
+    ]
     return document, outcome, {"values": files}
+
+
+def _by_table(explanations: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """One table for all classes of a multi-class explanation."""
+    tables: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in explanations:
+        tables.setdefault(tuple(one[name] for name in TABLE_OF), []).append(one)
+    return tables
 
 
 def _comparison(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:

@@ -1,4 +1,4 @@
-"""The full matrix of one explanation as Parquet, as the contract lays it out."""
+"""The full matrix of an explanation as Parquet, as the contract lays it out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ import pyarrow.parquet as pq
 from reports.measures.table import Column
 
 
-def values_table(explanation: dict[str, Any], explained: dict[str, Any]) -> io.BytesIO:
+def values_table(explanations: list[dict[str, Any]], explained: dict[str, Any]) -> io.BytesIO:
     """Columns `row`, the `row_id` column, `class`, `base_value`, `model_output`, then one per submitted column.
 
-    `explanation["values"]` has shape (rows, columns); `explanation["rows"]` the 0-based positions of these rows.
+    `explanations` are of one kind, one for each class: each has `values` of shape (rows, columns) and `rows`, the 0-based
+    positions of these rows; their rows follow one another in the file.
     """
+    out = io.BytesIO()
+    pq.write_table(pa.concat_tables([_table(one, explained) for one in explanations]), out)
+    out.seek(0)
+    return out
+
+
+def _table(explanation: dict[str, Any], explained: dict[str, Any]) -> pa.Table:
     rows = np.asarray(explanation["rows"], dtype=np.int64)
     columns: dict[str, pa.Array] = {"row": pa.array(rows)}
     row_id = explained.get("row_id")
@@ -28,10 +36,7 @@ def values_table(explanation: dict[str, Any], explained: dict[str, Any]) -> io.B
     columns["model_output"] = pa.array(np.asarray(explanation["model_output"], dtype=np.float64))
     for position, name in enumerate(explanation["columns"]):
         columns[name] = pa.array(np.asarray(explanation["values"][:, position], dtype=np.float64))
-    out = io.BytesIO()
-    pq.write_table(pa.table(columns), out)
-    out.seek(0)
-    return out
+    return pa.table(columns)
 
 
 def _ids(row_id: Column, rows: Any) -> pa.Array:

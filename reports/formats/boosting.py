@@ -58,11 +58,16 @@ class LightGBMPredictor:
         return coded_matrix(table, self.features, self.levels)
 
     def margins(self, table: Table) -> NDArray[np.float64]:
-        return self.booster.predict(self.encode(table), raw_score=True, num_threads=1).reshape(table.n, -1)
+        given = self.booster.predict(self.encode(table), raw_score=True, num_threads=1)
+        return np.asarray(given).reshape(table.n, -1) * self._averaged()
 
     def contributions(self, table: Table) -> NDArray[np.float64]:
         given = self.booster.predict(self.encode(table), pred_contrib=True, num_threads=1)
-        return np.asarray(given).reshape(table.n, self.file.outputs, -1)
+        return np.asarray(given).reshape(table.n, self.file.outputs, -1) * self._averaged()
+
+    def _averaged(self) -> float:
+        """Random forests are averaged for scores, and by the library's raw outputs are not."""
+        return self.file.outputs / len(self.file.ensemble.roots) if self.file.average else 1.0
 
     def output(self) -> str:
         if self._task() == "multiclass-classification":

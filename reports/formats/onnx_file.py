@@ -49,7 +49,7 @@ def read_onnx(data: bytes) -> ModelProto:
     if foreign:
         raise UnsafeFile("unsafe-graph", f"Operators of the domain {foreign[0]} are not accepted.")
     nodes = tensors = 0
-    for graph in _graphs(model.graph, 0):
+    for depth, graph in enumerate(_graphs(model.graph, 0)):
         nodes, tensors = nodes + len(graph.node), tensors + len(graph.initializer)
         if graph.sparse_initializer:
             raise UnsafeFile("unsafe-graph", "Sparse initialisers are not accepted.")
@@ -57,6 +57,9 @@ def read_onnx(data: bytes) -> ModelProto:
             require_plain_tensor(tensor)
         for node in graph.node:
             _require_plain_node(node)
+            if depth and node.op_type in TREES:
+                # What reaches a tree inside a branch cannot be seen beforehand.
+                raise UnsafeFile("unsafe-graph", "Trees inside branches of the graph are not accepted.")
     if nodes > MAXIMUM_GRAPH_NODES or tensors > MAXIMUM_INITIALISERS:
         raise UnsafeFile("too-large", f"{nodes:,} nodes and {tensors:,} initialisers are more than can be accepted.")
     return model

@@ -11,11 +11,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 
-from reports.formats.errors import Rejected, error
+from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.features import resolved_features
-from reports.formats.onnx_file import attributes, read_onnx
+from reports.formats.onnx_file import TREES, attributes, read_onnx
 from reports.formats.onnx_graph import additive_model
-from reports.formats.onnx_session import session_for
+from reports.formats.onnx_session import model_up_to, session_for
 from reports.formats.predictor import CHUNK, class_positions, manifest_classes, rows_of
 from reports.measures.explain.models import Additive
 from reports.measures.labels import text
@@ -52,6 +52,7 @@ class OnnxPredictor:
         own = graph_classes(self.graph)
         self.classes = own or manifest_classes(manifest)
         self.output = self._score_output()
+        self.proved = False
 
     def _single_input(self) -> bool:
         kinds = set(self.inputs.values())
@@ -105,8 +106,22 @@ class OnnxPredictor:
                 raise Rejected([error("/model", "model-failed", detail)]) from problem
         return parts
 
+    def _require_widths(self, row: Table) -> None:
+        """A tree may not split on a column that its input does not have; the runtime would read beyond the row."""
+        for node in self.graph.graph.node:
+            if node.op_type not in TREES:
+                continue
+            found = self.run(row, session_for(model_up_to(self.graph, node.input[0])), node.input[0])
+            width = np.shape(found[0])[-1] if np.ndim(found[0]) else 0
+            if max(attributes(node)["nodes_featureids"]) >= width:
+                detail = f"{node.op_type}: a split names a column beyond the {width} that reach it."
+                raise UnsafeFile("unsafe-tree", detail)
+        self.proved = True
+
     def raw(self, table: Table) -> NDArray[np.float64]:
         """The score output as (rows, columns), maps by class laid out in the order of the classes."""
+        if not self.proved:
+            self._require_widths(rows_of(table, slice(0, 1)))
         parts = [self._laid_out(part) for part in self.run(table, self.session, self.output)]
         return np.concatenate(parts)
 

@@ -27,9 +27,16 @@ def session_for(data: bytes) -> onnxruntime.InferenceSession:
 
 
 def model_up_to(model: ModelProto, tensor: str) -> bytes:
-    """The part of the graph that computes one of its inner tensors."""
+    """The part of the graph that computes one of its inner tensors, and no operator that it does not need."""
     shortened = ModelProto()
     shortened.CopyFrom(model)
+    needed, kept = {tensor}, []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    del shortened.graph.node[:]
+    shortened.graph.node.extend(reversed(kept))
     del shortened.graph.output[:]
     shortened.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
     return shortened.SerializeToString()

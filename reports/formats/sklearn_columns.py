@@ -38,6 +38,16 @@ _ELEMENTWISE = (
     StandardScaler,
     TargetEncoder,
 )
+_NUMERIC = (
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
 _NAMED = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 
 Sources = list[int]
@@ -142,11 +152,13 @@ def _imputed(step: SimpleImputer, sources: Sources) -> Sources:
 
 
 def wanted_kinds(step: Any, names: Sequence[str]) -> dict[str, str]:
-    """Whether encoders were fitted on `text` or on `number` columns, by submitted name."""
+    """Whether encoders and scalers were fitted on `text` or on `number` columns, by submitted name."""
     if isinstance(step, Pipeline):
         found: dict[str, str] = {}
-        for _, part in reversed(step.steps):
-            found.update(wanted_kinds(part, names))
+        for _, part in step.steps:
+            found = wanted_kinds(part, names) | found
+            if not isinstance(part, SimpleImputer | str) and not isinstance(part, _ELEMENTWISE):
+                break  # what follows sees other columns
         return found
     if isinstance(step, ColumnTransformer):
         found = {}
@@ -156,7 +168,8 @@ def wanted_kinds(step: Any, names: Sequence[str]) -> dict[str, str]:
         return found
     if isinstance(step, _NAMED) and len(step.categories_) == len(names):
         return {name: _kind(levels) for name, levels in zip(names, step.categories_, strict=True)}
-    return {}
+    averaged = isinstance(step, SimpleImputer) and step.strategy in ("mean", "median")
+    return dict.fromkeys(names, "number") if averaged or isinstance(step, _NUMERIC) else {}
 
 
 def _kind(levels: Any) -> str:

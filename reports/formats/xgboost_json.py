@@ -141,6 +141,8 @@ def _tree(tree: dict[str, Any], index: int, group: int, weight: float, columns: 
         _array(tree, key, size, np.float64, where)
         for key in ("split_conditions", "sum_hessian", "default_left", "base_weights")
     )
+    # JSON spells single-precision thresholds in decimal digits that another precision would read as another number.
+    condition = condition.astype(np.float32).astype(np.float64)
     kinds = _array(tree, "split_type", size, np.int64, where) if len(tree.get("split_type", ())) else np.zeros(size)
     inner = left != -1
     reached = _reached(left, right, parent, inner, where)

@@ -1,0 +1,186 @@
+"""Intake says everything that is wrong with a submission at once, where it is, and what would be right."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.formats.errors import Rejected, UnsafeFile
+from reports.sandbox.work import WORK
+from tests.formats import models
+
+Frames = dict[str, pd.DataFrame]
+
+
+def nothing(share: float, text: str) -> None:
+    """Progress that nobody hears."""
+
+
+def run(task: str, manifest: dict[str, Any], model_format: str = "skops", **parts: Any) -> dict[str, Any]:
+    data = {"lightgbm-text": models.lightgbm_text, "skops": models.skops_file}
+    files: dict[str, io.BytesIO] = {"evaluation": models.csv()}
+    if model_format != "predictions":
+        files["model"] = io.BytesIO(data[model_format]())
+    files |= {name: part if isinstance(part, io.BytesIO) else models.csv(part) for name, part in parts.items()}
+    return WORK[task]({"manifest": manifest, "model_format": model_format, "seed": 7}, files, nothing)
+
+
+def errors_of(manifest: dict[str, Any], model_format: str = "skops", **parts: Any) -> set[tuple[str, str]]:
+    with pytest.raises(Rejected) as refused:
+        run("intake", manifest, model_format, **parts)
+    for error in refused.value.errors:
+        assert error["detail"].endswith(".") or error["code"] == "model-failed"
+    return {(error["pointer"], error["code"]) for error in refused.value.errors}
+
+
+def changed(**columns: Any) -> pd.DataFrame:
+    return models.data().assign(**columns)
+
+
+def test_an_honest_submission_gives_its_facts() -> None:
+    facts = run("intake", models.manifest(), reference=models.data().head(50), background=models.data().head(30))
+    assert (facts["rows"], facts["reference_rows"], facts["background_rows"]) == (400, 50, 30)
+    assert facts["features"] == list(models.FEATURES)
+    assert facts["classes"] == ["0", "1"]
+    assert facts["columns"]["purpose"] == {"kind": "text", "missing": 0, "levels": 3}
+    assert facts["columns"]["income"] == {"kind": "number", "missing": 0}
+
+
+SPOILT: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, str]]] = {
+    "no such target": (lambda: {"manifest": {"target": "defualt"}}, ("/manifest/target", "unknown-column")),
+    "no such sensitive column": (
+        lambda: {"manifest": {"sensitive_features": ["gender"], "reference_groups": {}}},
+        ("/manifest/sensitive_features", "unknown-column"),
+    ),
+    "no such weight": (lambda: {"manifest": {"weight": "exposure"}}, ("/manifest/weight", "unknown-column")),
+    "no such row id": (lambda: {"manifest": {"row_id": "key"}}, ("/manifest/row_id", "unknown-column")),
+    "no such reference group": (
+        lambda: {"manifest": {"reference_groups": {"sex": "men"}}}, ("/manifest/reference_groups/sex", "unknown-group")),
+    "a positive class that is none": (
+        lambda: {"manifest": {"positive_class": 2}}, ("/manifest/positive_class", "unknown-class")),
+    "a favourable outcome that is none": (
+        lambda: {"manifest": {"favourable_outcome": "good"}}, ("/manifest/favourable_outcome", "unknown-class")),
+    "labels beyond the classes": (
+        lambda: {"evaluation": changed(default=np.arange(400) % 3)}, ("/manifest/classes", "unknown-class")),
+    "no outcome at all": (lambda: {"evaluation": changed(default=np.nan)}, ("/manifest/target", "no-outcomes")),
+    "weights of zero": (
+        lambda: {"manifest": {"weight": "w"}, "evaluation": changed(w=np.arange(400))},
+        ("/evaluation/w", "not-positive"),
+    ),
+    "weights in words": (
+        lambda: {"manifest": {"weight": "w"}, "evaluation": changed(w="much")}, ("/evaluation/w", "not-a-number")),
+    "a row id given twice": (
+        lambda: {"evaluation": changed(id=["same"] * 2 + [f"r{i}" for i in range(398)])},
+        ("/evaluation/id", "duplicate-row-id"),
+    ),
+    "a row id missing": (
+        lambda: {"evaluation": changed(id=[None] + [f"r{i}" for i in range(399)])}, ("/evaluation/id", "missing-row-id")),
+    "an infinite feature": (lambda: {"evaluation": changed(income=np.inf)}, ("/evaluation/income", "not-finite")),
+    "no rows": (lambda: {"evaluation": models.data().head(0)}, ("/evaluation", "empty")),
+    "a background too large": (
+        lambda: {"background": pd.concat([models.data()] * 3)}, ("/background", "too-many-rows")),
+    "a reference without a feature": (
+        lambda: {"reference": models.data().drop(columns="age")}, ("/manifest/features", "unknown-column")),
+    "golden scores in words": (
+        lambda: {"evaluation": changed(expected_score="high")}, ("/evaluation/expected_score", "not-a-number")),
+    "numbers in words": (lambda: {"evaluation": changed(income="plenty")}, ("/evaluation/income", "not-a-number")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_one_thing_wrong_is_named_where_it_is(name: str) -> None:
+    make, expected = SPOILT[name]
+    spoilt = make()
+    manifest = models.manifest(**spoilt.pop("manifest", {}))
+    assert errors_of(manifest, **spoilt) == {expected}
+
+
+def test_several_things_wrong_are_named_at_once() -> None:
+    manifest = models.manifest(target="defualt", sensitive_features=["gender"], features=["income", "agee", "purpose"])
+    background = pd.concat([changed(agee=1.0)] * 3)
+    found = errors_of(manifest, reference=models.data().drop(columns="age"), background=background)
+    assert {pointer for pointer, _ in found} == {
+        "/manifest/target", "/manifest/sensitive_features", "/manifest/features", "/background"}  # fmt: skip
+
+
+def test_an_unknown_column_names_the_ones_that_exist_and_the_likeliest() -> None:
+    with pytest.raises(Rejected) as refused:
+        run("intake", models.manifest(target="defualt"))
+    detail = refused.value.errors[0]["detail"]
+    assert "defualt" in detail and "Did you mean default?" in detail and "income" in detail
+
+
+def test_a_model_that_must_not_be_opened_fails_intake_at_the_model() -> None:
+    assert errors_of(models.manifest(), model=io.BytesIO(b"\x80\x04\x95")) == {("/model", "malformed-model")}
+    with pytest.raises(UnsafeFile):
+        run("predict", models.manifest(), model=io.BytesIO(b"\x80\x04\x95"))
+
+
+def test_nothing_in_an_error_comes_from_a_row() -> None:
+    secret = changed(id=["Miller"] * 400, income=["Miller"] * 400)
+    with pytest.raises(Rejected) as refused:
+        run("intake", models.manifest(), evaluation=secret)
+    assert "Miller" not in str(refused.value.errors)
+
+
+def test_outcomes_may_be_unknown() -> None:
+    facts = run("intake", models.manifest(target=None), evaluation=models.data().drop(columns="default"))
+    assert facts["classes"] == ["0", "1"]
+
+
+def test_predict_gives_tables_and_scores_in_the_order_of_the_rows() -> None:
+    found = run("predict", models.manifest(), reference=models.data().head(50))
+    expected = models.fitted("logistic").predict_proba(models.data()[list(models.FEATURES)])[:, 1]
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-12)
+    np.testing.assert_allclose(found["reference_scores"], expected[:50], atol=1e-12)
+    assert set(found["evaluation"].columns) == {*models.FEATURES, "sex", "default", "id"}
+    assert found["raw_prediction"] is None
+
+
+def test_predictions_stand_for_a_model() -> None:
+    table = pd.DataFrame({"score": np.linspace(0, 1, 400), "prediction": [0, 1] * 200})
+    found = run("predict", models.manifest(), "predictions", predictions=table)
+    np.testing.assert_array_equal(found["scores"], np.linspace(0, 1, 400))
+    assert found["raw_prediction"].as_text().levels == ("0", "1")
+    only_classes = run("predict", models.manifest(), "predictions", predictions=table[["prediction"]])
+    assert only_classes["scores"] is None
+
+
+PREDICTIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "too few rows": ({"score": [0.5] * 399}, "row-count"),
+    "no known column": ({"probability": [0.5] * 400}, "missing-column"),
+    "no probabilities": ({"score": [1.5] * 400}, "not-a-probability"),
+    "a score missing": ({"score": [None] + [0.5] * 399}, "not-finite"),
+    "words": ({"score": ["high"] * 400}, "not-a-number"),
+}
+
+
+@pytest.mark.parametrize("name", PREDICTIONS)
+def test_predictions_that_cannot_be_used_are_refused(name: str) -> None:
+    columns, code = PREDICTIONS[name]
+    found = errors_of(models.manifest(), "predictions", predictions=pd.DataFrame(columns))
+    assert {one for _, one in found} == {code}
+
+
+def test_another_model_scores_the_same_rows_or_says_which_column_it_lacks() -> None:
+    alone = models.data()[list(models.FEATURES)]
+    expected = models.fitted("logistic").predict_proba(alone)[:, 1]
+    found = run("predict_with", models.manifest(target="gone", sensitive_features=["gone"]), evaluation=alone)
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-12)
+    with pytest.raises(Rejected) as refused:
+        run("predict_with", models.manifest(), evaluation=alone.drop(columns="age"))
+    assert "age" in refused.value.errors[0]["detail"]
+
+
+def test_golden_scores_are_reproduced_or_not() -> None:
+    scores = models.fitted("logistic").predict_proba(models.data()[list(models.FEATURES)])[:, 1]
+    right = run("admission", models.manifest(), evaluation=changed(expected_score=scores))["measured"]
+    wrong = run("admission", models.manifest(), evaluation=changed(expected_score=scores + 0.01))["measured"]
+    assert right["golden-scores"]["difference"] < 1e-9 < wrong["golden-scores"]["difference"]
+    assert right["one-row-equals-batch"]["difference"] < 1e-9
+    assert right["row-order-irrelevant"]["difference"] < 1e-9

@@ -167,17 +167,18 @@ def _worse(moved: Estimate, margin: float, higher_is_worse: bool) -> bool | None
     return bool(moved.low > margin) if higher_is_worse else bool(moved.high < -margin)
 
 
-def _unknown(candidate: float) -> paired.Delta:
+def _unknown(candidate: float, *, champion: float = float("nan")) -> paired.Delta:
     nothing = float("nan")
-    return paired.Delta(nothing, candidate, Estimate(nothing, nothing, nothing))
+    return paired.Delta(champion, candidate, Estimate(nothing, nothing, nothing))
 
 
 def _overall(setting: Setting, mine: Mapping[str, Figure], theirs: Mapping[str, Figure] | None) -> Deltas:
     for metric, figure in mine.items():
-        if theirs is None:
-            found = _unknown(figure.value)
+        other = None if theirs is None else theirs[metric]
+        if other is None or np.isnan(figure.value) or np.isnan(other.value):
+            found = _unknown(figure.value, champion=float("nan") if other is None else other.value)
         else:
-            found = paired.Delta(theirs[metric].value, figure.value, difference(figure, theirs[metric]))
+            found = paired.Delta(other.value, figure.value, difference(figure, other))
         yield _delta(setting, metric, None, found, higher_is_worse=metric in HIGHER_IS_WORSE)
 
 

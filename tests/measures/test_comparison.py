@@ -155,6 +155,18 @@ def test_a_champion_without_scores_leaves_the_reason():
     assert all(one["worse"] is None for one in document.content["deltas"])
 
 
+def test_decisions_without_scores_are_compared_where_scores_are_not_needed():
+    table, truth = people()
+    decided = text_column(["1" if score >= 0.5 else "0" for score in truth])
+    other = champion(BINARY, truth[::-1])
+    document = comparison(BINARY, table, None, champion=other, limits=LIMITS, seed=1, predicted=decided)
+    ranked = deltas(document, "roc_auc")
+    assert (ranked["candidate"], ranked["difference"], ranked["worse"]) == (None, None, None)
+    assert ranked["champion"] is not None
+    assert deltas(document, "accuracy")["worse"] is False
+    assert deltas(document, "selection_rate", {"group": "a"})["worse"] is not None
+
+
 def test_without_a_champion_there_is_nothing_to_compare():
     table, truth = people()
     document = comparison(BINARY, table, truth, champion=None, limits=LIMITS, seed=1)

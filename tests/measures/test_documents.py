@@ -168,3 +168,12 @@ def test_large_tables_are_checked_on_a_seeded_sample():
     first = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
     assert first.cross_checks[0]["rows"] == crosschecks.MOST_ROWS
     assert first.content["groupings"][0]["groups"][0]["n"] == n // 2
+
+
+def test_a_column_of_many_levels_is_checked_on_its_largest_groups():
+    levels = [f"person {i}" for i in range(crosschecks.MOST_GROUPS + 100)] + ["all others"] * 200
+    n = len(levels)
+    table = Table({"group": text_column(levels), "outcome": number_column(np.arange(n) % 2)}, n)
+    document = fairness(BINARY, table, np.random.default_rng(1).random(n), limits=LIMITS, seed=1)
+    assert document.cross_checks[0]["rows"] == crosschecks.MOST_GROUPS - 1 + 200
+    assert len(document.content["groupings"][0]["groups"]) == crosschecks.MOST_GROUPS + 101

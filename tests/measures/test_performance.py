@@ -259,6 +259,19 @@ def test_the_same_seed_gives_the_same_document_and_another_moves_only_ends():
     assert other["ks"]["value"] == first["ks"]["value"]
 
 
+@pytest.mark.parametrize("task", ["binary-classification", "multiclass-classification"])
+def test_decisions_without_scores_leave_null_what_needs_scores(task):
+    manifest = {**BINARY, "task": task, "classes": [0, 1]}
+    found = content(manifest, rows([0, 1, 1, 0]), None, predicted=text_column(["0", "1", "0", "0"]))
+    assert (found["log_loss"], found["accuracy"]["value"]) == (None, 0.75)
+    assert any("without" in one for one in found["limitations"])
+
+
+def test_neither_scores_nor_decisions_is_refused():
+    with pytest.raises(labels.UnusableScores, match="neither"):
+        content(BINARY, rows([0, 1]), None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["roc_auc", "average_precision", "brier", "log_loss"])
 def test_intervals_cover_as_often_as_they_say(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,7 +14,7 @@ from governance.registry.models import Candidate
 from governance.release.facts import ApprovalFact
 from governance.review.facts import JobFact
 from governance.web.decision_case import Attempt, Case, load_case
-from governance.web.decision_desk import desk, due_of, in_days
+from governance.web.decision_desk import desk, due_of, in_days, who_words
 from governance.web.decision_evidence import IDS, changes, parts
 from governance.web.decision_findings import findings, sentence
 from governance.web.inventory import state_label
@@ -154,7 +155,8 @@ def _notices(case: Case) -> tuple[Sentence, ...]:
     for _, reasons in case.state.reasons:
         for reason in reasons:
             if reason.code in NOTICED:
-                seen.setdefault(reason.detail, Sentence(NOTICED[reason.code], f"{reason.detail} Who can mend it: {reason.who}."))
+                text = f"{reason.detail} Who can mend it: {who_words(reason.who)}."
+                seen.setdefault(reason.detail, Sentence(NOTICED[reason.code], text))
     if "predictions" in case.review.files:
         text = "Only predictions were submitted, not the model: explanations are limited to what scores alone can show."
         seen[text] = Sentence(Verdict.REVIEW, text)
@@ -173,7 +175,7 @@ def work_of(candidate_id: object, jobs: tuple[JobFact, ...]) -> Work:
 
 
 def _job_line(job: JobFact) -> JobLine:
-    title = IDS[job.kind][1] if job.kind in IDS else "Opening the submission"
+    title = IDS[job.kind][1] if job.kind in IDS else "Opening the files"
     if job.kind == "comparison":
         title = "Against the champion"
     error = Fault(job.error.get("detail", ""), code=job.error.get("code", "")) if job.error else None
@@ -191,7 +193,7 @@ def _intake_faults(case: Case) -> Faults | None:
     if not errors:
         return None
     kept = "No evidence is computed, nobody is troubled, and this version can never be approved. Correct it and submit again."
-    faults = tuple(Fault(one["detail"], one["pointer"], one["code"]) for one in errors)
+    faults = tuple(Fault(f"{one['pointer']}: {one['detail']}", code=one["code"]) for one in errors)
     return Faults("This submission could not be opened", kept, faults)
 
 
@@ -234,12 +236,17 @@ def _condition(one: dict[str, object]) -> str:
     return f"{text} ({', '.join(owed)})" if owed else text
 
 
+UPLOADED = re.compile(r"uploaded the \S+ file of (.+)")
+
+
 def _people(case: Case) -> tuple[PersonLine, ...]:
+    """Everybody who took part; several files of one version are one reason."""
     reasons: dict[UUID, list[str]] = {}
     for part in case.took_part:
         known = reasons.setdefault(part.person, [])
-        if part.reason not in known:
-            known.append(part.reason)
+        reason = UPLOADED.sub(r"uploaded files of \1", part.reason)
+        if reason not in known:
+            known.append(reason)
     names = dict(Person.objects.filter(pk__in=list(reasons)).values_list("pk", "printed_name"))
     return tuple(
         PersonLine(names[person], tuple(why), person == case.viewer.pk)

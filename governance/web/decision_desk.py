@@ -306,6 +306,13 @@ def _next(case: Case, stage: StageProgress) -> tuple[str, ...]:
 # ---------- the gate ----------
 
 
+def who_words(who: str) -> str:
+    """`Compliance officer`: the roles of the closed list as people say them."""
+    for role in Role:
+        who = who.replace(role.value, TITLES[role].lower())
+    return words.sentence_case(who)
+
+
 def _gate(case: Case) -> tuple[EnvironmentLine, ...]:
     return tuple(
         EnvironmentLine(
@@ -334,7 +341,7 @@ def _reasons(case: Case) -> tuple[ReasonRow, ...]:
             where.setdefault(reason, []).append(name)
     everywhere = len(case.state.reasons)
     return tuple(
-        ReasonRow("" if len(names) == everywhere else ", ".join(names), one.code, one.detail, one.who)
+        ReasonRow("" if len(names) == everywhere else ", ".join(names), one.code, one.detail, who_words(one.who))
         for one, names in where.items()
     )
 

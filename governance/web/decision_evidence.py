@@ -19,6 +19,7 @@ from governance.web.pages import (
     EvidencePart,
     Fault,
     FindingForm,
+    Fold,
     InterpretationForm,
     Interpretations,
     InterpretationText,
@@ -144,14 +145,14 @@ def recomputed(document: Document) -> str:
     if not checks:
         return ""
     others = sorted({str(one["reference_implementation"]) for one in agree})
-    alone = len(checks) - len(agree)
+    states = [one["state"] for one in checks]
     told = []
     if agree:
         largest = max(float(one["largest_difference"] or 0) for one in agree)
         told.append(f"Recomputed with {' and '.join(others)}: the largest difference is {_tiny(largest)}.")
-    if alone:
-        noun = words.plural(alone, "cross-check is", "cross-checks are")
-        told.append(f"{noun} not independent of what was computed, and counts for nothing.")
+    for state, why in (("not-independent", "ran on the same implementation: no proof"), ("not-available", "could not be made")):
+        if states.count(state):
+            told.append(f"{words.plural(states.count(state), 'cross-check', 'cross-checks')} {why}.")
     return " ".join(told)
 
 
@@ -169,10 +170,10 @@ def _fairness(content: Mapping[str, Any], case: Case) -> Shown:
     if is_regression(content):
         figures = [predictions_by_group(content, number) for number in numbers]
         sentence = "Each group’s mean prediction is divided by that of its reference group."
-        return {"sentence": sentence, "figures": tuple(figures[:1]), **_fold(figures[1:])}
+        return {"sentence": sentence, "figures": tuple(figures[:1]), "folds": _by_group(figures[1:])}
     ratios = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
     by_group = [figure for number in numbers for figure in (selection_rates(content, number), *_hits(content, number))]
-    return {"sentence": _selected_means(case), "figures": (ratios,), **_fold(by_group)}
+    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": _by_group(by_group)}
 
 
 def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:
@@ -182,8 +183,13 @@ def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:
     return ()
 
 
-def _fold(figures: list[Figure]) -> Shown:
-    return {"folded": tuple(figures), "folded_summary": words.plural(len(figures), "more chart", "more charts, by group")}
+def _by_group(figures: list[Figure]) -> tuple[Fold, ...]:
+    summary = words.plural(len(figures), "more chart, by group", "more charts, by group")
+    return (Fold(summary, figures=tuple(figures)),) if figures else ()
+
+
+def _each(*tables: Table) -> tuple[Fold, ...]:
+    return tuple(Fold(table.caption, tables=(table,)) for table in tables if table.rows)
 
 
 def _selected_means(case: Case) -> str:
@@ -199,13 +205,13 @@ def _selected_means(case: Case) -> str:
 
 def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     task = case.review.manifest["task"]
-    shown: Shown = {"meta": f"n {words.count(content['n'])}", "opened": (headline_table(content),)}
+    shown: Shown = {"opened": (headline_table(content),)}
     if task == "regression":
         return {**shown, "figures": (lift(content),)}
     classes = _class_names(case)
     if task == "binary-classification":
         return {**shown, "figures": (calibration(content), confusion(content, classes))}
-    return {**shown, "figures": (confusion(content, classes),), "tables": (per_class_table(content, classes),)}
+    return {**shown, "figures": (confusion(content, classes),), "folds": _each(per_class_table(content, classes))}
 
 
 def _class_names(case: Case) -> tuple[str, ...]:
@@ -224,21 +230,25 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
     sentence = "What the model’s answers rest on, by the share that each submitted column contributes."
     if not figures:
         return {"sentence": "No explanation could be computed; the limits below say why."}
-    tables = (explanations_table(content), *gap_tables(content))
-    return {"sentence": sentence, "figures": tuple(figures[:1]), **_fold_explanations(figures[1:]), "tables": tables}
-
-
-def _fold_explanations(figures: list[Figure]) -> Shown:
-    summary = words.plural(len(figures), "further explanation", "further explanations")
-    return {"folded": tuple(figures), "folded_summary": summary}
+    further = words.plural(len(figures) - 1, "further explanation", "further explanations")
+    gaps = gap_tables(content)
+    return {
+        "sentence": sentence,
+        "figures": tuple(figures[:1]),
+        "folds": (
+            *((Fold(further, figures=tuple(figures[1:])),) if figures[1:] else ()),
+            *((Fold(f"What carries the gaps in mean score: {len(gaps)}", tables=gaps),) if gaps else ()),
+            *_each(explanations_table(content)),
+        ),
+    }
 
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    tables = [table for table in (pairs_table(content), proxies_table(content)) if table.rows]
+    folds = _each(pairs_table(content), proxies_table(content))
     shared = content.get("shared_rows")
     meta = f"{words.count(shared)} rows in both reference and evaluation" if shared is not None else ""
-    return {"meta": meta, "figures": (psi(content, limit=limit),), "tables": tuple(tables)}
+    return {"meta": meta, "figures": (psi(content, limit=limit),), "folds": folds}
 
 
 def _limits_psi(key: str, limit: Any) -> bool:
@@ -247,11 +257,14 @@ def _limits_psi(key: str, limit: Any) -> bool:
 
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
     rows: list[tuple[str | Verdict, ...]] = [
-        (TESTS.get(one["key"], one["key"]), str(one["detail"]), of_check(one["state"])) for one in content["tests"]
+        (TESTS.get(one["key"], one["key"]), str(one["detail"]), of_check(one["state"]))
+        for one in content["tests"]
+        if one.get("cause") != "not-yet-offered"
     ]
     columns = (Column("Test", numeric=False), Column("What was seen", numeric=False), Column("Verdict", numeric=False))
     table = Table(columns, tuple(rows), "Tests of the file itself", "", words.plural(len(rows), "test", "tests"))
-    return {"sentence": "Whether the file answers as a program that runs it must be able to expect.", "opened": (table,)}
+    sentence = "Whether the file answers as a program that runs it must be able to expect."
+    return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack"}
 
 
 def _no_matter(content: Mapping[str, Any], case: Case) -> Shown:

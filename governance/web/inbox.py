@@ -194,11 +194,13 @@ def _what(one: Waiting) -> str:
             return f"Evidence failed: {', '.join(failed)}. A second-line person can order a new run."
         return f"Evidence is being computed: {done} of {len(one.facts.policy['required_evidence'])} documents."
     count = f"{stage.filled} of {len(stage.seats)} signed"
+    against = len(one.facts.failed_checks())
+    barred = f" Approval is not open: {words.plural(against, 'check stands', 'checks stand')} against it." if against else ""
     if one.needs_interpretation:
         kinds = " and ".join(one.facts.missing_interpretations())
-        return f"Say what the {kinds} evidence shows, then sign {stage.rule.title.lower()}."
+        return f"Say what the {kinds} evidence shows, then sign {stage.rule.title.lower()}.{barred}"
     if one.mine:
-        return f"Sign {stage.rule.title.lower()}. {count}."
+        return f"Sign {stage.rule.title.lower()}. {count}.{barred}"
     missing = one.facts.missing_interpretations()
     waits = f"Waits for an interpretation of the {' and the '.join(missing)} evidence" if missing else ""
     return f"{waits or 'Waits for ' + stage.rule.title.lower()}: {count}."

@@ -265,6 +265,15 @@ class FindingForm:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Matter of a section that is read on demand."""
+
+    summary: str
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
 class EvidencePart:
     """A section of the page about one document: heading, counts, one sentence, matter, limits."""
 
@@ -274,10 +283,9 @@ class EvidencePart:
     meta: str = ""
     sentence: str = ""
     opened: tuple[Table, ...] = ()
+    opened_css: str = "t--tight"
     figures: tuple[Figure, ...] = ()
-    folded: tuple[Figure, ...] = ()
-    folded_summary: str = ""
-    tables: tuple[Table, ...] = ()
+    folds: tuple[Fold, ...] = ()
     limitations: tuple[str, ...] = ()
     recomputed: str = ""
     acts: tuple[ActForm, ...] = ()
@@ -428,7 +436,10 @@ class Desk:
     reasons: tuple[ReasonRow, ...] = ()
     acts: tuple[ActForm, ...] = ()
     next: tuple[str, ...] = ()
-    stage_number: str = ""
+
+    @property
+    def reasons_summary(self) -> str:
+        return words.plural(len(self.reasons), "reason, and who can mend it", "reasons, and who can mend each")
 
 
 @dataclass(frozen=True)
@@ -445,7 +456,7 @@ class JobLine:
 
     @property
     def word(self) -> str:
-        return {"succeeded": "Computed", "failed": "Failed", "running": "Running", "queued": "Queued"}[self.state]
+        return {"succeeded": "Done", "failed": "Failed", "running": "Running", "queued": "Queued"}[self.state]
 
 
 @dataclass(frozen=True)
@@ -518,7 +529,7 @@ class DecisionPage:
         """Where trouble is: a count only where something is outside."""
         outside = Verdict.OUTSIDE
         changes = self.changes
-        entries = [StripEntry("#scorecard", "Scorecard")]
+        entries = [] if self.intake_faults else [StripEntry("#scorecard", "Scorecard")]
         if changes:
             entries.append(StripEntry("#changes", "Changes", sum(row.verdict == Verdict.WORSE for row in changes.rows)))
         entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]

@@ -208,9 +208,9 @@ def brief(facts: CandidateFacts, contents: Mapping[str, Content], verdicts: list
     said = [
         _fairness_sentence(contents.get("fairness"), facts.policy["limits"]["rate_ratio_minimum"]),
         change_sentence(contents.get("comparison")),
-        _sample_sentence(contents.get("performance"), verdicts),
+        None if facts.missing_evidence() else _sample_sentence(contents.get("performance"), verdicts),
     ]
-    return tuple(one for one in said if one is not None)
+    return tuple(Sentence(one.verdict, words.sentence_case(one.text)) for one in said if one is not None)
 
 
 def _fairness_sentence(content: Content | None, limit: float) -> Sentence | None:

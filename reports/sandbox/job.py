@@ -146,14 +146,15 @@ def progress_in(line: bytes) -> tuple[float, str] | None:
 
 def outcome(result: BinaryIO, heard: Listener, ended: Mapping[str, Any], limits: Limits) -> Outcome:
     """What a job that has ended gave. Raises SandboxError, RejectedInput."""
-    require_held(heard)
+    require_held(heard, ended)
     require_ended_by_itself(ended, heard, limits)
     value = value_of(envelope_in(result, limits))
     return Outcome(value, dict(heard.layers or {}), ended["seconds"], ended["peak_memory_bytes"])
 
 
-def require_held(heard: Listener) -> None:
-    if heard.layers is None:
+def require_held(heard: Listener, ended: Mapping[str, Any]) -> None:
+    """Nothing for a job whose layers were on, or that was stopped before it could put them on."""
+    if heard.layers is None and ended["stopped"] is None:
         reason = heard.unavailable or "the job died before its layers were on"
         raise SandboxError(Failure.UNAVAILABLE, reason)
 

@@ -10,6 +10,8 @@ import pytest
 from tests.sandbox.attacks import ATTACKS
 from tests.sandbox.conftest import Worker
 
+pytestmark = pytest.mark.xdist_group("attacked-workers")
+
 KINDS = ("root", "user", "container")
 HERE = [name for name, attack in ATTACKS.items() if platform.machine() in attack.machines]
 

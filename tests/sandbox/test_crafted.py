@@ -19,6 +19,8 @@ from tests.sandbox import crafted
 from tests.sandbox.attacker import children, opened
 from tests.sandbox.crafted import CANARY, COLUMNS, CRAFTED, honest_lightgbm
 
+pytestmark = pytest.mark.xdist_group("zygote")
+
 KINDS = ("root", "user")
 Opener = Callable[..., dict[str, Any]]
 EVALUATION = b"a,b,c,y\n" + b"".join(b"%d,%d,%d,%d\n" % (i % 7, i % 5, i % 3, i % 2) for i in range(60))

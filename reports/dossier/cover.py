@@ -113,7 +113,7 @@ def _failed(facts: Facts) -> Node:
         ("Check", "Value", "95 %", "Limit", "Answered by"),
         rows,
         caption="",
-        widths=(35, 15, 15, 15, 20),
+        widths=(36, 10, 19, 12, 23),
         numeric=(1,),
     )
     more = len(failed) - MOST_FAILED

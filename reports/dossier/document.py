@@ -110,7 +110,7 @@ def _pdf(text: str, facts: Facts, files: Sequence[Embedded]) -> bytes:
             modified=made,
             url_fetcher=own_files,
         )
-        for one in files
+        for one in sorted(files, key=lambda one: one.name)  # a name tree must be sorted
     ]
     with _clock_stopped(made):
         data = HTML(string=text, base_url=STATIC.as_uri() + "/", url_fetcher=own_files).write_pdf(

@@ -28,7 +28,7 @@ from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
 MOST_GROUPINGS, MOST_EXPLANATIONS = 6, 3
-RATE_WIDTHS = (19, 6, 8, 16, 16, 13, 8, 14)
+RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
     "would happen if a person changed that fact about himself."
@@ -155,7 +155,9 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
     if task == "binary-classification":
         blocks.append(figure(charts.calibration(content), file="performance-calibration.csv"))
         return [*blocks, figure(charts.confusion(content, names))]
-    known = [str(one["class"]) for one in content.get("per_class") or () if "class" in one] or names
+    known = [str(one["class"]) for one in content.get("per_class") or ()]
+    if len(known) != len(content.get("confusion_matrix") or ()):
+        known = names
     return [
         *blocks,
         chart_table(charts.per_class_table(content, known), "performance-per-class.csv"),

@@ -1,0 +1,168 @@
+"""What a dossier prints is frozen first: one moment, a digest that only changes of record move, and no row of data."""
+
+import hashlib
+import io
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from governance.actions import jobs
+from governance.actions.findings import open_finding
+from governance.evidence.kinds import JobKind
+from governance.evidence.models import Job
+from governance.registry import storage
+from governance.registry.models import Candidate
+from governance.release import dossier
+from governance.release.dossier import current, dossier_facts, wait_for_dossier
+from tests.dossier.cases import attachments_of, pdf_of, text_of
+from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed, suspended
+
+CELL = "Aurelia Featherstonehaugh, 4711"
+
+
+def printed(candidate: Candidate) -> dossier.Dossier:
+    """A dossier through the jobs' own door, with any bytes."""
+    claimed = jobs.claim_job(jobs.order_dossier(candidate).pk)
+    facts = dossier_facts(claimed.candidate)
+    stored = storage.put(io.BytesIO(json.dumps(facts.document).encode()))
+    return jobs.record_dossier(claimed, facts_digest=facts.digest, stored=stored, final=facts.final)
+
+
+def test_it_is_final_only_when_approved(people):
+    model = a_model(people)
+    assert not dossier_facts(computed(a_candidate(people, model)).pk).final
+    facts = dossier_facts(approved(people, model).pk)
+    assert facts.final
+    assert facts.document["decision"]["approval"]["state"] == "active"
+
+
+def test_a_candidate_without_any_evidence_has_a_dossier(people):
+    facts = dossier_facts(a_candidate(people, a_model(people, tier=None)).pk)
+    assert facts.document["evidence"] == []
+    assert "DRAFT" in text_of(pdf_of(facts.document))
+
+
+def test_signatures_are_printed_as_they_were_given(people):
+    facts = dossier_facts(approved(people, a_model(people)).pk).document
+    first, last = facts["decision"]["signatures"]
+    assert (first["printed_name"], first["seat"], first["counts"]) == ("Mirela Popa", "validator", True)
+    assert last["printed_name"] == "Aoife Brennan"
+    for one in (first, last):
+        assert "sha256:" + hashlib.sha256(one["payload"].encode()).hexdigest() == one["digest"]
+        assert one["signer_since"] < one["at"]
+    statements = {one["digest"]: one["body"] for one in facts["decision"]["statements"]}
+    body = statements[first["statement_digest"]]
+    assert "sha256:" + hashlib.sha256(body.encode()).hexdigest() == first["statement_digest"]
+
+
+def test_the_digest_is_of_the_record_and_not_of_the_making(people):
+    model = a_model(people)
+    candidate = approved(people, model)
+    before = dossier_facts(candidate.pk)
+    printed(candidate)
+    a_model(people, slug="another-model")
+    after = dossier_facts(candidate.pk)
+    assert after.digest == before.digest
+    assert after.document["made"] != before.document["made"]
+    assert after.document["made"]["number"] == 2
+
+
+def a_finding(candidate, people):
+    open_finding(
+        candidate, by=people["validator"], title="Odd pattern in scores", detail="", severity="low", blocking=False
+    )
+
+
+def a_suspension(candidate, people):
+    suspended(candidate, people["officer"])
+
+
+@pytest.mark.parametrize("change", [a_finding, a_suspension])
+def test_whatever_changes_the_record_asks_for_a_new_dossier(people, change):
+    candidate = approved(people, a_model(people))
+    assert current(candidate) is None
+    first = printed(candidate)
+    assert current(candidate) == first
+    change(candidate, people)
+    assert current(candidate) is None
+    assert wait_for_dossier(candidate, seconds=5) is None, "nobody prints one, so that there is nothing to wait for"
+    assert current(candidate) != printed(candidate) != first
+
+
+def test_waiting_ends_when_the_time_is_over(people):
+    candidate = computed(a_candidate(people, a_model(people)))
+    jobs.order_dossier(candidate)
+    assert wait_for_dossier(candidate, seconds=0.2) is None
+
+
+def test_what_was_read_from_a_row_never_enters(people):
+    """Faults at intake and in failed runs may quote a cell; so may what the gate says of them."""
+    candidate = a_candidate(people, a_model(people))
+    claimed = jobs.claim_job(Job.objects.get(candidate=candidate, kind=JobKind.INTAKE).pk)
+    fault = {"pointer": "/evaluation/age", "code": "wrong-type", "detail": f"{CELL} is no number"}
+    jobs.record_intake(claimed, errors=[fault], facts={"rows": 400, "first": CELL})
+    failing = computed_but_one(people, candidate.model)
+    for one in (candidate, failing):
+        document = dossier_facts(one.pk).document
+        assert CELL not in json.dumps(document)
+        data = pdf_of(document)
+        assert CELL.split(",", maxsplit=1)[0] not in text_of(data)
+        assert not any(CELL.encode() in file for file in attachments_of(data).values())
+    assert dossier_facts(candidate.pk).document["intake"]["errors"] == [
+        {"pointer": "/evaluation/age", "code": "wrong-type"}
+    ]
+    assert dossier_facts(failing.pk).document["runs"]["failed"][0]["code"] == "task-failed"
+
+
+def computed_but_one(people, model) -> Candidate:
+    candidate = a_candidate(people, model)
+    for job in Job.objects.filter(candidate=candidate).order_by("pk"):
+        claimed = jobs.claim_job(job.pk)
+        if claimed.kind == JobKind.INTAKE:
+            jobs.record_intake(claimed, errors=[], facts={})
+        else:
+            jobs.record_failure(claimed, code="task-failed", detail=f"could not convert {CELL}")
+    return candidate
+
+
+def test_reading_takes_no_more_queries_when_there_is_more_to_read(people):
+    model = a_model(people)
+    candidate = interpreted(computed(a_candidate(people, model)), people["validator"])
+    few = queries(candidate)
+    for _ in range(3):
+        a_candidate(people, model)
+        a_finding(candidate, people)
+    signed(candidate, people["validator"])
+    assert queries(candidate) <= few + 3, "the approval's and the siblings' reads at most"
+
+
+def queries(candidate: Candidate) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        dossier_facts(candidate.pk)
+    return len(captured)
+
+
+def test_facts_that_move_while_they_are_read_are_read_again(people, monkeypatch):
+    candidate = computed(a_candidate(people, a_model(people)))
+    seen = iter([1, 2, 2, 2])
+    monkeypatch.setattr(dossier, "_newest_event", lambda _: next(seen))
+    assert dossier_facts(candidate.pk).digest
+    always = iter(range(100))
+    monkeypatch.setattr(dossier, "_newest_event", lambda _: next(always))
+    with pytest.raises(dossier.FactsMoved):
+        dossier_facts(candidate.pk)
+
+
+def test_the_extract_names_who_acted_and_in_which_role(people):
+    events = dossier_facts(approved(people, a_model(people)).pk).document["audit"]["events"]
+    given = [one for one in events if one["action"] == "signature.given"]
+    assert [(one["actor"], one["roles"]) for one in given] == [
+        ("Mirela Popa", ["validator"]),
+        ("Aoife Brennan", ["compliance-officer"]),
+    ]
+    assert [one["seq"] for one in events] == sorted(one["seq"] for one in events)
+    assert {one["actor"] for one in events if one["action"] == "evidence.recorded"} == {"worker"}

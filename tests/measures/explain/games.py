@@ -1,0 +1,141 @@
+"""Trees written by hand or drawn at random, and Shapley values by the definition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.formats.ensembles import Gatherer, TreeArrays
+from reports.measures.explain.ensemble import Comparison, Ensemble, Missing
+
+Values = NDArray[np.float64]
+Game = Callable[[tuple[int, ...]], float]
+
+
+def shapley(players: int, worth: Callable[[NDArray[np.bool_]], float]) -> Values:
+    """By the definition, over all coalitions."""
+    known = {}
+    for number in range(1 << players):
+        inside = np.array([(number >> i) & 1 for i in range(players)], dtype=bool)
+        known[number] = worth(inside)
+    out = np.zeros(players)
+    for number, value in known.items():
+        size = bin(number).count("1")
+        for player in range(players):
+            if not (number >> player) & 1:
+                weight = 1.0 / (players * math.comb(players - 1, size))
+                out[player] += weight * (known[number | (1 << player)] - value)
+    return out
+
+
+class Branch:
+    """A node that sends rows left; leaves are plain numbers."""
+
+    def __init__(self, column: int, threshold: float, left: Branch | float, right: Branch | float, **more: object):
+        self.column, self.threshold, self.left, self.right = column, threshold, left, right
+        self.comparison = more.get("comparison", Comparison.AT_MOST)
+        self.missing = more.get("missing", Missing.NOT_A_NUMBER)
+        self.default_left = bool(more.get("default_left", False))
+        self.members = np.asarray(more.get("members", ()), dtype=np.int32)
+
+
+def ensemble(trees: list[Branch | float], columns: int, *, rows: Values | None = None, base: float = 0.0) -> Ensemble:
+    """Trees of branches as arrays; covers are the counts of `rows` at each node, all 1 without."""
+    gathered = Gatherer(columns)
+    for tree in trees:
+        gathered.add(_arrays(tree, rows))
+    return gathered.finish([base])
+
+
+def _arrays(tree: Branch | float, rows: Values | None) -> TreeArrays:
+    names = ("feature", "threshold", "left", "right", "value", "cover", "comparison", "missing", "default_left")
+    lists: dict[str, list[float]] = {name: [] for name in names}
+    sets: dict[int, NDArray[np.int32]] = {}
+
+    def add(node: Branch | float, here: Values | None) -> int:
+        number = len(lists["feature"])
+        inner = isinstance(node, Branch)
+        filled = {
+            "feature": node.column if inner else -1, "threshold": node.threshold if inner else 0.0, "left": 0,
+            "right": 0, "value": 0.0 if inner else node, "cover": 1.0 if here is None else float(len(here)),
+            "comparison": node.comparison if inner else 0, "missing": node.missing if inner else 0,
+            "default_left": node.default_left if inner else False,
+        }  # fmt: skip
+        for name in names:
+            lists[name].append(filled[name])
+        if inner:
+            if node.comparison == Comparison.IN_SET:
+                sets[number] = node.members
+            left = None if here is None else went_left(node, here)
+            lists["left"][number] = add(node.left, None if here is None else here[left])
+            lists["right"][number] = add(node.right, None if here is None else here[~left])
+        return number
+
+    add(tree, rows)
+    return TreeArrays(**lists, category_sets=sets)
+
+
+def went_left(node: Branch, rows: Values) -> NDArray[np.bool_]:
+    values = rows[:, node.column]
+    if node.comparison == Comparison.IN_SET:
+        return np.isin(values, node.members)
+    left = values <= node.threshold if node.comparison == Comparison.AT_MOST else values < node.threshold
+    return np.where(np.isnan(values), node.default_left, left)
+
+
+def value(node: Branch | float, row: Values) -> float:
+    """What one tree gives one row, by walking it."""
+    while isinstance(node, Branch):
+        node = node.left if went_left(node, row[None, :])[0] else node.right
+    return float(node)
+
+
+def against_background(trees: list[Branch | float], row: Values, background: Values) -> Values:
+    """Interventional Shapley values by the definition."""
+
+    def worth(inside: NDArray[np.bool_]) -> float:
+        mixed = np.where(inside, row, background)
+        return float(np.mean([sum(value(tree, one) for tree in trees) for one in mixed]))
+
+    return shapley(len(row), worth)
+
+
+def along_paths(trees: list[Branch | float], row: Values, training: Values) -> Values:
+    """Path-dependent Shapley values by the definition: an absent column splits by the training rows at that node."""
+
+    def expected(node: Branch | float, here: Values, inside: NDArray[np.bool_]) -> float:
+        if not isinstance(node, Branch):
+            return float(node)
+        left = went_left(node, here)
+        if inside[node.column]:
+            down = went_left(node, row[None, :])[0]
+            return expected(node.left if down else node.right, here[left] if down else here[~left], inside)
+        share = float(np.mean(left)) if len(here) else 0.0
+        ends = expected(node.left, here[left], inside), expected(node.right, here[~left], inside)
+        return share * ends[0] + (1.0 - share if len(here) else 0.0) * ends[1]
+
+    return shapley(len(row), lambda inside: sum(expected(tree, training, inside) for tree in trees))
+
+
+def drawn(generator: np.random.Generator, columns: int, depth: int, *, sets: bool = False) -> Branch | float:
+    """A random tree over columns with whole values from 0 to 4; every other column categorical with `sets`."""
+    if depth == 0 or generator.random() < 0.15:
+        return float(generator.normal())
+    column = int(generator.integers(columns))
+    ends = drawn(generator, columns, depth - 1, sets=sets), drawn(generator, columns, depth - 1, sets=sets)
+    more: dict[str, object] = {"default_left": bool(generator.random() < 0.5)}
+    if sets and column % 2:
+        members = generator.permutation(5)[: generator.integers(1, 5)]
+        return Branch(column, 0.0, *ends, comparison=Comparison.IN_SET, members=np.sort(members))
+    below = bool(generator.random() < 0.5) if sets else False
+    more["comparison"] = Comparison.BELOW if below else Comparison.AT_MOST
+    return Branch(column, float(generator.integers(0, 4)) + (0.0 if below else 0.5), *ends, **more)
+
+
+def whole_rows(generator: np.random.Generator, rows: int, columns: int, missing: float = 0.0) -> Values:
+    values = generator.integers(0, 5, (rows, columns)).astype(float)
+    values[generator.random(values.shape) < missing] = np.nan
+    return values

@@ -1,0 +1,209 @@
+"""Contributions of trees are Shapley values: by the definition, by shap, and in games whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.measures.explain import oracle
+from reports.measures.explain.ensemble import Missing, margins, require_trees
+from reports.measures.explain.trees import (
+    TooLarge,
+    affordable_rows,
+    along_path,
+    interventional,
+    path_columns,
+    path_dependent,
+)
+from tests.measures.explain import games
+from tests.measures.explain.games import Branch, ensemble
+
+SEEDS = st.integers(0, 2**32 - 1)
+OWN = np.arange(8, dtype=np.int32)
+
+
+def game_of(seed: int, *, columns: int, depth: int, missing: float, sets: bool):
+    """Random trees with their rows, background and training rows."""
+    generator = np.random.default_rng(seed)
+    trees = [games.drawn(generator, columns, depth, sets=sets) for _ in range(3)]
+    return trees, *(games.whole_rows(generator, n, columns, missing) for n in (4, 6, 50))
+
+
+@given(SEEDS, st.integers(1, 5), st.integers(0, 5), st.sampled_from([0.0, 0.2]), st.booleans())
+def test_against_a_background_they_are_what_the_definition_gives(
+    seed: int, columns: int, depth: int, missing: float, sets: bool
+) -> None:
+    trees, rows, background, training = game_of(seed, columns=columns, depth=depth, missing=missing, sets=sets)
+    built = ensemble(trees, columns, rows=training)
+    found = interventional(built, rows, background, OWN[:columns])
+    for i, row in enumerate(rows):
+        np.testing.assert_allclose(found.values[0, :, i], games.against_background(trees, row, background), atol=1e-12)
+    np.testing.assert_allclose(found.base, margins(built, background).mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(found.values.sum(axis=1).T + found.base, margins(built, rows), atol=1e-12)
+
+
+@given(SEEDS, st.integers(1, 5), st.integers(0, 5), st.booleans())
+def test_along_the_paths_they_are_what_the_definition_gives(seed: int, columns: int, depth: int, sets: bool) -> None:
+    trees, rows, _, training = game_of(seed, columns=columns, depth=depth, missing=0.0, sets=sets)
+    built = ensemble(trees, columns, rows=training)
+    found = path_dependent(built, rows, OWN[:columns])
+    covered = [i for i in range(len(rows)) if _reached_leaves_have_training_rows(trees, rows[i], training)]
+    for i in covered:
+        np.testing.assert_allclose(found.values[0, :, i], games.along_paths(trees, rows[i], training), atol=1e-12)
+    np.testing.assert_allclose(found.values.sum(axis=1).T + found.base, margins(built, rows), atol=1e-12)
+
+
+def _reached_leaves_have_training_rows(trees: list, row: np.ndarray, training: np.ndarray) -> bool:
+    """Where a path has no training rows at all, two conventions are possible; the definition above has one of them."""
+    for tree in trees:
+        waiting = [(tree, training)]
+        while waiting:
+            node, here = waiting.pop()
+            if not len(here):
+                return False
+            if isinstance(node, Branch):
+                left = games.went_left(node, here)
+                waiting += [(node.left, here[left]), (node.right, here[~left])]
+    return True
+
+
+@given(SEEDS, st.integers(1, 6), st.integers(1, 6), st.sampled_from([0.0, 0.2]))
+def test_shap_gives_the_same(seed: int, columns: int, depth: int, missing: float) -> None:
+    trees, rows, background, training = game_of(seed, columns=columns, depth=depth, missing=missing, sets=False)
+    built = ensemble(trees, columns, rows=np.concatenate([training] * 3 + [rows, background]))
+    if not np.any(built.feature >= 0):
+        return
+    source = OWN[:columns]
+    ours = interventional(built, rows, background, source).values
+    np.testing.assert_allclose(ours, oracle.tree_values(built, rows, background, source), atol=1e-6)
+    if np.all(built.cover[built.feature < 0] > 0):
+        ours = path_dependent(built, rows, source).values
+        np.testing.assert_allclose(ours, oracle.tree_values(built, rows, None, source), atol=1e-9)
+
+
+def test_a_row_between_a_threshold_and_its_rounded_value_goes_the_models_way() -> None:
+    """shap itself holds thresholds in single precision; held against it directly, these values would differ."""
+    trees = [Branch(0, 0.2499999925494194, 1.0, Branch(1, 0.5, 2.0, 5.0))]
+    rows, background = np.array([[0.25, 1.0]]), np.array([[0.0, 0.0], [1.0, 0.0]])
+    built = ensemble(trees, 2, rows=np.concatenate([rows, background]))
+    expected = games.against_background(trees, rows[0], background)
+    found = interventional(built, rows, background, OWN[:2]).values
+    np.testing.assert_allclose(found[0, :, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(oracle.tree_values(built, rows, background, OWN[:2])[0, :, 0], expected, atol=1e-6)
+
+
+BITS = np.array([[a, b] for a in (0.0, 1.0) for b in (0.0, 1.0)])
+ONE = np.array([[1.0, 1.0]])
+KNOWN = {
+    "and": (Branch(0, 0.5, 0.0, Branch(1, 0.5, 0.0, 1.0)), [0.375, 0.375]),
+    "or": (Branch(0, 0.5, Branch(1, 0.5, 0.0, 1.0), 1.0), [0.125, 0.125]),
+    "xor": (Branch(0, 0.5, Branch(1, 0.5, 0.0, 1.0), Branch(1, 0.5, 1.0, 0.0)), [-0.25, -0.25]),
+    "fever and cough": (Branch(0, 0.5, 0.0, Branch(1, 0.5, 0.0, 80.0)), [30.0, 30.0]),
+    "fever and cough, cough helps alone": (
+        Branch(1, 0.5, Branch(0, 0.5, 0.0, 0.0), Branch(0, 0.5, 10.0, 90.0)), [30.0, 35.0]),
+    "first column alone": (Branch(0, 0.5, 0.0, 1.0), [0.5, 0.0]),
+    "nothing": (3.0, [0.0, 0.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_known_games_have_their_known_answers(name: str) -> None:
+    """A method that credits columns in the order of the path gives fever and cough 20 and 40."""
+    tree, expected = KNOWN[name]
+    built = ensemble([tree], 2, rows=BITS)
+    for found in (interventional(built, ONE, BITS, OWN[:2]), path_dependent(built, ONE, OWN[:2])):
+        values = np.zeros(2)
+        values[: found.values.shape[1]] = found.values[0, :, 0]
+        np.testing.assert_allclose(values, expected, atol=1e-12)
+
+
+def test_a_column_that_is_not_asked_contributes_nothing_and_twins_contribute_alike() -> None:
+    generator = np.random.default_rng(3)
+    rows = games.whole_rows(generator, 30, 3)
+    rows[:, 1] = rows[:, 0]
+    trees = [Branch(0, 1.5, Branch(1, 1.5, 0.0, 2.0), Branch(1, 1.5, 2.0, 5.0))]
+    found = interventional(ensemble(trees, 3, rows=rows), rows, rows, OWN[:3]).values[0]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-12)
+    np.testing.assert_array_equal(found[2], 0.0)
+
+
+def test_contributions_of_encoded_columns_add_up_at_their_submitted_column() -> None:
+    trees, rows, background, training = game_of(11, columns=5, depth=4, missing=0.0, sets=False)
+    built = ensemble(trees, 5, rows=training)
+    alone = interventional(built, rows, background, OWN[:5]).values[0]
+    together = interventional(built, rows, background, np.array([0, 1, 1, 1, 0], dtype=np.int32)).values[0]
+    np.testing.assert_allclose(together, [alone[0] + alone[4], alone[1:4].sum(axis=0)], atol=1e-12)
+
+
+def test_long_paths_leave_the_table_and_stay_exact() -> None:
+    node: Branch | float = 1.0
+    for column in range(16):
+        node = Branch(column, 0.5, node, float(column))
+    generator = np.random.default_rng(5)
+    rows, background = ((generator.random((n, 16)) < 0.3).astype(float) for n in (20, 8))
+    built = ensemble([node], 16, rows=background)
+    assert path_columns(built).max() == 16
+    source = np.arange(16, dtype=np.int32)
+    ours = interventional(built, rows, background, source)
+    np.testing.assert_allclose(ours.values.sum(axis=1).T + ours.base, margins(built, rows), atol=1e-12)
+    np.testing.assert_allclose(ours.values, oracle.tree_values(built, rows, background, source), atol=1e-6)
+
+
+def test_a_path_of_too_many_columns_is_refused_and_costs_are_bounded() -> None:
+    node: Branch | float = 1.0
+    for column in range(70):
+        node = Branch(column, 0.5, node, 0.0)
+    with pytest.raises(TooLarge):
+        path_columns(ensemble([node], 70))
+    few = affordable_rows(np.full(150_000, 14), 1_000_000, 100, seconds=90)
+    assert few < 1_000
+    assert affordable_rows(np.full(100, 4), 1_000_000, 100, seconds=90) == 1_000_000
+    assert affordable_rows(np.full(1_000_000, 14), 1_000, 100, seconds=90) == 0
+
+
+def test_the_integral_is_the_sum_over_coalitions() -> None:
+    generator = np.random.default_rng(9)
+    for d in range(1, 8):
+        share = generator.random(d)
+        patterns = np.arange(1 << d)
+        found = along_path(patterns, share)
+        for pattern in patterns:
+            np.testing.assert_allclose(found[pattern], _product_game(int(pattern), share), atol=1e-13)
+
+
+def _product_game(pattern: int, share: np.ndarray) -> np.ndarray:
+    bits = np.array([(pattern >> i) & 1 for i in range(len(share))], dtype=float)
+    return games.shapley(len(share), lambda inside: float(np.prod(np.where(inside, bits, share))))
+
+
+def test_arrays_that_are_no_trees_are_refused() -> None:
+    from dataclasses import replace
+
+    honest = ensemble([Branch(0, 0.5, 1.0, Branch(1, 0.5, 2.0, 3.0))], 2)
+    require_trees(honest)
+    spoilt = {
+        "a cycle": {"left": np.array([2, 0, 0, 0, 0]), "right": np.array([1, 0, 3, 0, 0])},
+        "a child out of range": {"left": np.array([99, 0, 0, 0, 0])},
+        "a column out of range": {"feature": np.array([5, -1, 1, -1, -1])},
+        "a short array": {"threshold": np.zeros(2)},
+        "a leaf without value": {"value": np.array([0, np.nan, 0, 0, 0])},
+        "an output too many": {"output": np.array([3])},
+    }
+    for change in spoilt.values():
+        with pytest.raises(ValueError, match=r"\w"):
+            replace(honest, **change)
+
+
+def test_missing_values_follow_their_rule() -> None:
+    rows = np.array([[np.nan], [0.0], [1.0]])
+    expected = {
+        Missing.NOT_A_NUMBER: [7.0, 3.0, 7.0],
+        Missing.ZERO_OR_NOT_A_NUMBER: [7.0, 7.0, 7.0],
+        Missing.NONE: [3.0, 3.0, 7.0],
+    }
+    for missing, wanted in expected.items():
+        built = ensemble([Branch(0, 0.5, 3.0, 7.0, missing=missing)], 1)
+        np.testing.assert_array_equal(margins(built, rows)[:, 0], wanted)
+

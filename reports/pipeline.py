@@ -169,7 +169,7 @@ def _comparison(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     champion, extra = _champion_scores(work, zygote, report)
     document = build.comparison(
         _manifest(work, value), value["evaluation"], value["scores"], champion=champion, limits=work.limits,
-        seed=work.seed,
+        seed=work.seed, predicted=value.get("raw_prediction"),
     )  # fmt: skip
     return document, outcome, extra
 

@@ -29,6 +29,8 @@ _LIGHTGBM_IDENTITY = ("regression", "regression_l1", "huber", "fair", "quantile"
 class LightGBMPredictor:
     """A LightGBM text file."""
 
+    slow = False
+
     def __init__(self, data: bytes, manifest: Mapping[str, Any]) -> None:
         self.file = read_lightgbm(data)
         self.manifest = manifest
@@ -85,6 +87,8 @@ class LightGBMPredictor:
 
 class XGBoostPredictor:
     """An XGBoost JSON or UBJSON file."""
+
+    slow = False
 
     def __init__(self, data: bytes, manifest: Mapping[str, Any], *, binary: bool) -> None:
         self.file = read_xgboost(data, binary=binary)

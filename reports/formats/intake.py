@@ -138,7 +138,7 @@ def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any
     """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
     try:
         scores = predictor.scores(table)
-    except (ValueError, TypeError, KeyError, IndexError) as problem:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as problem:
         first = " ".join(str(problem).split())[:300]
         raise Rejected([error("/model", "model-failed", f"The model cannot score the rows: {first}")]) from problem
     if scores.ndim != (2 if manifest["task"] == "multiclass-classification" else 1) or len(scores) != table.n:

@@ -15,6 +15,9 @@ from reports.measures.explain.ensemble import Comparison, Ensemble, Missing
 
 MAXIMUM_OUTPUTS = 1_000
 MAXIMUM_LEAVES = 1_000_000
+# The library stops reading a number at the first strange character, so spellings that only Python knows are refused.
+_WHOLE = re.compile(r"(?:-?\d{1,15}(?: -?\d{1,15})*)?")
+_NUMBERS = re.compile(r"(?:{0}(?: {0})*)?".format(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"))
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
 _MISSING = {0: Missing.NONE, 1: Missing.ZERO_OR_NOT_A_NUMBER, 2: Missing.NOT_A_NUMBER}
 
@@ -36,10 +39,10 @@ class LightGBMFile:
 def read_lightgbm(data: bytes) -> LightGBMFile:
     """Parse and check. Raises UnsafeFile for a structure that is no ensemble, Rejected for linear trees."""
     header, flags, rest = _header(data)
-    names = tuple(header.get("feature_names", "").split())
+    names = tuple(name for name in header.get("feature_names", "").split(" ") if name)
     outputs = _integer(header, "num_tree_per_iteration", 1, MAXIMUM_OUTPUTS)
     columns = _integer(header, "max_feature_idx", 0, 1_000_000) + 1
-    if len(names) != columns or len(header.get("feature_infos", "").split()) != columns:
+    if len(names) != columns or len([one for one in header.get("feature_infos", "").split(" ") if one]) != columns:
         raise UnsafeFile("malformed-model", "feature_names and feature_infos do not match max_feature_idx.")
     if _integer(header, "num_class", 1, MAXIMUM_OUTPUTS) not in (1, outputs):
         raise UnsafeFile("malformed-model", "num_class and num_tree_per_iteration contradict each other.")
@@ -60,7 +63,7 @@ def read_lightgbm(data: bytes) -> LightGBMFile:
 def _header(data: bytes) -> tuple[dict[str, str], set[str], bytes]:
     """Keys, flags and the bytes from the first tree on. The header ends at the empty line after `tree_sizes`."""
     end = data.find(b"\n\n")
-    if not data.startswith(b"tree\n") or end < 0:
+    if not data.startswith(b"tree\n") or end < 0 or b"\r" in data or b"\0" in data:
         raise UnsafeFile("malformed-model", "Not a LightGBM text file.")
     try:
         lines = data[:end].decode("utf-8").split("\n")[1:]
@@ -148,13 +151,13 @@ def _tree(block: bytes, index: int, outputs: int) -> TreeArrays:
 
 
 def _array(pairs: dict[str, str], key: str, length: int, dtype: type, where: str) -> NDArray:
-    parts = pairs.get(key, "").split()
+    text = pairs.get(key, "")
+    if not (_WHOLE if dtype is np.int64 else _NUMBERS).fullmatch(text):
+        raise UnsafeFile("malformed-model", f"{where}: {key} holds something that is no number.")
+    parts = text.split(" ") if text else []
     if len(parts) != length:
         raise UnsafeFile("unsafe-tree", f"{where}: {key} has {len(parts)} entries where {length} are needed.")
-    try:
-        return np.array([float(part) for part in parts]).astype(dtype)
-    except (ValueError, OverflowError) as problem:
-        raise UnsafeFile("malformed-model", f"{where}: {key} holds something that is no number.") from problem
+    return np.array([float(part) for part in parts]).astype(dtype)
 
 
 def _children(pairs: dict[str, str], key: str, inner: int, leaves: int, where: str) -> NDArray[np.int64]:

@@ -34,6 +34,8 @@ _ABSENT = {np.int64: 0, np.int32: 0, np.bool_: False}
 class OnnxPredictor:
     """An ONNX file with one float tensor, or one input per feature."""
 
+    slow = False
+
     def __init__(self, data: bytes, manifest: Mapping[str, Any]) -> None:
         self.graph = read_onnx(data)
         self.manifest = manifest

@@ -20,11 +20,12 @@ class Predictor(Protocol):
     """A loaded model. `features` are the submitted columns it reads, `classes` the order of its probabilities.
 
     `classes` is None for regression, and where neither file nor manifest names them: then it is the sorted labels of
-    the target, which `for_classes` takes in.
+    the target. A `slow` model takes far more than microseconds a row.
     """
 
     features: tuple[str, ...]
     classes: tuple[str, ...] | None
+    slow: bool
 
     def scores(self, table: Table) -> NDArray[np.float64]:
         """Binary: (n,) probability of the positive class. Regression: (n,). Multi-class: (n, k) in manifest order."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.calibration import _CalibratedClassifier
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -21,10 +22,12 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.linear_model._base import LinearModel as SklearnLinear
 from sklearn.linear_model._glm.glm import _GeneralizedLinearRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from sklearn.tree import BaseDecisionTree
 
 from reports.formats.ensembles import Gatherer, TreeArrays
@@ -38,6 +41,7 @@ from reports.measures.explain.models import Additive, LinearModel, TreeModel
 from reports.measures.labels import text
 from reports.measures.table import Column, Table
 
+_SLOW = (GaussianProcessClassifier, GaussianProcessRegressor, NuSVC, NuSVR, SVC, SVR)
 _FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
 _BOOSTING = (GradientBoostingClassifier, GradientBoostingRegressor)
 _Trees = tuple[Gatherer, NDArray[np.float64], str, Any]
@@ -57,6 +61,7 @@ class SklearnPredictor:
         count = getattr(self.model, "n_features_in_", None)
         self.features = resolved_features(manifest, own, count=count)
         self.final = self.model.steps[-1][1] if isinstance(self.model, Pipeline) else self.model
+        self.slow = any(isinstance(part, _SLOW) for part in parts_of(self.model))
         self.kinds = wanted_kinds(self.model, self.features)
         self.classes: tuple[str, ...] | None = None
         self.positions: list[int] = []
@@ -163,22 +168,30 @@ class SklearnPredictor:
 
 def on_one_thread(model: Any) -> Any:
     """The same model with every `n_jobs` inside it taken back: joblib's pools need what a sandbox denies."""
+    for part in parts_of(model):
+        if getattr(part, "n_jobs", None) is not None:
+            part.n_jobs = None
+    return model
+
+
+def parts_of(model: Any) -> list[BaseEstimator]:
+    """A model and every estimator inside it, each once."""
     seen: set[int] = set()
-    waiting = [model]
+    found, waiting = [], [model]
     while waiting:
         part = waiting.pop()
         if id(part) in seen:
             continue
         seen.add(id(part))
         if isinstance(part, BaseEstimator):
-            if getattr(part, "n_jobs", None) is not None:
-                part.n_jobs = None
+            found.append(part)
+        if isinstance(part, BaseEstimator | _CalibratedClassifier):
             waiting.extend(vars(part).values())
         elif isinstance(part, list | tuple):
             waiting.extend(part)
         elif isinstance(part, np.ndarray) and part.dtype == object:
             waiting.extend(part.ravel().tolist())
-    return model
+    return found
 
 
 def _numbers(name: str, column: Column) -> NDArray[np.float64]:

@@ -143,7 +143,7 @@ def _explained(given: Submission, predictor: Predictor, background: Table, seed:
         except TooLarge as reason:
             said = [f"The trees were not explained from their structure, but by asking the model: {reason}."]
     output = "response" if given.manifest["task"] == "regression" else "probability"
-    found = explain_opaque(predictor.scores, output, setting)
+    found = explain_opaque(predictor.scores, output, setting, slow=predictor.slow)
     found.limitations = said + found.limitations
     return found
 

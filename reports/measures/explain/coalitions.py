@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reports.measures.table import Column, Table
 
 ENUMERATED_COLUMNS = 10
-EVALUATIONS = 8_000_000
+EVALUATIONS, SLOW_EVALUATIONS = 6_000_000, 500_000
 BATCH = 200_000
 CELLS = 20_000_000
 LEAST_PAIRS = 100
@@ -68,18 +68,18 @@ def players_of(rows: Table, background: Table, names: tuple[str, ...]) -> Player
     return Players(names, matrices[0], matrices[1], tuple(levels))
 
 
-def enumerated_rows(columns: int, background: int, rows: int) -> int:
+def enumerated_rows(columns: int, background: int, rows: int, evaluations: int = EVALUATIONS) -> int:
     """How many rows can be explained by asking about every coalition; 0 where sampling is the better use."""
     if columns > ENUMERATED_COLUMNS:
         return 0
-    most = EVALUATIONS // ((1 << columns) * background)
+    most = evaluations // ((1 << columns) * background)
     return min(rows, most) if most >= min(rows, 50) else 0
 
 
-def sampled_rows(columns: int, background: int, rows: int) -> int:
+def sampled_rows(columns: int, background: int, rows: int, evaluations: int = EVALUATIONS) -> int:
     """How many rows can be explained by sampled orders."""
     pairs = background * _rounds(background)
-    return max(min(rows, 50), min(rows, EVALUATIONS // (2 * columns * pairs)))
+    return max(min(rows, 50), min(rows, evaluations // (2 * columns * pairs)))
 
 
 def _rounds(background: int) -> int:

@@ -128,7 +128,7 @@ def _decision(trees: Ensemble, node: int, values: NDArray[np.float64]) -> NDArra
     absent = np.isnan(values)
     if comparison == Comparison.IN_SET:
         members = trees.categories[trees.category_start[node] : trees.category_stop[node]]
-        whole = np.where(absent | (values < 0) | (values > 2**30), -1, values).astype(np.int64)
+        whole = np.where(absent | (values <= -1) | (values > 2**30), -1, values).astype(np.int64)
         left = np.isin(whole, members)
     elif comparison == Comparison.EQUAL:
         left = values == trees.threshold[node]

@@ -175,11 +175,15 @@ def _native_name(library: str) -> str:
     return f"{library} {oracle.version_of(package)} contributions"
 
 
-def explain_opaque(scores: Scores, output: str, setting: Setting) -> Explanations:
-    """Any model, asked about mixtures of rows and background: the submitted columns are the players."""
+def explain_opaque(scores: Scores, output: str, setting: Setting, *, slow: bool = False) -> Explanations:
+    """Any model, asked about mixtures of rows and background: the submitted columns are the players.
+
+    A model known to be `slow` is asked less; the clock decides nothing, so that the same rows are explained again.
+    """
     count, population = len(setting.features), setting.background.n
-    exact = coalitions.enumerated_rows(count, population, setting.table.n)
-    most = exact or coalitions.sampled_rows(count, population, setting.table.n)
+    budget = coalitions.SLOW_EVALUATIONS if slow else coalitions.EVALUATIONS
+    exact = coalitions.enumerated_rows(count, population, setting.table.n, budget)
+    most = exact or coalitions.sampled_rows(count, population, setting.table.n, budget)
     rows = rows_to_explain(setting.table.n, most, setting.seed)
     part = picked(setting.table, rows)
     players = coalitions.players_of(part, setting.background, setting.features)

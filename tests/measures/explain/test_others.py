@@ -66,8 +66,8 @@ def test_sampling_adds_up_exactly_and_errs_as_it_says() -> None:
 
 
 def test_the_budget_decides_between_all_coalitions_and_sampling() -> None:
-    assert coalitions.enumerated_rows(5, 100, 9_000) == 2_500
-    assert coalitions.enumerated_rows(10, 100, 9_000) == 78
+    assert coalitions.enumerated_rows(5, 100, 9_000) == 1_875
+    assert coalitions.enumerated_rows(10, 100, 9_000) == 58
     assert coalitions.enumerated_rows(10, 1_000, 9_000) == 0
     assert coalitions.enumerated_rows(20, 100, 9_000) == 0
     assert coalitions.enumerated_rows(3, 100, 40) == 40

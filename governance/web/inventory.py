@@ -287,9 +287,9 @@ def _open_findings(model: Model) -> tuple[Link, ...]:
     open_ = [(row, fact) for row in rows.order_by("-number") if (fact := finding_fact(row)).state in ("open", "answered")]
     return tuple(
         Link(
-            f"{fact.label}, {fact.severity}: {fact.title}",
+            fact.label,
             f"{reverse('candidate', args=[row.candidate_id])}#{fact.label.lower()}" if row.candidate_id else "",
-            "blocks" if fact.blocks else "",
+            f"{fact.severity.capitalize()}{', blocks' if fact.blocks else ''}: {fact.title}",
         )
         for row, fact in open_[:12]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -87,6 +88,18 @@ def _row(row: AuditEvent, people: dict[UUID, str], versions: dict[UUID | None, i
         actor=people.get(row.actor_person, "") if row.actor_person else f"the {body['actor']['system']}",
         subject=subject or row.subject_type,
         subject_href=reverse("candidate", args=[row.candidate]) if row.candidate in versions else "",
-        detail=", ".join(f"{name} {value}" for name, value in body["data"].items() if not isinstance(value, dict | list)),
-        leaf=bytes(row.leaf).hex(),
+        detail=", ".join(
+            f"{name.replace('_', ' ')} {_said(value)}"
+            for name, value in body["data"].items()
+            if not isinstance(value, dict | list)
+        ),
+        leaf=f"{bytes(row.leaf).hex()[:12]}…",
     )
+
+
+def _said(value: Any) -> str:
+    """A value of the event's data in words; a digest by its ends, the whole of it stands in the export."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    return f"{text[:11]}…{text[-4:]}" if text.startswith("sha256:") else text

@@ -75,7 +75,7 @@ def _tier(one: PolicyVersion, tier: str) -> PolicyTier:
         ),
         sentences=(
             f"An approval covers {' and '.join(rules.environments)} for {rules.valid_days} days.",
-            f"After {rules.keep_approved} later deployments an older version is superseded.",
+            f"A version is superseded once more than {rules.keep_approved} newer ones were deployed after it.",
         ),
     )
 

@@ -175,7 +175,7 @@ def _sub(check: CheckFact, verdict: Verdict, group: Mapping[str, Any] | None, fa
         parts.append(CAUSES.get(check.cause, check.cause))
     if group and verdict is Verdict.INSUFFICIENT:
         parts.append(_too_few(group, facts.policy["limits"]["minimum_group_size"]))
-    if group and verdict is Verdict.OUTSIDE:
+    if group and verdict is Verdict.OUTSIDE and "minimum" in (check.limit or {}):
         parts.append(_short(group, check.limit["minimum"]))
     if check.settled:
         parts.append("taken out of the way by a waiver")

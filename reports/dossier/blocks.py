@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from reports.dossier.words import moment, roles
 
 MOST_ROWS = 40
 MOST_CHARACTERS = 12_000
+CHART_WIDTH = 780
+_HEIGHT = re.compile(r'<svg class="chart"[^>]* height="([0-9.]+)"')
 Cell = str | Verdict | None
 
 
@@ -84,8 +87,9 @@ def table(
     widths: Sequence[float] = (),
     numeric: Iterable[int] = (),
     file: str = "",
+    most: int = MOST_ROWS,
 ) -> Markup:
-    """At most `MOST_ROWS` rows in print; what is left out is counted, and stands in the attached `file`.
+    """At most `most` rows in print; what is left out is counted, and stands in the attached `file`.
 
     `widths` are per cent; `numeric` are the positions of columns with figures. The first cell names its row.
     """
@@ -95,7 +99,7 @@ def table(
     head = tag(
         "tr", *[tag("th", name, scope="col", class_="r" if at in right else None) for at, name in enumerate(header)]
     )
-    left = len(rows) - MOST_ROWS
+    left = len(rows) - most
     note = f"{left:,} more rows are in the attached {file}." if file else f"{left:,} more rows are left out."
     return join(
         [
@@ -104,7 +108,7 @@ def table(
                 "table",
                 columns,
                 tag("thead", head),
-                tag("tbody", *[_row(one, right) for one in rows[:MOST_ROWS]]),
+                tag("tbody", *[_row(one, right) for one in rows[:most]]),
                 class_="t",
             ),
             paragraph(note, class_="meta") if left > 0 else None,
@@ -130,7 +134,7 @@ def _cell(value: Cell) -> Node:
     return verdict(value) if isinstance(value, Verdict) else value
 
 
-def chart_table(given: Table, file: str = "", widths: Sequence[float] = ()) -> Markup:
+def chart_table(given: Table, file: str = "", widths: Sequence[float] = (), most: int = MOST_ROWS) -> Markup:
     """A table that goes with a chart."""
     numeric = [at for at, column in enumerate(given.columns) if column.numeric]
     return join(
@@ -142,10 +146,19 @@ def chart_table(given: Table, file: str = "", widths: Sequence[float] = ()) -> M
                 widths=widths,
                 numeric=numeric,
                 file=file,
+                most=most,
             ),
             paragraph(given.note, class_="meta") if given.note else None,
         ]
     )
+
+
+def _in_print(svg: Markup) -> Markup:
+    """A chart at the size of printed text: drawn `CHART_WIDTH` px wide and fitted to the page as a whole."""
+    height = _HEIGHT.search(svg)
+    if height is None:
+        return svg
+    return tag("svg", svg, viewBox=f"0 0 {CHART_WIDTH} {height[1]}", width="100%", xmlns="http://www.w3.org/2000/svg")
 
 
 def figure(given: Figure, *, file: str = "", with_table: bool = True, widths: Sequence[float] = ()) -> Markup:
@@ -158,7 +171,7 @@ def figure(given: Figure, *, file: str = "", with_table: bool = True, widths: Se
                 "div",
                 tag("h4", given.title, tag("span", f" {given.subtitle}", class_="sub") if given.subtitle else None),
                 paragraph(verdict(given.verdict) if given.verdict else None, " ", given.sentence, class_="reading"),
-                tag("div", given.svg, class_="drawing") if given.svg else None,
+                tag("div", _in_print(given.svg), class_="drawing") if given.svg else None,
                 tag("p", *[join([one, " "]) for one in keys], class_="keys") if keys and given.svg else None,
                 *said,
                 class_="fig",

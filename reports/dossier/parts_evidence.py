@@ -27,7 +27,8 @@ from reports.dossier.facts import Evidence, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
-MOST_GROUPINGS, MOST_EXPLANATIONS = 6, 3
+MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES = 6, 3, 15
+DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
@@ -126,7 +127,7 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
             "No pair of columns is correlated above 0.7." if pairs is not None else missing("Not computed.")
         ),
         heading("Columns that may stand in for sensitive ones"),
-        chart_table(charts.proxies_table(content), "data-proxies.csv")
+        chart_table(charts.proxies_table(content), "data-proxies.csv", most=MOST_PROXIES)
         if proxies
         else paragraph("None: no sensitive column is named." if proxies is not None else missing("Not computed.")),
     ]
@@ -182,7 +183,7 @@ def _comparison(facts: Facts, evidence: Evidence) -> list[Node]:
     digest = evidence.content["champion"]["artifact_digest"]
     return [
         paragraph(f"Champion: version {version or 'unknown'}, model file ", code(words.short(digest)), "."),
-        figure(charts.comparison(evidence.content), file="comparison-deltas.csv"),
+        figure(charts.comparison(evidence.content), file="comparison-deltas.csv", widths=DELTA_WIDTHS),
     ]
 
 
@@ -356,14 +357,14 @@ def robustness(facts: Facts) -> Body:
 def _admission(evidence: Evidence) -> list[Node]:
     rows: list[tuple[Cell, ...]] = [
         (
-            one["key"].replace("-", " "),
+            words.sentence(one["key"]),
             charts.of_check(one["state"]),
             _test_words(one),
         )
         for one in evidence.content["tests"]
     ]
     measured = evidence.provenance.get("measured") or {}
-    said = [(name.replace("_", " "), _measured(value)) for name, value in sorted(measured.items())]
+    said = [(words.sentence(name), _measured(value)) for name, value in sorted(measured.items())]
     return [
         table(("Test", "Verdict", "What was seen"), rows, caption="Admission tests", widths=(30, 20, 50)),
         entries(said) if said else None,
@@ -376,8 +377,13 @@ def _test_words(one: dict[str, Any]) -> str:
 
 
 def _measured(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return chart_words.figure(float(value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return chart_words.count(value)
+    if isinstance(value, float):
+        return chart_words.figure(value)
+    if isinstance(value, dict):
+        told = [f"{name.replace('_', ' ')} {_measured(one)}" for name, one in value.items() if one is not None]
+        return ", ".join(told) or words.NOTHING
     return words.NOTHING if value is None else words.passage(str(value), 200)
 
 

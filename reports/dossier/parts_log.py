@@ -168,11 +168,14 @@ def _cross_checks(checks: list[dict[str, Any]]) -> Node:
 
 
 def _cross_check(one: dict[str, Any]) -> str:
-    what = str(one.get("name") or one.get("what") or "figures").replace("_", " ")
-    reference = one.get("reference_implementation") or one.get("reference") or "another implementation"
+    what, state = words.sentence(str(one["name"])), str(one["state"]).replace("-", " ")
     largest = one.get("largest_difference")
-    shown = f"largest difference {largest:.1e}" if isinstance(largest, int | float) else "no difference given"
-    return f"{what}: {one.get('state', 'not said')}, {one.get('implementation')} against {reference}, {shown}"
+    if largest is None or not one.get("reference_implementation"):
+        return f"{what}: {state}. {one.get('detail') or ''}".rstrip()
+    return (
+        f"{what}: {state} with {one['reference_implementation']} on {words.counted(one['rows'], 'row', 'rows')}; largest "
+        f"difference {largest:.1e}, tolerance {one['tolerance']:.0e}."
+    )
 
 
 def _other_runs(facts: Facts) -> list[Node]:

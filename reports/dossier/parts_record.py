@@ -95,15 +95,27 @@ def _approval(facts: Facts) -> Markup | None:
 
 def _environments(facts: Facts) -> Markup:
     rows: list[tuple[Cell, ...]] = []
-    for one in facts.decision["environments"]:
-        answer = _answer(one)
-        rows.append((one["name"], answer, one["state"] or "no approval here", _reasons(one["reasons"])))
+    for names, one in _alike(facts.decision["environments"]):
+        answer, state = _answer(one), one["state"] or "no approval here"
+        rows.append((words.listed(names), answer, state, _reasons(one["reasons"])))
     return table(
         ("Environment", "The gate’s answer", "Approval", "Why not"),
         rows,
         caption=f"The gate’s answers as of {words.moment(facts.made['at'])} UTC",
         widths=(13, 22, 15, 50),
     )
+
+
+def _alike(environments: list[dict[str, Any]]) -> list[tuple[list[str], dict[str, Any]]]:
+    """Environments of which the gate says the same, told once."""
+    found: list[tuple[list[str], dict[str, Any]]] = []
+    for one in environments:
+        same = next((names for names, other in found if {**other, "name": ""} == {**one, "name": ""}), None)
+        if same is None:
+            found.append(([one["name"]], one))
+        else:
+            same.append(one["name"])
+    return found
 
 
 def _answer(one: dict[str, Any]) -> Markup:
@@ -239,7 +251,7 @@ def _scorecard(checks: list[Check]) -> Markup | None:
         ("Check", "Verdict", "Value", "95 %", "Limit", "n", "Finding"),
         rows,
         caption="Limits of the policy held against the evidence, trouble first",
-        widths=(35, 16, 9, 15, 11, 6, 8),
+        widths=(32, 16, 9, 17, 12, 6, 8),
         numeric=(2, 5),
         file="checks.csv",
     )

@@ -97,6 +97,11 @@ def listed(names: Sequence[object], most: int = 40) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
+def sentence(key: str) -> str:
+    """A key as words: `golden-scores` is `Golden scores`."""
+    return chart_words.sentence_case(key.replace("-", " ").replace("_", " "))
+
+
 def counted(number: int, one: str, many: str) -> str:
     return chart_words.plural(number, one, many)
 
@@ -118,18 +123,20 @@ def short(digest: str | None) -> str:
 
 
 def limit(bound: Mapping[str, Any] | None) -> str:
-    """`≥ 0.80`, `≤ 0.25`, `may fall by 0.10`."""
+    """`≥ 0.80`, `≤ 0.25`, `fall ≤ 0.10`, `not worse`."""
     if not bound:
         return NOTHING
     said = []
     for key, form in (
         ("minimum", "≥ {}"),
         ("maximum", "≤ {}"),
-        ("maximum_fall", "may fall by {}"),
-        ("not_worse_than_champion_by", "not worse by {}"),
+        ("maximum_fall", "fall ≤ {}"),
     ):
         if bound.get(key) is not None:
             said.append(form.format(_bound(bound[key])))
+    margin = bound.get("not_worse_than_champion_by")
+    if margin is not None:
+        said.append(f"worse by ≤ {plain(margin)}" if margin else "not worse")
     return ", ".join(said) or NOTHING
 
 

@@ -134,7 +134,9 @@ def _untested(facts: Facts) -> Node:
     said = untested(facts)
     more = len(said) - MOST_UNTESTED
     shown = said[:MOST_UNTESTED]
-    return join([" ".join(shown), f" {more} more points in section 2." if more > 0 else None])
+    return join(
+        [" ".join(shown), f" {words.counted(more, 'more point', 'more points')} in section 2." if more > 0 else None]
+    )
 
 
 def _champion(facts: Facts) -> Node:

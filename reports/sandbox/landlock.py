@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from reports.sandbox.kernel import call, pointer
@@ -41,7 +42,21 @@ def handled(version: int) -> tuple[Ruleset, int]:
     return Ruleset(files, 0, 0), 8
 
 
-def hold(readable: Iterable[Path]) -> str:
+@dataclass(frozen=True)
+class Readable:
+    """An open folder or file that may be read, and the rights that reading it takes."""
+
+    handle: int
+    rights: int
+
+
+def opened(path: Path) -> Readable:
+    """Opened before the user is dropped, who may not be able to walk to it. Raises OSError."""
+    rights = READ_FILE | READ_DIR if path.is_dir() else READ_FILE
+    return Readable(os.open(path, os.O_PATH | os.O_CLOEXEC), rights)
+
+
+def hold(readable: Iterable[Readable]) -> str:
     """Forbid this process every file but those below `readable`, to be read. Returns the version. Raises OSError.
 
     NO_NEW_PRIVS must be on.
@@ -49,16 +64,9 @@ def hold(readable: Iterable[Path]) -> str:
     version = abi()
     attributes, size = handled(version)
     ruleset = call("landlock_create_ruleset", pointer(attributes), size, 0)
-    for path in readable:
-        allow_reading(ruleset, path)
+    for place in readable:
+        rule = PathBeneath(place.rights, place.handle)
+        call("landlock_add_rule", ruleset, RULE_PATH_BENEATH, pointer(rule), 0)
     call("landlock_restrict_self", ruleset, 0)
     os.close(ruleset)
     return f"abi {version}"
-
-
-def allow_reading(ruleset: int, path: Path) -> None:
-    rights = READ_FILE | READ_DIR if path.is_dir() else READ_FILE
-    handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    rule = PathBeneath(rights, handle)
-    call("landlock_add_rule", ruleset, RULE_PATH_BENEATH, pointer(rule), 0)
-    os.close(handle)

@@ -74,7 +74,7 @@ class Confinement:
     parent: int
     keep: frozenset[int]
     uid: int
-    readable: tuple[Path, ...]
+    readable: tuple[landlock.Readable, ...]
     require_landlock: bool
     limits: Limits
 
@@ -132,10 +132,10 @@ def close_descriptors(to: Confinement, status: int) -> str:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
-    kept = sorted({0, 1, 2, status, *to.keep})
+    kept = sorted({0, 1, 2, status, *to.keep, *(place.handle for place in to.readable)})
     for low, high in zip(kept, [*kept[1:], 1 << 20], strict=True):
         os.closerange(low + 1, high)
-    return f"{len(kept) - 1} open"
+    return f"{len(to.keep)} left"
 
 
 def leave_namespaces(to: Confinement, status: int) -> str:
@@ -218,7 +218,11 @@ def forbid_privileges(to: Confinement, status: int) -> str:
 
 
 def forbid_files(to: Confinement, status: int) -> str:
-    return landlock.hold(to.readable)
+    try:
+        return landlock.hold(to.readable)
+    finally:
+        for place in to.readable:
+            os.close(place.handle)
 
 
 def forbid_calls(to: Confinement, status: int) -> str:
@@ -245,12 +249,9 @@ LAYERS: tuple[tuple[str, Layer], ...] = (
 
 
 def library_folders(prefixes: Iterable[str], packages: Iterable[Path]) -> tuple[Path, ...]:
-    """What a job may read: the interpreter's and the system's libraries and our own package, not the checkout's root.
-
-    Raises FileNotFoundError where a package's folder is missing.
-    """
+    """What a job may read: the interpreter's and the system's libraries and our own package, not the checkout's root."""
     system = [Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"), Path("/usr/share/zoneinfo")]
     machine = [Path("/etc/ld.so.cache"), Path("/proc/cpuinfo"), Path("/sys/devices/system/cpu")]
     interpreters = [Path(prefix) / "lib" for prefix in prefixes]
-    present = [path for path in (*system, *machine, *interpreters) if path.exists()]
-    return tuple(dict.fromkeys([*present, *(package.resolve(strict=True) for package in packages)]))
+    wanted = (*system, *machine, *interpreters, *packages)
+    return tuple(dict.fromkeys(path.resolve() for path in wanted if path.exists()))

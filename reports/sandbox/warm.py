@@ -1,9 +1,13 @@
-"""What a zygote compiles once, so that no job waits for it: shap's functions, on constant data.
+"""What a zygote does once, so that no job waits for it: late imports, and shap's functions compiled on constant data.
 
-Nothing here may fit, predict or enter a parallel region: threads of the zygote would be missing in every child.
+A job also cannot import what its user cannot walk to: in a checkout below root's own folder, what is not imported here
+is not there. Nothing here may fit, predict or enter a parallel region: threads of the zygote would be missing in every child.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
 
 import numpy as np
 import shap
@@ -12,6 +16,19 @@ from tqdm import tqdm
 
 ROWS = np.zeros((3, 3))
 
+# What the libraries import only when a file of the right kind is opened, or a pipeline asks for it.
+LATE = (
+    "encodings.cp437", "encodings.idna", "encodings.latin_1", "encodings.utf_8_sig",
+    "narwhals._interchange.dataframe", "narwhals._namespace", "narwhals._pandas_like.dataframe",
+    "narwhals._pandas_like.group_by", "narwhals._pandas_like.namespace", "narwhals._pandas_like.selectors",
+    "narwhals.stable.v2._namespace", "pyarrow.pandas_compat", "pyarrow.vendored.version", "scipy.special", "scipy.stats",
+    "sklearn.calibration", "sklearn.compose", "sklearn.decomposition", "sklearn.discriminant_analysis", "sklearn.dummy",
+    "sklearn.ensemble", "sklearn.feature_selection", "sklearn.gaussian_process", "sklearn.impute", "sklearn.isotonic",
+    "sklearn.kernel_approximation", "sklearn.linear_model", "sklearn.model_selection", "sklearn.multiclass",
+    "sklearn.naive_bayes", "sklearn.neighbors", "sklearn.neural_network", "sklearn.pipeline", "sklearn.preprocessing",
+    "sklearn.svm", "sklearn.tree",
+)  # fmt: skip
+
 
 def totals(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """A model of plain array arithmetic: (rows, outputs)."""
@@ -19,7 +36,10 @@ def totals(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def warm() -> None:
-    """Compile what explanations by enumeration use."""
+    """Import what comes late, and compile what explanations by enumeration use."""
+    for name in LATE:
+        if find_spec(name.partition(".")[0]) and find_spec(name):
+            import_module(name)
     tqdm.monitor_interval = 0  # shap's progress bar would start a thread here
     tqdm.get_lock()  # and a semaphore, which no job may make
     shap.explainers.Exact(totals, shap.maskers.Independent(ROWS))(ROWS[:2] + 0.5, silent=True)

@@ -24,7 +24,7 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 import reports
-from reports.sandbox import control, kernel
+from reports.sandbox import control, kernel, landlock, packages
 from reports.sandbox.child import Bench, Descriptors, live
 from reports.sandbox.limits import Confinement, Limits, library_folders
 
@@ -36,7 +36,7 @@ class Nursery:
     """What every child inherits."""
 
     bench: Bench
-    readable: tuple[Path, ...]
+    readable: tuple[landlock.Readable, ...]
     uid: int
     require_landlock: bool
 
@@ -76,8 +76,9 @@ def furnish(settings: Mapping[str, Any]) -> Nursery:
     module = importlib.import_module(settings["work_module"])
     if settings["warm_explanations"]:
         importlib.import_module("reports.sandbox.warm").warm()
-    packages = {Path(reports.__file__).parent, Path(module.__file__ or "").parent}
-    readable = library_folders({sys.prefix, sys.base_prefix}, packages)
+    own = {Path(reports.__file__).parent, Path(module.__file__ or "").parent}
+    readable = tuple(map(landlock.opened, library_folders({sys.prefix, sys.base_prefix}, own)))
+    packages.remember()
     gc.collect()
     gc.freeze()
     return Nursery(Bench(module.WORK, ThreadpoolController()), readable, settings["uid"], settings["require_landlock"])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +36,15 @@ class Worker:
     """The other end of tests.sandbox.attacker."""
 
     def __init__(self, *arguments: str, uid: int | None) -> None:
-        become = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+        home = home_of(uid)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.sandbox.attacker", *arguments],
-            cwd=ROOT,
+            [home.python, "-m", "tests.sandbox.attacker", *arguments],
+            cwd=home.checkout,
             env={**os.environ, "COUNTERSIGN_SECRET_KEY": secrets.token_hex(16), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            **become,
+            **become(uid),
         )
         self.layers = self.answer()["layers"]
 
@@ -68,15 +73,51 @@ def hire(kind: str, *arguments: str) -> Worker:
     is_root = os.geteuid() == 0
     if kind == "root" and not is_root:
         missing("attacks-as-root", "the tests do not run as root")
-    if kind == "user" and is_root and not readable_by(ORDINARY):
-        missing("attacks-as-user", f"user {ORDINARY} cannot read the checkout or the environment")
     contained = ["contained"] if kind == "container" else []
     return Worker(*arguments, *contained, uid=ORDINARY if kind == "user" and is_root else None)
 
 
-def readable_by(uid: int) -> bool:
-    check = [sys.executable, "-c", "import reports.sandbox"]
-    tried = subprocess.run(check, check=False, cwd=ROOT, user=uid, group=uid, extra_groups=[], capture_output=True)
+def become(uid: int | None) -> dict[str, Any]:
+    """What makes a process another user's."""
+    return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A checkout and an interpreter that some user can read."""
+
+    checkout: Path
+    python: str
+
+
+@cache
+def home_of(uid: int | None) -> Home:
+    """Ours, where this user can read it; else a copy that lives as long as this process (of links, where they can be)."""
+    here = Home(ROOT, sys.executable)
+    if uid is None or can_read(here, uid):
+        return here
+    folder = Path(tempfile.mkdtemp(prefix="countersign-readable-"))
+    folder.chmod(0o755)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for package in ("reports", "tests"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(sys.prefix, folder / "environment", symlinks=True, copy_function=linked)
+    return Home(folder, str(folder / "environment" / "bin" / "python"))
+
+
+def linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def can_read(home: Home, uid: int) -> bool:
+    check = [home.python, "-c", "import reports.sandbox"]
+    try:
+        tried = subprocess.run(check, check=False, cwd=home.checkout, capture_output=True, **become(uid))
+    except OSError:
+        return False
     return tried.returncode == 0
 
 

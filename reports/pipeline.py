@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +55,8 @@ class Work(Protocol):
     def limits(self) -> dict[str, Any]: ...
     @property
     def champion(self) -> Any: ...
+    @property
+    def product_version(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -213,17 +215,9 @@ def _provenance(work: Work, document: Document, outcome: Outcome) -> dict[str, A
         "seed": work.seed,
         "artifact_digest": work.artifact_digest,
         "data_digests": dict(sorted(work.digests.items())),
-        "versions": {name: version(name) for name in ("countersign", *LIBRARIES) if _installed(name)},
+        "versions": {"countersign": work.product_version, **{name: version(name) for name in LIBRARIES}},
         "sandbox": outcome.layers,
         "sandbox_seconds": round(outcome.seconds, 3),
         "peak_memory_bytes": outcome.peak_memory_bytes,
         "cross_checks": document.cross_checks,
     }
-
-
-def _installed(name: str) -> bool:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        return False
-    return True

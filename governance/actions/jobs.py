@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
@@ -61,6 +62,7 @@ class WorkInputs:
     digests: dict[str, str]
     limits: dict[str, Any]
     champion: Champion | None
+    product_version: str
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion |
         digests=digests,
         limits=current_pin(candidate).policy.rules["limits"],
         champion=champion_,
+        product_version=settings.COUNTERSIGN_VERSION,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 
 import environ
@@ -10,6 +11,7 @@ import environ
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
+COUNTERSIGN_VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 DATA_DIR = Path(env.str("COUNTERSIGN_DATA", default=str(BASE_DIR / "var"))).resolve()
 COUNTERSIGN_BLOBS = DATA_DIR / "blobs"
 COUNTERSIGN_CHECKPOINT_KEY = env.str("COUNTERSIGN_CHECKPOINT_KEY", default=str(DATA_DIR / "keys" / "checkpoint.pem"))

@@ -7,10 +7,8 @@ failed run is named by its code, because the words of an error may quote a cell.
 from __future__ import annotations
 
 import time
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import UUID
 
@@ -100,22 +98,13 @@ def _frozen(candidate: Candidate, state: CandidateState, document: dict[str, Any
     made = {
         "at": timestamp(state.now),
         "number": number,
-        "product": _product_version(),
+        "product": settings.COUNTERSIGN_VERSION,
         "checkpoint": checkpoint_now(),
     }
     facts_digest = digest(canonical_document(document))
     return DossierFacts(
         {**document, "made": made | {"facts": facts_digest}}, facts_digest, document["decision"]["final"]
     )
-
-
-def _product_version() -> str:
-    """Of the installed package, or of the source tree that runs."""
-    try:
-        return version("countersign")
-    except PackageNotFoundError:
-        project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())
-        return project["project"]["version"]
 
 
 def _document(candidate: Candidate, state: CandidateState) -> dict[str, Any]:

@@ -23,7 +23,7 @@ CHUNK = 32_768
 TABLE_BITS = 12
 
 # What one step costs on one core, in seconds; measured once, so that the choice is the same on every machine.
-_PER_LOOKUP, _PER_PATTERN_PAIR, _PER_PATTERN_TERM, _PER_LEAF = 8e-9, 2.5e-8, 1e-8, 3e-4
+_PER_LOOKUP, _PER_PATTERN_PAIR, _PER_PATTERN_TERM, _PER_LEAF = 8e-9, 1.2e-8, 1e-8, 2e-4
 
 Contributions = Callable[["Leaf", NDArray[np.int64]], NDArray[np.float64]]
 

@@ -42,7 +42,7 @@ def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 def _golden(table: Table, scores: NDArray[np.float64] | None) -> dict[str, Any]:
     if GOLDEN not in table.columns or scores is None or scores.ndim > 1:
         return {"rows": 0, "difference": None}
-    return {"rows": table.n, "difference": apart(scores, table.columns[GOLDEN].values)}
+    return {"rows": table.n, "difference": apart(scores, table.columns[GOLDEN].numbers)}
 
 
 def _one_by_one(

@@ -54,7 +54,7 @@ class LightGBMPredictor:
         return "binary-classification" if self.file.objective in _LIGHTGBM_LOGISTIC else "regression"
 
     def scores(self, table: Table) -> NDArray[np.float64]:
-        return self.booster.predict(self.encode(table), num_threads=1)
+        return np.asarray(self.booster.predict(self.encode(table), num_threads=1), dtype=np.float64)
 
     def encode(self, table: Table) -> NDArray[np.float64]:
         return coded_matrix(table, self.features, self.levels)
@@ -145,9 +145,11 @@ class XGBoostPredictor:
             return "log"
         return "response" if self.file.objective in _XGBOOST_IDENTITY else "margin"
 
-    def additive(self, table: Table) -> Additive:
+    def additive(self, table: Table) -> Additive | None:
         if self.file.ensemble is not None:
             return _tree_model(self, self.file.ensemble, "xgboost")
+        if self.file.linear is None:
+            return None
         weights = self.file.linear
         source = np.arange(len(self.features), dtype=np.int32)
         return LinearModel(

@@ -47,19 +47,26 @@ class Graph(Protocol):
 
 
 @dataclass(frozen=True)
+class Linear:
+    """(k, m) and (k,)."""
+
+    coefficients: NDArray[np.float64]
+    intercepts: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Reading:
     """One way to read the graph: link(coefficients · x + intercepts) or link(trees), x being the tensor `tensor`."""
 
     tensor: str
     source: NDArray[np.int32]
     space: str
-    linear: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    trees: Ensemble | None
+    function: Linear | Ensemble
 
     def margins(self, encoded: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.linear is not None:
-            return encoded @ self.linear[0].T + self.linear[1]
-        return margins(self.trees, encoded)
+        if isinstance(self.function, Ensemble):
+            return margins(self.function, encoded)
+        return encoded @ self.function.coefficients.T + self.function.intercepts
 
 
 def additive_model(predictor: Graph, table: Table) -> Additive | None:
@@ -67,7 +74,10 @@ def additive_model(predictor: Graph, table: Table) -> Additive | None:
     scores = predictor.scores(table).reshape(table.n, -1)
     for reading in readings(predictor):
         encode = _encoder(predictor, reading.tensor)
-        given = _linked(reading.margins(encode(table)), reading.space)
+        encoded = encode(table)
+        if encoded.shape[1] != len(reading.source):
+            continue
+        given = _linked(reading.margins(encoded), reading.space)
         if given.shape == scores.shape and np.all(
             np.abs(given - scores) <= AGREEMENT * np.maximum(1.0, np.abs(scores))
         ):
@@ -99,9 +109,11 @@ def _model(predictor: Graph, reading: Reading, encode: Any) -> Additive:
         scores = predictor.scores(table).reshape(table.n, -1)
         return _unlinked(scores, reading.space, own)
 
-    if reading.linear is not None:
-        return LinearModel(encode, reading.source, *reading.linear, reading.space, outputs, "onnxruntime")
-    return TreeModel(encode, reading.source, reading.trees, reading.space, outputs, "onnxruntime")
+    function, space = reading.function, reading.space
+    if isinstance(function, Ensemble):
+        return TreeModel(encode, reading.source, function, space, outputs, "onnxruntime")
+    weights = function.coefficients, function.intercepts
+    return LinearModel(encode, reading.source, *weights, space, outputs, "onnxruntime")
 
 
 def _unlinked(scores: NDArray[np.float64], space: str, own: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,7 +177,7 @@ def _linear_operator(predictor: Graph, node: NodeProto, source: NDArray[np.int32
         return
     for weights in _oriented(predictor, np.column_stack([coefficients, intercepts])):
         for space in _spaces(predictor):
-            yield Reading(node.input[0], source, space, (weights[:, :-1], weights[:, -1]), None)
+            yield Reading(node.input[0], source, space, Linear(weights[:, :-1], weights[:, -1]))
 
 
 def _matrix_product(
@@ -187,7 +199,7 @@ def _matrix_product(
     intercepts = np.broadcast_to(added.reshape(-1), (len(matrix),))
     for weights in _oriented(predictor, np.column_stack([matrix, intercepts])):
         for space in _spaces(predictor):
-            yield Reading(node.input[0], source, space, (weights[:, :-1], weights[:, -1]), None)
+            yield Reading(node.input[0], source, space, Linear(weights[:, :-1], weights[:, -1]))
 
 
 def _added_constant(
@@ -222,7 +234,7 @@ def _tree_operator(predictor: Graph, node: NodeProto, source: NDArray[np.int32])
     if not classifier:
         ensemble = gathered.finish(base if len(base) else np.zeros(1))
         for space in _spaces(predictor):
-            yield Reading(node.input[0], source, space, None, ensemble)
+            yield Reading(node.input[0], source, space, ensemble)
         return
     yield from _tree_classes(predictor, node, source, gathered, base, given)
 
@@ -244,15 +256,15 @@ def _tree_classes(
             tree.output = 0
         plain = gathered.choose(base if len(base) else np.zeros(1), positions)
         ensemble = gathered.finish(plain)
-        yield Reading(node.input[0], source, "log-odds", None, ensemble)
+        yield Reading(node.input[0], source, "log-odds", ensemble)
         # Of probabilities, the other class has what is left to 1.
         shifted = gathered.finish(plain if positions[0] == 1 else plain + 1.0)
-        yield Reading(node.input[0], source, "probability", None, shifted)
+        yield Reading(node.input[0], source, "probability", shifted)
         return
     base = base if len(base) == len(classes) else np.zeros(len(classes))
     ensemble = gathered.finish(gathered.choose(base, positions))
     for space in _spaces(predictor):
-        yield Reading(node.input[0], source, space, None, ensemble)
+        yield Reading(node.input[0], source, space, ensemble)
 
 
 def _constants(model: ModelProto) -> dict[str, NDArray[Any]]:
@@ -293,7 +305,8 @@ def _through(node: NodeProto, found: Mapping[str, Columns], constants: Mapping[s
     if node.op_type in _SAME_COLUMNS:
         return before
     if node.op_type in _WITH_CONSTANT:
-        return before if all(name in constants for name in node.input[1:]) else None
+        added = [constants.get(name) for name in node.input[1:]]
+        return before if all(one is not None and one.size in (1, len(before)) for one in added) else None
     if node.op_type == "OneHotEncoder":
         width = len(given.get("cats_strings", ())) or len(given.get("cats_int64s", ()))
         return [column for column in before for _ in range(width)]
@@ -303,6 +316,7 @@ def _through(node: NodeProto, found: Mapping[str, Columns], constants: Mapping[s
     if node.op_type in ("Gather", "ArrayFeatureExtractor"):
         indices = constants.get(node.input[1])
         aside = node.op_type != "Gather" or given.get("axis", 0) in (1, -1)
-        plain = indices is not None and aside and indices.size and indices.max() < len(before) and indices.min() >= 0
-        return [before[int(i)] for i in indices.ravel()] if plain else None
+        if indices is None or not aside or not indices.size or indices.max() >= len(before) or indices.min() < 0:
+            return None
+        return [before[int(i)] for i in indices.ravel()]
     return None

@@ -181,13 +181,13 @@ def numbers(name: str, table: Table) -> NDArray[np.float64]:
     """A feature as numbers; text that spells numbers counts. Raises Rejected for other text."""
     column = table.columns[name]
     if not column.is_text:
-        return column.values
+        return column.numbers
     try:
         lookup = np.array([float(level) for level in column.levels or ()] + [np.nan])
     except ValueError as problem:
         detail = f"The model takes numbers for {name}, and the column holds text."
         raise Rejected([error(f"/evaluation/{name}", "not-a-number", detail)]) from problem
-    return lookup[column.values]
+    return lookup[column.codes]
 
 
 def _strings(column: Column) -> NDArray[np.object_]:

@@ -50,4 +50,4 @@ def read_predictions(file: BinaryIO, manifest: Mapping[str, Any], rows: int) -> 
     if errors:
         raise Rejected(errors)
     decided = table.columns.get("prediction") if manifest["task"] != "regression" else None
-    return Predictions(None if score is None else score.values, decided, table.n)
+    return Predictions(None if score is None else score.numbers, decided, table.n)

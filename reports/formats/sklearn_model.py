@@ -214,7 +214,7 @@ def _linear_output(final: Any) -> str | None:
     if isinstance(final, _GeneralizedLinearRegressor):
         link = type(final._get_loss().link).__name__
         return {"LogLink": "log", "IdentityLink": "response"}.get(link)
-    linear = isinstance(final, SklearnLinear) and is_regressor(final) and np.ndim(getattr(final, "coef_", None)) == 1
+    linear = isinstance(final, SklearnLinear) and is_regressor(final) and np.ndim(getattr(final, "coef_", 0.0)) == 1
     return "response" if linear else None
 
 

@@ -165,9 +165,10 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def _require_listed(node: Mapping[str, Any]) -> None:
-    module, name, loader = (node.get(key) for key in ("__module__", "__class__", "__loader__"))
-    if not all(isinstance(part, str) for part in (module, name, loader)):
+    given = [node.get(key) for key in ("__module__", "__class__", "__loader__")]
+    if not all(isinstance(part, str) for part in given):
         raise UnsafeFile("malformed-model", "An entry of schema.json names no type.")
+    module, name, loader = map(str, given)
     in_family = any(module == family or module.startswith(family + ".") for family in _FAMILIES)
     plain = (module == "builtins" and name in _PLAIN_BUILTINS) or (module == "numpy" and name in _PLAIN_NUMPY)
     random = loader in ("RandomStateNode", "RandomGeneratorNode") and module.startswith("numpy.random")

@@ -222,7 +222,7 @@ def _truth(values: pa.ChunkedArray) -> NDArray[np.float64] | None:
 def _text(values: pa.ChunkedArray) -> Column:
     """Codes into sorted strings. Whole numbers lose their `.0`; integers beyond 2**53 keep every digit."""
     if pa.types.is_floating(values.type):
-        return Column(_numbers(values)).as_text()
+        return Column(pc.fill_null(values, np.nan).to_numpy().astype(np.float64)).as_text()
     if pa.types.is_boolean(values.type):
         values = pc.if_else(values, "True", "False")
     elif not pa.types.is_string(values.type):

@@ -48,12 +48,13 @@ class Players:
 
 def players_of(rows: Table, background: Table, names: tuple[str, ...]) -> Players:
     """Numbers as they are; text as codes into the levels of both tables together."""
-    levels, parts = [], []
+    levels: list[tuple[str, ...] | None] = []
+    parts = []
     for name in names:
         first, second = rows.columns[name], background.columns[name]
         if not first.is_text and not second.is_text:
             levels.append(None)
-            parts.append((first.values, second.values))
+            parts.append((first.numbers, second.numbers))
             continue
         first, second = first.as_text(), second.as_text()
         both = tuple(sorted({*(first.levels or ()), *(second.levels or ())}))
@@ -61,10 +62,10 @@ def players_of(rows: Table, background: Table, names: tuple[str, ...]) -> Player
         coded = []
         for column in (first, second):
             lookup = np.array([number[level] for level in column.levels or ()] + [-1], dtype=np.float64)
-            coded.append(lookup[column.values])
+            coded.append(lookup[column.codes])
         levels.append(both)
         parts.append((coded[0], coded[1]))
-    matrices = [np.column_stack([part[side] for part in parts]) for side in (0, 1)]
+    matrices = [np.column_stack([part[side] for part in parts]).astype(np.float64) for side in (0, 1)]
     return Players(names, matrices[0], matrices[1], tuple(levels))
 
 

@@ -76,9 +76,9 @@ def require_trees(trees: Ensemble) -> None:
         that no root reaches, more trees, nodes or levels than the ceilings.
     """
     nodes = len(trees.feature)
-    per_node = [trees.threshold, trees.left, trees.right, trees.comparison, trees.missing, trees.default_left]
-    per_node += [trees.value, trees.category_start, trees.category_stop]
-    if any(len(array) != nodes for array in per_node) or (trees.cover is not None and len(trees.cover) != nodes):
+    lengths = [len(trees.threshold), len(trees.left), len(trees.right), len(trees.comparison), len(trees.missing)]
+    lengths += [len(trees.default_left), len(trees.value), len(trees.category_start), len(trees.category_stop)]
+    if any(length != nodes for length in lengths) or (trees.cover is not None and len(trees.cover) != nodes):
         raise ValueError("node arrays differ in length")
     if len(trees.roots) > MAXIMUM_TREES or nodes > MAXIMUM_NODES:
         raise ValueError(f"{len(trees.roots):,} trees with {nodes:,} nodes are more than can be accepted")

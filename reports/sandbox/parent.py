@@ -99,10 +99,12 @@ class Running:
         lines = self.printed.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill it and, by the kernel, the job that it may have. Never waits for either to agree."""
         self.process.kill()
         self.process.wait(KILLED_SECONDS)
+
+    def forget(self) -> None:
         self.control.close()
         self.printed.close()
 
@@ -117,7 +119,7 @@ class Zygote:
     def __init__(self, *, settings: SandboxSettings = DEFAULT_SETTINGS) -> None:
         self.settings = settings
         self._running: Running | None = None
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
 
     def start(self) -> None:
         """Begin to warm up, and return at once. Nothing happens where it is running already."""
@@ -186,8 +188,11 @@ class Zygote:
     def close(self) -> None:
         """End the zygote's process, and the job's, at once. It starts again when next used."""
         running, self._running = self._running, None
-        if running is not None:
-            running.end()
+        if running is None:
+            return
+        running.kill()
+        with self._one_at_a_time:  # a thread that is talking to it hears of its end before the line is cut
+            running.forget()
 
     def __enter__(self) -> Self:
         self.start()

@@ -106,6 +106,8 @@ def test_closing_during_a_job_does_not_hang(light: Zygote) -> None:
         light.close()
         assert time.monotonic() - started < 2
         assert soon(lambda: raised)
+    assert isinstance(raised[0], SandboxError)
+    assert raised[0].code == "sandbox-unavailable"
     assert soon(lambda: is_gone(child))
 
 
@@ -214,10 +216,11 @@ def test_a_job_is_alone(light: Zygote) -> None:
     assert told["limits"]["RLIMIT_AS"][0] < 2 * limits.memory_bytes
 
 
-def test_the_zygote_has_nothing_of_its_owners_environment(light: Zygote, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zygote_has_nothing_of_its_owners_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_SECRET_KEY", "do-not-tell")
-    light.wait_warm()
-    assert b"do-not-tell" not in Path(f"/proc/{light.pid}/environ").read_bytes()
+    with Zygote(settings=LIGHT) as zygote:
+        zygote.wait_warm()
+        assert b"do-not-tell" not in Path(f"/proc/{zygote.pid}/environ").read_bytes()
 
 
 def test_the_zygote_of_the_real_work_has_one_thread(zygote: Zygote) -> None:

@@ -229,7 +229,18 @@ def test_a_message_above_the_ceiling_is_neither_written_nor_read() -> None:
 @pytest.mark.parametrize(
     "value",
     [object(), b"bytes", {1: 2}, {"$array": 1}, np.array(["a"]), np.array([object()]), 2**64, "\0", "\ud800", {1, 2}],
-    ids=["object", "bytes", "number-key", "reserved-key", "text-array", "object-array", "2^64", "nul", "surrogate", "set"],
+    ids=[
+        "object",
+        "bytes",
+        "number-key",
+        "reserved-key",
+        "text-array",
+        "object-array",
+        "2^64",
+        "nul",
+        "surrogate",
+        "set",
+    ],
 )
 def test_what_the_format_does_not_carry_is_refused_when_written(value: Any) -> None:
     with pytest.raises(WireError):

@@ -9,7 +9,7 @@ from reports.dossier.facts import Check, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.ruling import ruling, uncertain, untested
 
-MOST_SIGNATURES, MOST_FAILED, MOST_CONDITIONS, MOST_UNTESTED = 7, 5, 4, 4
+MOST_SIGNATURES, MOST_FAILED, MOST_CONDITIONS, MOST_UNTESTED = 7, 4, 4, 4
 
 
 def cover(facts: Facts) -> Markup:

@@ -20,7 +20,7 @@ from governance.release.dossier import dossier_facts
 from reports.dossier.document import printed
 from reports.pipeline import compute_evidence, open_submission
 from reports.reproduction import compared
-from reports.sandbox.errors import SandboxError
+from reports.sandbox.errors import Failure, SandboxError
 from reports.worker import zygote
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,10 @@ def _do(claimed: jobs.ClaimedJob) -> None:
     except jobs.LeaseLost:
         logger.warning("job %s was taken over; its result is not recorded twice", claimed.id)
     except SandboxError as failure:
+        if failure.code == Failure.UNAVAILABLE:
+            logger.error("job %s goes back to the queue: %s", claimed.id, failure.detail)
+            jobs.put_back(claimed)
+            return
         jobs.record_failure(claimed, code=failure.code, detail=failure.detail)
     except Exception as failure:
         logger.exception("job %s failed", claimed.id)

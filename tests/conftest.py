@@ -70,6 +70,7 @@ def _use_data_folder(folder: Path) -> None:
         REDIS_URL=settings.REDIS_URL,
         ORT_DISABLE_TELEMETRY="1",
     )
+    import governance.project.celery  # noqa: F401 - acts knock at this folder's broker, not at Celery's default one
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -153,6 +154,20 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest, tmp_path_factor
         request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
+) -> Iterator[None]:
+    """The test database, always: pytest-django makes none in a run whose tests ask for `committed_db` alone."""
+    from django.test.utils import setup_databases, teardown_databases
+
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases=("default",))
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
+
+
 @pytest.fixture
 def committed_db(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> Iterator[CommittedDatabase]:
     """A copy of the migrated database that the test may commit to. (Facts cannot be flushed away afterwards.)"""
@@ -233,7 +248,7 @@ def zygote() -> Iterator[Any]:
     from tests.sandbox.conftest import make_zygote
 
     with make_zygote() as one:
-        one.wait_warm(120)
+        one.wait_warm()
         yield one
 
 

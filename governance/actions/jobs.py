@@ -231,6 +231,14 @@ def record_evidence(
 
 
 @transaction.atomic
+def put_back(claimed: ClaimedJob) -> None:
+    """The host could not run it, which says nothing about the file: it waits for the next knock. Raises LeaseLost."""
+    job = _finishing(claimed)
+    job.state, job.lease, job.lease_until, job.note = JobState.QUEUED, None, None, "Waiting for a worker that can open it"
+    job.save()
+
+
+@transaction.atomic
 def record_failure(claimed: ClaimedJob, *, code: str, detail: str) -> None:
     """The job failed for good: a hostile or broken file fails its own job and nothing else. Raises LeaseLost."""
     _fail(_finishing(claimed), code, detail)

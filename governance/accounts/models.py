@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -29,13 +30,13 @@ class Person(AbstractBaseUser):
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
     email = models.EmailField(blank=True)
-    is_active = models.BooleanField(default=True)  # type: ignore[misc]
+    is_active = models.BooleanField(default=True)
     reports_to = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+")
 
     objects = PersonManager()
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
         verbose_name_plural = "people"

@@ -10,7 +10,7 @@ import pytest
 
 from governance.project.launcher import hold
 from script.demonstration.world import ROOT
-from tests.faults.product import PARTS, command_line
+from tests.faults.product import PARTS, Product, command_line
 from tests.waiting import wait_for
 
 ENDINGS = {signal.SIGINT: 25, signal.SIGTERM: 25, signal.SIGKILL: 5}
@@ -31,14 +31,10 @@ def test_nothing_outlives_the_launcher(how, product, models):
     )
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_a_part_that_was_killed_is_started_again(name, product):
+def test_a_part_that_was_killed_is_started_again(product):
     running = product()
-    wait_for(lambda: running.part(name), seconds=30, what=f"{name} runs")
-    killed = running.part(name)
-    running.kill(name)
-    wait_for(lambda: running.part(name) and running.part(name)[0] != killed[0], seconds=30, what=f"{name} runs again")
-    wait_for(lambda: not still_there(killed), seconds=5, what="what was below it is gone too")
+    for name in PARTS:
+        kill_and_see_it_back(running, name)
     wait_for(running.alive, seconds=30, what="pages are served")
 
 
@@ -62,3 +58,10 @@ def test_the_lock_file_tells_where_the_product_serves(product):
 
 def still_there(processes: list[int]) -> list[int]:
     return [one for one in processes if command_line(one)]
+
+
+def kill_and_see_it_back(running: Product, name: str) -> None:
+    killed = wait_for(lambda: running.part(name), seconds=30, what=f"{name} runs")
+    os.kill(killed[0], signal.SIGKILL)
+    wait_for(lambda: set(running.part(name)[:1]) - set(killed), seconds=30, what=f"{name} runs again")
+    wait_for(lambda: not still_there(killed), seconds=5, what=f"what was below {name} is gone")

@@ -1,0 +1,143 @@
+"""One story in which every kind of event is written, through the real actions. `people` are those of `factories`."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+from governance.accounts.models import Person
+from governance.actions import jobs
+from governance.actions.approval import reinstate, retire, revoke
+from governance.actions.deployments import record_deployment
+from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
+from governance.actions.models import confirm_tier
+from governance.actions.people import add_person, change_person, deactivate_person, end_role, grant_role
+from governance.actions.submit_candidate import name_author, submit_candidate, withdraw
+from governance.actions.tokens import create_service_account, create_token, revoke_token
+from governance.audit.errors import Refused
+from governance.evidence.kinds import JobKind
+from governance.evidence.models import Job
+from governance.registry import storage
+from governance.registry.models import Model
+from tests import factories
+
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+DIGEST_TEXT = re.compile(r"sha256:[0-9a-f]{64}")
+TIME_TEXT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def tell(people: dict[str, Person]) -> None:
+    """Everything that can be logged happens at least once."""
+    of_accounts(people)
+    model = factories.a_model(people, "consumer-credit")
+    of_a_review(people, model)
+    of_an_approval(people, model)
+    of_failures(people, model)
+    of_authors_and_withdrawals(people, model)
+
+
+def of_accounts(people: dict[str, Person]) -> None:
+    administrator = people["administrator"]
+    added = add_person(by=administrator, username="newcomer", printed_name="Nora Newcomer")
+    grant = grant_role(added, role="auditor", by=administrator)
+    end_role(grant, by=administrator)
+    change_person(added, by=administrator, printed_name="Nora N.", email="n@example.test", reports_to=None)
+    deactivate_person(added, by=administrator)
+    with suppress(Refused):
+        confirm_tier(
+            factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", password="wrong"
+        )
+
+
+def of_a_review(people: dict[str, Person], model: Model) -> None:
+    """A pipeline submits; the tier is confirmed anew; findings come and go."""
+    scientist = people["scientist"]
+    pipeline = create_service_account(by=scientist, name="pipeline", responsible=scientist)
+    scopes = [{"scope": "submit", "models": None}]
+    token, _ = create_token(by=scientist, name="nightly", scopes=scopes, service_account=pipeline)
+    submission = factories.a_submission(artifact=b"from the pipeline")
+    candidate, _, _ = submit_candidate(
+        model, submission=submission, by=scientist, service_account=pipeline, token=token
+    )
+    revoke_token(token, by=scientist)
+    confirm_tier(model, by=people["validator"], tier="high", reason="Grew.", password=factories.PASSWORD)
+    factories.computed(candidate, fairness=_outside)
+    closed, lowered = (
+        open_finding(candidate, by=people["validator"], title="A remark", detail="", severity="low", blocking=True)
+        for _ in range(2)
+    )
+    answer_finding(closed, by=scientist, text="It is as intended.")
+    close_finding(closed, by=people["validator"], text="Agreed.")
+    lower_finding(lowered, by=people["validator"], text="It can wait.")
+
+
+def _outside(content: dict[str, Any]) -> None:
+    group = next(one for one in content["groupings"][0]["groups"] if one["verdict"] is not None)
+    group["verdict"] = "outside"
+
+
+def of_an_approval(people: dict[str, Person], model: Model) -> None:
+    """The same bytes again, approved; deployed, suspended, reinstated, retired, revoked; its dossier printed."""
+    confirm_tier(model, by=people["validator"], tier="low", reason="Shrank.", password=factories.PASSWORD)
+    candidate = factories.approved(people, model, artifact=b"from the pipeline", reference=b"of a later month")
+    scientist, officer = people["scientist"], people["officer"]
+    record_deployment(model, digest=candidate.gate_digest or "", environment="production", by=scientist)
+    record_deployment(model, digest="sha256:" + "9" * 64, environment="production", by=scientist)
+    factories.suspended(candidate, officer)
+    again = {"reason": "Checked.", "password": factories.PASSWORD}
+    reinstate(candidate, by=people["second_officer"], **again)
+    retire(candidate, by=officer, environment="staging", **again)
+    revoke(candidate, by=officer, **again)
+    claimed = jobs.claim_job(jobs.order_dossier(candidate).pk)
+    assert claimed is not None
+    stored = storage.put(io.BytesIO(b"%PDF"))
+    jobs.record_dossier(claimed, facts_digest=candidate.manifest_digest, stored=stored, final=True)
+
+
+def of_failures(people: dict[str, Person], model: Model) -> None:
+    """One submission cannot be opened; of another one kind of evidence fails and is ordered again."""
+    broken = factories.a_candidate(people, model)
+    claimed = jobs.claim_job(broken.jobs.get(kind=JobKind.INTAKE).pk)
+    assert claimed is not None
+    jobs.record_intake(claimed, errors=[{"pointer": "/model", "code": "unreadable", "detail": "d"}], facts={})
+    crashing = factories.a_candidate(people, model)
+    for job in Job.objects.filter(candidate=crashing).order_by("pk")[:2]:
+        claimed = jobs.claim_job(job.pk)
+        assert claimed is not None
+        if job.kind == JobKind.INTAKE:
+            jobs.record_intake(claimed, errors=[], facts={})
+        else:
+            jobs.record_failure(claimed, code="crashed", detail="d")
+            jobs.order_rerun(crashing, by=people["validator"], kind=job.kind, reason="Mended.")
+
+
+def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
+    submission = factories.a_submission()
+    submission.manifest["source"] = {"author": "somebody nobody knows"}
+    candidate, _, _ = submit_candidate(model, submission=submission, by=people["scientist"])
+    name_author(candidate, by=people["scientist"], person=people["colleague"])
+    withdraw(candidate, by=people["scientist"], reason="Wrong file.")
+
+
+def shape(value: Any, key: str = "") -> Any:
+    """What must not change in an event without a new schema number: keys, and what kind of value stands there."""
+    match value:
+        case dict():
+            return {name: shape(item, name) for name, item in sorted(value.items())}
+        case list():
+            return [shape(value[0])] if value else []
+        case str() if key in ("schema", "action", "type", "system"):
+            return value
+        case str():
+            kinds = (("uuid", UUID_TEXT), ("digest", DIGEST_TEXT), ("time", TIME_TEXT))
+            return next((name for name, pattern in kinds if pattern.fullmatch(value)), "text")
+        case _:
+            return type(value).__name__
+
+
+def shape_text(body: dict[str, Any]) -> str:
+    """Every event has a request id or none; which of the two says nothing about its form."""
+    return json.dumps(shape({**body, "request_id": None}), sort_keys=True)

@@ -1,0 +1,168 @@
+"""Every address of the pages by every role, by nobody, and by somebody who may see none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from governance.accounts.models import Person
+from governance.actions.findings import open_finding
+from governance.registry.models import Candidate
+from governance.web import dossier_page
+from tests.factories import PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
+from tests.interfaces.pages import Browser
+
+ROLES = ("scientist", "validator", "officer", "approver", "auditor", "administrator")
+# name of the address, method, and the status for a role; `else` for the roles that are not named
+TABLE: list[tuple[str, str, dict[str, int]]] = [
+    ("inbox", "GET", {"else": 200}),
+    ("candidate", "GET", {"else": 200}),
+    ("candidate_progress", "GET", {"else": 200}),
+    ("evidence_document", "GET", {"else": 200}),
+    ("candidate_sign", "GET", {"else": 302}),
+    ("candidate_sign", "POST", {"validator": 409, "else": 403}),
+    ("candidate_interpret", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_suspend", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_reinstate", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_revoke", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_findings", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
+    ("candidate_finding", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
+    ("candidate_rerun", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_withdraw", "POST", {"scientist": 400, "else": 403}),
+    ("candidate_author", "POST", {"else": 400}),
+    ("models", "GET", {"else": 200}),
+    ("model", "GET", {"else": 200}),
+    ("new_model", "GET", {"scientist": 200, "else": 403}),
+    ("new_model", "POST", {"scientist": 400, "else": 403}),
+    ("confirm_tier", "POST", {"else": 403}),
+    ("submit", "GET", {"scientist": 200, "else": 403}),
+    ("dossier_page", "GET", {"else": 503}),
+    ("gate", "GET", {"else": 200}),
+    ("audit", "GET", {"else": 200}),
+    ("policies", "GET", {"else": 200}),
+    ("policy", "GET", {"else": 200}),
+]
+OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in ("evidence_document", "model", "submit")]
+OPEN_TO_ALL = {"account_login", "account_logout", "account_reauthenticate", "account_inactive", "first_credential"}
+
+
+@pytest.fixture
+def people(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Person]:
+    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    monkeypatch.setattr(dossier_page, "PATIENCE_SECONDS", 0.0)
+    return founded()
+
+
+@pytest.fixture
+def candidate(people: dict[str, Person]) -> Candidate:
+    one = computed(a_candidate(people, a_model(people)))
+    open_finding(one, by=people["officer"], title="Something to see", detail="", severity="low", blocking=False)
+    return one
+
+
+def path_of(name: str, candidate: Candidate) -> str:
+    one = f"/candidates/{candidate.pk}/"
+    return {
+        "inbox": "/",
+        "candidate": one,
+        "candidate_progress": f"{one}progress/",
+        "evidence_document": f"{one}evidence/fairness/",
+        "candidate_interpret": f"{one}interpretations/",
+        "candidate_finding": f"{one}findings/1/close/",
+        "dossier_page": f"{one}dossier/",
+        "model": f"/models/{candidate.model.slug}/",
+        "new_model": "/models/new/",
+        "confirm_tier": f"/models/{candidate.model.slug}/tier/",
+        "submit": f"/models/{candidate.model.slug}/submit/",
+        "policy": "/policies/standard/1/",
+    }.get(name) or (f"{one}{name.removeprefix('candidate_')}/" if name.startswith("candidate_") else f"/{name}/")
+
+
+def data_of(name: str) -> dict[str, str]:
+    """As little as gets past the fields to the question of who may."""
+    act = {"reason": "Because.", "password": PASSWORD}
+    statement = {"stage": "independent-validation", "statement_digest": "sha256:other", "nonce": "none"}
+    return {
+        "candidate_sign": {**act, **statement, "outcome": "approve", "conditions": "[]"},
+        "candidate_suspend": act,
+        "candidate_reinstate": act,
+        "candidate_revoke": act,
+        "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
+        "candidate_rerun": {"kind": "fairness", "reason": "Try again."},
+    }.get(name, {})
+
+
+def ask(browser: Browser, name: str, method: str, candidate: Candidate) -> Any:
+    path = path_of(name, candidate)
+    return browser.client.get(path) if method == "GET" else browser.client.post(path, data_of(name))
+
+
+def named(patterns: list[Any]) -> Iterator[str]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            if one.app_name not in ("admin", "api"):
+                yield from named(one.url_patterns)
+        elif isinstance(one, URLPattern) and one.name:
+            yield one.name
+
+
+def test_every_address_has_a_row() -> None:
+    assert set(named(get_resolver().url_patterns)) == {name for name, *_ in TABLE} | OPEN_TO_ALL
+
+
+@pytest.mark.parametrize(("name", "method", "statuses"), TABLE, ids=[f"{name}-{method}" for name, method, _ in TABLE])
+def test_each_address_answers_each_role_as_the_table_says(
+    name: str, method: str, statuses: dict[str, int], people: dict[str, Person], candidate: Candidate
+) -> None:
+    for role in ROLES:
+        answer = ask(Browser(people[role]), name, method, candidate)
+        assert answer.status_code == statuses.get(role, statuses["else"]), (name, role, answer.content[:300])
+        if answer.status_code != 302:
+            assert "no-store" in answer.headers["Cache-Control"], (name, role)
+
+
+def test_nobody_who_is_not_signed_in_gets_beyond_the_sign_in_page(candidate: Candidate) -> None:
+    for name, method, _ in TABLE:
+        answer = ask(Browser(None), name, method, candidate)
+        assert answer.status_code == 302, name
+        assert answer.headers["Location"].startswith("/accounts/login/?next="), name
+
+
+def test_what_one_may_not_see_reads_like_what_is_not_there(people: dict[str, Person], candidate: Candidate) -> None:
+    stranger = Person.objects.create(username="stranger", printed_name="Nora Fremd")
+    for name, method, _ in TABLE:
+        if name in OF_ONE and (name, method) != ("candidate_sign", "GET"):
+            answer = ask(Browser(stranger), name, method, candidate)
+            assert answer.status_code == 404, name
+            assert candidate.model.slug not in answer.content.decode(), name
+    missing = Candidate(pk="00000000-0000-4000-8000-000000000000", model=candidate.model)
+    assert ask(Browser(people["validator"]), "candidate", "GET", missing).status_code == 404
+
+
+def test_a_deactivated_person_is_signed_out_at_once(people: dict[str, Person], candidate: Candidate) -> None:
+    browser = Browser(people["validator"])
+    assert browser.client.get("/").status_code == 200
+    Person.objects.filter(pk=people["validator"].pk).update(is_active=False)
+    assert browser.client.get("/").status_code == 302
+
+
+def test_signing_in_gives_a_new_session(people: dict[str, Person]) -> None:
+    client = Client()
+    client.get("/accounts/login/")
+    session = client.session
+    session["planted"] = True
+    session.save()
+    client.cookies["sessionid"] = session.session_key
+    answer = client.post("/accounts/login/", {"login": "validator", "password": PASSWORD})
+    assert answer.status_code == 302
+    assert client.session.session_key != session.session_key
+
+
+def test_every_role_is_in_the_table() -> None:
+    held = {role for _, roles in PEOPLE.values() for role in roles}
+    assert held == {role for name in ROLES for role in PEOPLE[name][1]}

@@ -1,0 +1,97 @@
+"""The inbox: what waits for whom, why a door is shut, and what became of one's own submissions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from governance.accounts.models import Person
+from governance.actions import jobs
+from governance.audit.clock import database_now
+from governance.evidence.kinds import JobKind
+from governance.evidence.models import Job
+from governance.registry.models import Candidate
+from governance.web import inbox as inbox_module
+from tests.factories import a_candidate, a_model, approved, computed, founded, interpreted, signed
+from tests.interfaces.pages import Browser, Page
+
+
+@pytest.fixture
+def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
+    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return founded()
+
+
+@pytest.fixture
+def candidate(people: dict[str, Person]) -> Candidate:
+    return computed(a_candidate(people, a_model(people)))
+
+
+def inbox(person: Person, view: str = "") -> Page:
+    return Browser(person).page(f"/?view={view}" if view else "/")
+
+
+def waits_for(person: Person, candidate: Candidate) -> bool:
+    """Whether the tab `For you` links to it, and the number beside the word says so."""
+    body = Browser(person).client.get("/?view=you").content.decode()
+    listed = f'href="/candidates/{candidate.pk}/"' in body
+    assert ('Inbox<span class="count">1</span>' in body) == listed
+    return listed
+
+
+def test_a_version_waits_for_whoever_can_do_the_next_thing(people: dict[str, Person], candidate: Candidate) -> None:
+    assert waits_for(people["validator"], candidate)
+    assert not waits_for(people["officer"], candidate)
+    interpreted(candidate, people["second_validator"])
+    assert waits_for(people["validator"], candidate)
+    signed(candidate, people["validator"])
+    assert not waits_for(people["validator"], candidate)
+    assert waits_for(people["officer"], candidate)
+    signed(candidate, people["officer"])
+    assert not waits_for(people["officer"], candidate)
+    assert f"/candidates/{candidate.pk}/" in Browser(people["officer"]).client.get("/?view=decided").content.decode()
+
+
+def test_the_rows_say_what_to_do(people: dict[str, Person], candidate: Candidate) -> None:
+    assert inbox(people["validator"]).says("Say what the fairness and explainability evidence shows, then sign")
+    interpreted(candidate, people["validator"])
+    assert inbox(people["validator"]).says("Sign independent validation. 0 of 1 signed.")
+    assert inbox(people["officer"], "others").says("Waits for independent validation: 0 of 1 signed.")
+
+
+def test_who_took_part_is_told_why_the_door_is_shut(people: dict[str, Person]) -> None:
+    computed(a_candidate(people, a_model(people, developers=[people["both"]])))
+    assert inbox(people["both"], "others").says("You may not sign: You took part in this candidate")
+
+
+def test_late_versions_stand_first(people: dict[str, Person], candidate: Candidate, monkeypatch: Any) -> None:
+    later = database_now() + timedelta(days=60)
+    monkeypatch.setattr(inbox_module, "database_now", lambda: later)
+    told = inbox(people["validator"])
+    assert told.says("Late")
+    assert told.says("1 late.")
+
+
+def test_a_data_scientist_sees_what_became_of_the_own_submissions(people: dict[str, Person]) -> None:
+    failed = a_candidate(people, a_model(people))
+    claimed = jobs.claim_job(Job.objects.get(candidate=failed, kind=JobKind.INTAKE).pk)
+    assert claimed is not None
+    fault = {"pointer": "/manifest/target", "code": "unknown-column", "detail": "There is no column outcome."}
+    jobs.record_intake(claimed, errors=[fault], facts={})
+    good = approved(people, a_model(people, "other-model"))
+    page = inbox(people["scientist"])
+    assert page.says("Submitted by you 2")
+    assert page.says("There is no column outcome.")
+    body = Browser(people["scientist"]).client.get("/").content.decode()
+    assert f"/candidates/{failed.pk}/" in body
+    assert f"/candidates/{good.pk}/" in body
+
+
+@pytest.mark.parametrize("name", ["scientist", "validator", "officer", "auditor", "administrator"])
+@pytest.mark.parametrize("view", ["", "you", "others", "own", "decided", "no-such-view"])
+def test_an_empty_inbox_says_what_comes_next(name: str, view: str, people: dict[str, Person]) -> None:
+    body = Browser(people[name]).client.get(f"/?view={view}").content.decode()
+    assert 'class="empty"' in body

@@ -173,6 +173,8 @@ def _sub(check: CheckFact, verdict: Verdict, group: Mapping[str, Any] | None, fa
         parts.append(check.value)
     if check.state == "not-applicable":
         parts.append(CAUSES.get(check.cause, check.cause))
+        if check.cause not in facts.policy["acceptable_not_applicable"]:
+            parts.append("which the policy does not accept")
     if group and verdict is Verdict.INSUFFICIENT:
         parts.append(_too_few(group, facts.policy["limits"]["minimum_group_size"]))
     if group and verdict is Verdict.OUTSIDE and "minimum" in (check.limit or {}):

@@ -115,7 +115,9 @@ def _question(case: Case) -> str:
     places = " and ".join(review.rules.environments)
     if approval:
         until = f"{approval.valid_until:%-d %b %Y, %H:%M} UTC"
-        return f"Approved for {' and '.join(approval.environments)} until {until}."
+        for_ = f"for {' and '.join(approval.environments)} until {until}"
+        word = state_label(case.state).text
+        return f"Approved {for_}." if case.state.approval_state == "active" else f"{word}. It was approved {for_}."
     if case.review_open and review.intake_passed and not review.missing_evidence():
         return f"Decide whether this file may run in {places} for {review.rules.valid_days} days."
     if case.review_open:

@@ -64,6 +64,8 @@ IDS = {
     "admission": ("admission", "Behaviour of the file"),
     "comparison": ("changes", "Changes"),
 }
+MOST_CHANGES = 12
+DIFFERS = (Verdict.WORSE, Verdict.CHANGED, Verdict.BETTER)
 TESTS = {
     "golden-scores": "Golden scores are reproduced",
     "one-row-equals-batch": "A row alone scores as it does among others",
@@ -291,15 +293,16 @@ def changes(case: Case) -> Changes | None:
         return None
     name = _champion_name(document)
     read = [_change_row(one) for one in deltas(document.content)]
-    clear = (Verdict.WORSE, Verdict.CHANGED, Verdict.BETTER)
+    clear = tuple(row for row in read if row.verdict in DIFFERS)
     return Changes(
         title=f"What changed against {name.lower()}" if document.content["champion"] else "What changed",
         meta="Paired on the same rows" if read else "",
         sentence=sentence_of(document.content),
         champion=name,
         candidate=f"Version {case.candidate.version}",
-        rows=tuple(row for row in read if row.verdict in clear),
-        quiet=tuple(row for row in read if row.verdict not in clear),
+        rows=clear[:MOST_CHANGES],
+        further=clear[MOST_CHANGES:],
+        quiet=tuple(row for row in read if row.verdict not in DIFFERS),
         limitations=tuple(document.content.get("limitations", ())),
     )
 

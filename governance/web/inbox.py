@@ -20,6 +20,7 @@ from governance.audit.queries import newest_event
 from governance.registry.models import Candidate
 from governance.registry.visibility import visible_candidates
 from governance.release.queries import candidate_state
+from governance.review.facts import CandidateFacts
 from governance.review.inbox import Waiting, waiting
 from governance.web.base import PersonView
 from governance.web.decision_case import Document, judged_documents
@@ -90,6 +91,8 @@ def inbox_page(person: Person, view: str) -> InboxPage:
         groups=groups(desk) if groups else _rest(desk, view, own),
         empty=empty,
         empty_next=next_,
+        first="What to do" if groups else "How it stands",
+        last="Due" if groups else "Submitted",
     )
 
 
@@ -145,7 +148,7 @@ def _rest(desk: Desk, view: str, own: list[Candidate]) -> tuple[TaskGroup, ...]:
 
 def _submitted(person: Person) -> QuerySet[Candidate]:
     mine = Q(submitted_by=person) | Q(service_account__responsible=person)
-    return visible_candidates(person).filter(mine).select_related("model", "event").order_by("-event_id")[:MOST]
+    return visible_candidates(person).filter(mine).select_related("model", "event", "submitted_by").order_by("-event_id")[:MOST]
 
 
 def _decided(person: Person) -> QuerySet[Candidate]:
@@ -156,7 +159,8 @@ def _decided(person: Person) -> QuerySet[Candidate]:
         | Q(withdrawal__event__at__gte=since)
         | Q(signatures__event__at__gte=since, signatures__outcome__in=("reject", "request-changes"))
     )
-    return visible_candidates(person).filter(decided).distinct().select_related("model", "event").order_by("-event_id")
+    rows = visible_candidates(person).filter(decided).distinct()
+    return rows.select_related("model", "event", "submitted_by").order_by("-event_id")
 
 
 # ---------- rows ----------
@@ -194,8 +198,8 @@ def _what(one: Waiting) -> str:
             return f"Evidence failed: {', '.join(failed)}. A second-line person can order a new run."
         return f"Evidence is being computed: {done} of {len(one.facts.policy['required_evidence'])} documents."
     count = f"{stage.filled} of {len(stage.seats)} signed"
-    against = len(one.facts.failed_checks())
-    barred = f" Approval is not open: {words.plural(against, 'check stands', 'checks stand')} against it." if against else ""
+    against = _against(one.facts)
+    barred = f" Approval is not open: {against}" if against else ""
     if one.needs_interpretation:
         kinds = " and ".join(one.facts.missing_interpretations())
         return f"Say what the {kinds} evidence shows, then sign {stage.rule.title.lower()}.{barred}"
@@ -204,6 +208,11 @@ def _what(one: Waiting) -> str:
     missing = one.facts.missing_interpretations()
     waits = f"Waits for an interpretation of the {' and the '.join(missing)} evidence" if missing else ""
     return f"{waits or 'Waits for ' + stage.rule.title.lower()}: {count}."
+
+
+def _against(facts: CandidateFacts) -> str:
+    failed = len(facts.failed_checks())
+    return f"{words.plural(failed, 'check stands', 'checks stand')} against it." if failed else ""
 
 
 def _changed(documents: Mapping[str, Document]) -> str:
@@ -225,7 +234,7 @@ def _standing(desk: Desk, candidate: Candidate, documents: Mapping[str, Document
     review = state.facts.review
     label = state_label(state)
     reasons = [reason for _, found in state.reasons for reason in found]
-    what = label.text if state.facts.approval or not reasons else f"{label.text}. {reasons[0].detail}"
+    what = label.text if state.facts.approval or not reasons else f"{label.text}. {_against(review) or reasons[0].detail}"
     return Task(
         model=review.model_name,
         version=f"version {candidate.version}",
@@ -234,7 +243,7 @@ def _standing(desk: Desk, candidate: Candidate, documents: Mapping[str, Document
         changed=_changed(documents),
         tally=_tally(review.checks, documents) if not review.intake_errors else Tally(verdict=Verdict.ERROR, note="Not opened"),
         due=f"{candidate.event.at:%-d %b %Y}",
-        due_sub="submitted",
+        due_sub=f"by {candidate.submitted_by}",
     )
 
 

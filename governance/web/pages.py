@@ -207,9 +207,14 @@ class Changes:
     champion: str
     candidate: str
     rows: tuple[ChangeRow, ...]
+    further: tuple[ChangeRow, ...] = ()
     quiet: tuple[ChangeRow, ...] = ()
     limitations: tuple[str, ...] = ()
     warning: str = ""
+
+    @property
+    def further_summary(self) -> str:
+        return words.plural(len(self.further), "further figure that differs", "further figures that differ")
 
     @property
     def quiet_summary(self) -> str:
@@ -531,7 +536,8 @@ class DecisionPage:
         changes = self.changes
         entries = [] if self.intake_faults else [StripEntry("#scorecard", "Scorecard")]
         if changes:
-            entries.append(StripEntry("#changes", "Changes", sum(row.verdict == Verdict.WORSE for row in changes.rows)))
+            worse = sum(row.verdict == Verdict.WORSE for row in (*changes.rows, *changes.further))
+            entries.append(StripEntry("#changes", "Changes", worse))
         entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]
         entries.append(StripEntry("#findings", "Findings", note=str(len(self.findings) or "")))
         entries.append(StripEntry("#submission", "Submission and people"))
@@ -580,6 +586,8 @@ class InboxPage:
     groups: tuple[TaskGroup, ...]
     empty: str
     empty_next: str
+    first: str = "What to do"
+    last: str = "Due"
 
 
 # ---------- models ----------

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from celery import shared_task
-from django.db import close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from governance.actions import jobs
 from governance.audit.canonical import canonical_document, digest
@@ -57,6 +57,9 @@ def _do(claimed: jobs.ClaimedJob) -> None:
             jobs.put_back(claimed)
             return
         jobs.record_failure(claimed, code=failure.code, detail=failure.detail)
+    except (InterfaceError, OperationalError):
+        logger.exception("job %s goes back to the queue: the database did not answer", claimed.id)
+        jobs.put_back(claimed)
     except Exception as failure:
         logger.exception("job %s failed", claimed.id)
         jobs.record_failure(claimed, code="internal-error", detail=f"{type(failure).__name__}: {failure}")
@@ -89,6 +92,8 @@ def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
             jobs.heartbeat(claimed.id, claimed.lease)
         except jobs.LeaseLost:
             break
+        except (InterfaceError, OperationalError):
+            logger.warning("the lease of job %s was not renewed this time: the database did not answer", claimed.id)
     connection.close()
 
 

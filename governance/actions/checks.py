@@ -20,6 +20,8 @@ from governance.registry.models import Candidate, Model
 from governance.review.models import Finding
 from governance.review.queries import current_pin, judged_evidence
 
+LONGEST_TITLE = 400
+
 
 def judge_all_evidence(candidate: Candidate) -> None:
     """Holds the evidence that is there against the pin of now; used when a candidate is pinned again."""
@@ -35,16 +37,15 @@ def judge(evidence: Evidence, event: AuditEvent) -> None:
     rules = tier_rules(pin.policy.rules, pin.tier)
     parts = frozenset(candidate.files.values_list("part", flat=True))
     judged = Judged(evidence.document, pin.policy.rules["limits"], json.loads(candidate.manifest), parts)
+    if CheckResult.objects.filter(evidence=evidence, policy=pin.policy, tier=pin.tier).exists():
+        return
     for outcome in evaluate(rules.checks, evidence.kind, judged):
-        result, created = CheckResult.objects.get_or_create(
-            evidence=evidence, policy=pin.policy, tier=pin.tier, key=outcome.key,
-            defaults={
-                "candidate": candidate, "title": outcome.title, "state": outcome.state, "cause": outcome.cause,
-                "value": outcome.value, "limit": outcome.limit, "severity": outcome.severity,
-                "blocks": outcome.blocks, "n": outcome.n, "event": event,
-            },
+        result = CheckResult.objects.create(
+            evidence=evidence, policy=pin.policy, tier=pin.tier, key=outcome.key, candidate=candidate,
+            title=outcome.title[:LONGEST_TITLE], state=outcome.state, cause=outcome.cause, value=outcome.value,
+            limit=outcome.limit, severity=outcome.severity, blocks=outcome.blocks, n=outcome.n, event=event,
         )  # fmt: skip
-        if created and outcome.state is CheckState.FAIL:
+        if outcome.state is CheckState.FAIL:
             _finding(candidate, result, outcome)
 
 
@@ -57,7 +58,7 @@ def _finding(candidate: Candidate, result: CheckResult, outcome: CheckOutcome) -
     )  # fmt: skip
     Finding.objects.create(
         candidate=candidate, model=candidate.model, number=number, severity=outcome.severity,
-        blocking=outcome.blocks, title=f"{outcome.title}: outside the limit", check_result=result, event=event,
+        blocking=outcome.blocks, title=f"{outcome.title[:LONGEST_TITLE]}: outside the limit", check_result=result, event=event,
     )  # fmt: skip
 
 

@@ -55,14 +55,14 @@ def record_deployment(
         reasons=[{"code": one.code, "detail": one.detail} for one in then], source=source, by=by,
         service_account=service_account, event=event,
     )  # fmt: skip
-    if then:
+    if then or not answer.allowed:
         _finding(model, deployment, by, service_account)
     return deployment
 
 
 def _finding(model: Model, deployment: Deployment, by: Person, service_account: ServiceAccount | None) -> None:
     number = next_finding_number(model)
-    codes = ", ".join(one["code"] for one in deployment.reasons)
+    codes = ", ".join(one["code"] for one in deployment.reasons) or "not allowed on arrival"
     event = log.append(
         Action.FINDING_OPENED, actor=acting(by, service_account), subject=Subject("finding", f"F-{number}"),
         model=model.slug, data={"deployment": str(deployment.pk), "severity": "critical", "blocking": False},

@@ -245,6 +245,16 @@ def record_failure(claimed: ClaimedJob, *, code: str, detail: str) -> None:
 
 
 def _fail(job: Job, code: str, detail: str) -> None:
+    if job.kind != JobKind.DOSSIER:
+        _record_failed_evidence(job, code, detail)
+    job.state, job.error, job.lease, job.lease_until = JobState.FAILED, {"code": code, "detail": detail}, None, None
+    job.finished_at = database_now()
+    job.save()
+    if job.kind == JobKind.INTAKE:
+        _intake_gave_up(job, code, detail)
+
+
+def _record_failed_evidence(job: Job, code: str, detail: str) -> None:
     candidate = job.candidate
     event = log.append(
         Action.EVIDENCE_FAILED, actor=WORKER, subject=Subject("evidence", f"{job.kind} {job.run}"),
@@ -253,11 +263,6 @@ def _fail(job: Job, code: str, detail: str) -> None:
     EvidenceFailure.objects.create(
         candidate=candidate, kind=job.kind, run=job.run, code=code, detail=detail, event=event
     )
-    job.state, job.error, job.lease, job.lease_until = JobState.FAILED, {"code": code, "detail": detail}, None, None
-    job.finished_at = database_now()
-    job.save()
-    if job.kind == JobKind.INTAKE:
-        _intake_gave_up(job, code, detail)
 
 
 def _intake_gave_up(job: Job, code: str, detail: str) -> None:

@@ -23,6 +23,9 @@ from governance.release.models import Approval
 from governance.review.independence import require_independent
 from governance.review.queries import current_pin
 
+RESERVED = frozenset({"new"})
+LONGEST_NAME = 200
+
 
 @transaction.atomic
 def create_model(
@@ -38,6 +41,8 @@ def create_model(
     slug = slugify(slug or name)[:80]
     if not slug:
         raise BadInput([fault("/slug", "required", "Neither slug nor name gives an address of letters and digits.")])
+    if slug in RESERVED:
+        raise BadInput([fault("/slug", "not-allowed", f"{slug!r} is an address of the product itself.")])
     if Model.objects.filter(slug=slug).exists():
         raise Refused("slug-taken", f"There is a model {slug!r} already; choose another slug.", status=409)
     event = log.append(
@@ -75,6 +80,8 @@ def _revision(
 ) -> ModelRevision:
     if risk_tier not in TIERS:
         raise BadInput([fault("/risk_tier", "not-allowed", f"{risk_tier!r} is no tier; they are {', '.join(TIERS)}.")])
+    if max(len(name), len(team), len(origin)) > LONGEST_NAME:
+        raise BadInput([fault("/name", "too-long", f"Name, team and origin have at most {LONGEST_NAME} characters.")])
     event = log.append(
         Action.MODEL_REVISED, actor=acting(by, service_account), subject=Subject("model", model.slug),
         model=model.slug, data={"number": number, "proposed_tier": risk_tier},

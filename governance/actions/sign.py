@@ -89,7 +89,7 @@ def _checked(outcome: str, reason: str) -> str:
 
 def _require_open(facts: GateFacts, decision: Decision) -> None:
     """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it."""
-    if facts.approval is not None or facts.review.withdrawn:
+    if facts.approval is not None or facts.progress.stage in ("withdrawn", "rejected", "changes-requested"):
         raise Refused("closed", "This candidate's review is closed.", status=409)
     if decision.outcome not in FILLING:
         return
@@ -113,7 +113,11 @@ def _signed(
     spent = nonces.check(decision.nonce, by, session_key, decision.statement_digest)
     if Signature.objects.filter(nonce=spent).exists():
         raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
-    conditions = checked_conditions(decision.outcome, decision.conditions, facts.review.rules.environments)
+    now = decision_time()
+    conditions = checked_conditions(
+        decision.outcome, decision.conditions, facts.review.rules.environments, now=now,
+        latest=closing.ends(now, facts.review.rules.valid_days),
+    )  # fmt: skip
     statement = _statement(candidate, by, facts, stage, decision.statement_digest)
     payload = binding.signature_payload(
         statement_digest=statement.digest,

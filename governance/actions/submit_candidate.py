@@ -24,7 +24,7 @@ from governance.evidence.models import Job
 from governance.policy.models import PolicyPin, PolicyVersion
 from governance.registry.manifest import computing_keys
 from governance.registry.models import AuthorNaming, Candidate, CandidateFile, Model, Withdrawal
-from governance.registry.people import stated_author
+from governance.registry.people import find_people, stated_author
 from governance.registry.same_artifact import earlier_with_same_artifact
 from governance.registry.submission import Submission
 from governance.release.models import Approval, ApprovalAct
@@ -119,6 +119,8 @@ def _candidate(
         },
     )
     candidate.save(force_insert=True)
+    for person in find_people(stated_author(candidate)):
+        AuthorNaming.objects.create(candidate=candidate, person=person, by=by, event=candidate.event)
     for name, part in submission.parts.items():
         CandidateFile.objects.create(
             candidate=candidate, part=name, digest=part.digest, size=part.size, format=part.format, uploaded_by=by,
@@ -177,7 +179,7 @@ def _finding_of_same_artifact(candidate: Candidate, known: list[dict[str, Any]],
     where = ", ".join(f"{one['model']} ({one['outcome']})" for one in known)
     Finding.objects.create(
         candidate=candidate, model=candidate.model, number=number, severity=severity, blocking=False,
-        title=f"The same file was submitted before: {where}", event=event,
+        title=f"The same file was submitted before: {where}"[:500], event=event,
     )  # fmt: skip
 
 

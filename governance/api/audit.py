@@ -18,7 +18,7 @@ from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.models import AuditEvent
 from governance.audit.queries import checkpoint_now, events
-from governance.registry.visibility import STAFF
+from governance.registry.visibility import visible_events
 
 
 class EventFilter(FilterSet):
@@ -48,8 +48,8 @@ FILTERS = [
 
 def _visible(by: Credential) -> QuerySet[AuditEvent]:
     """Staff read the whole log; others, and tokens limited to models, the events of the models that they see."""
-    if by.models("read") is None and by.person.roles() & STAFF:
-        return events()
+    if by.models("read") is None:
+        return visible_events(by.person)
     return events().filter(model_slug__in=scope.models(by, "read").values("slug"))
 
 

@@ -5,12 +5,15 @@ A figure that is missing, of the wrong form or not understood gives `error`, whi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from governance.audit.canonical import digest
 from governance.evidence.kinds import CheckState
 
+LONGEST_KEY = 160
 VERDICT_STATES = {
     "within": CheckState.PASS,
     "review": CheckState.WARN,
@@ -46,7 +49,11 @@ class Judged:
 
 def evaluate(checks: tuple[dict[str, Any], ...], kind: str, judged: Judged) -> list[CheckOutcome]:
     """Every check of the tier that concerns this kind of evidence, in the policy's order."""
-    return [outcome for rule in checks if rule["evidence"] == kind for outcome in _one(rule, judged)]
+    found = [outcome for rule in checks if rule["evidence"] == kind for outcome in _one(rule, judged)]
+    keys = Counter(outcome.key for outcome in found)
+    if any(count > 1 for count in keys.values()):
+        raise ValueError(f"two checks bear one key: {[key for key, count in keys.items() if count > 1][:3]}")
+    return found
 
 
 def _one(rule: dict[str, Any], judged: Judged) -> list[CheckOutcome]:
@@ -123,7 +130,13 @@ def _name(group: dict[str, Any]) -> str:
 
 
 def _key(group: dict[str, Any]) -> str:
-    return ",".join(f"{feature}={level}" for feature, level in group.items())
+    """Unambiguous whatever the file calls its levels: what separates is escaped, a long one ends in its digest."""
+    written = ",".join(f"{_escaped(feature)}={_escaped(str(level))}" for feature, level in group.items())
+    return written if len(written) <= LONGEST_KEY else f"{written[:LONGEST_KEY]}~{digest(written.encode())[7:39]}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"%{ord(sign):02X}" if sign in "%,=[]~" else sign for sign in text)
 
 
 def _verdicts(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:

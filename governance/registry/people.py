@@ -11,14 +11,17 @@ from governance.accounts.models import Person
 from governance.registry.models import Candidate
 
 
-def find_person(name: str) -> Person | None:
-    """The one person with this username, e-mail address or printed name; None where none or several have it."""
+def find_people(name: str) -> list[Person]:
+    """Everybody with this username, e-mail address or printed name."""
     name = name.strip()
     if not name:
-        return None
-    found = list(
-        Person.objects.filter(Q(username__iexact=name) | Q(email__iexact=name) | Q(printed_name__iexact=name))[:2]
-    )
+        return []
+    return list(Person.objects.filter(Q(username__iexact=name) | Q(email__iexact=name) | Q(printed_name__iexact=name)))
+
+
+def find_person(name: str) -> Person | None:
+    """The one person of that name; None where none or several have it."""
+    found = find_people(name)
     return found[0] if len(found) == 1 else None
 
 
@@ -29,10 +32,13 @@ def stated_author(candidate: Candidate) -> str:
 
 
 def authors(candidate: Candidate) -> list[UUID]:
-    """People that the author's name stands for: by itself, and as somebody has named them since."""
-    found = [naming.person_id for naming in candidate.author_namings.all()]
-    person = find_person(stated_author(candidate))
-    return found + ([person.pk] if person else [])
+    """Whom the author's name stands for: as recorded at submission or named since, and whoever bears it now.
+
+    Recorded, because a later change of somebody's name must not lift the bar; everybody of the name, because several
+    people who share it are all possible authors.
+    """
+    recorded = [naming.person_id for naming in candidate.author_namings.all()]
+    return recorded + [person.pk for person in find_people(stated_author(candidate))]
 
 
 def unresolved_authors(candidate: Candidate) -> tuple[str, ...]:

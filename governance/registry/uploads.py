@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, SkipFile
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
@@ -85,6 +85,19 @@ class StreamToStorage(FileUploadHandler):
 
     def _note(self, pointer: str, code: str, detail: str) -> None:
         self.request.upload_faults.append(fault(pointer, code, detail))  # type: ignore[union-attr]
+
+
+class NoFiles(FileUploadHandler):
+    """The handler of every request that has no business with files: nothing of one is kept, and the reading stops."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise StopUpload(connection_reset=True)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        raise StopUpload(connection_reset=True)
+
+    def file_complete(self, file_size: int) -> None:
+        return None
 
 
 def received(request: HttpRequest, parts: tuple[str, ...]) -> tuple[bytes | None, dict[str, StoredUpload]]:

@@ -8,6 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from governance.accounts.models import Person
 from governance.accounts.roles import Role
+from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
 
 STAFF = frozenset(Role) - {Role.REGULATOR}
@@ -28,6 +29,13 @@ def visible_candidates(person: Person) -> QuerySet[Candidate]:
     if person.is_active and person.roles() & STAFF:
         return Candidate.objects.all()
     return Candidate.objects.filter(model__in=visible_models(person))
+
+
+def visible_events(person: Person) -> QuerySet[AuditEvent]:
+    """Staff read the whole log; anybody else the events of the models that they see."""
+    if person.is_active and person.roles() & STAFF:
+        return AuditEvent.objects.order_by("-seq")
+    return AuditEvent.objects.filter(model_slug__in=visible_models(person).values("slug")).order_by("-seq")
 
 
 def sees_rows(person: Person, model: Model) -> bool:

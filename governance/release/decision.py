@@ -85,20 +85,25 @@ def _awaiting_signature(facts: GateFacts, now: datetime) -> Iterator[Reason]:
 
 
 def _changes_requested(facts: GateFacts, now: datetime) -> Iterator[Reason]:
-    for stage in facts.progress.stages:
-        if stage.changes_requested and not facts.approval:
-            yield Reason("changes-requested", f"{stage.rule.title}: {stage.changes_requested.reason}", FIRST_LINE)
+    for one in facts.review.signatures if facts.approval is None else ():
+        if one.outcome == "request-changes":
+            yield Reason("changes-requested", f"{_stage_title(facts, one.stage)}: {one.reason}", FIRST_LINE)
 
 
 def _rejected(facts: GateFacts, now: datetime) -> Iterator[Reason]:
-    for stage in facts.progress.stages:
-        if stage.rejected and not facts.approval:
-            yield Reason("rejected", f"{stage.rule.title}: {stage.rejected.reason}", "nobody; submit a new candidate")
-    named = facts.approval.considered if facts.approval else frozenset()
-    for other in facts.condemned:
-        if other not in named:
-            detail = f"The same file was rejected or revoked as candidate {other}; no later approval names that one."
-            yield Reason("rejected", detail, "second line")
+    for one in facts.review.signatures if facts.approval is None else ():
+        if one.outcome == "reject":
+            yield Reason("rejected", f"{_stage_title(facts, one.stage)}: {one.reason}", "nobody; submit a new candidate")
+    for other, condemned_at in facts.condemned:
+        if facts.approval and other in facts.approval.considered and facts.approval.seq > condemned_at:
+            continue
+        detail = f"The same file was rejected or revoked as candidate {other}; no later approval names that one."
+        yield Reason("rejected", detail, "second line")
+
+
+def _stage_title(facts: GateFacts, key: str) -> str:
+    stage = facts.review.stage(key)
+    return stage.title if stage else key
 
 
 def _withdrawn(facts: GateFacts, now: datetime) -> Iterator[Reason]:
@@ -116,10 +121,11 @@ def _environment(facts: GateFacts, now: datetime) -> Iterator[Reason]:
 def _use(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval is None:
         return
-    uses = [one["use"] for one in facts.approval.conditions if one.get("kind") == "use"]
-    if uses and facts.use not in uses:
+    uses = standing.approved_uses(facts)
+    if uses is not None and facts.use not in uses:
         asked = f"{facts.use!r} was asked for" if facts.use else "no use was named"
-        yield Reason("use-not-approved", f"The approval is limited to {', '.join(uses)}; {asked}.", "second line")
+        limited = ", ".join(sorted(uses)) or "no use that all signers named"
+        yield Reason("use-not-approved", f"The approval is limited to {limited}; {asked}.", "second line")
 
 
 def _operating_point(facts: GateFacts, now: datetime) -> Iterator[Reason]:
@@ -188,7 +194,7 @@ RULES: tuple[Rule, ...] = (
     _superseded,
     _people_unresolved,
 )
-BEFORE_SIGNING = (_check_failed, _open_finding)
+BEFORE_SIGNING = (_check_failed, _open_finding, _people_unresolved)
 BEFORE_APPROVAL = (
     _deployable_unknown,
     _intake_failed,

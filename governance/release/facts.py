@@ -55,7 +55,8 @@ class DeploymentFact:
 class GateFacts:
     """One candidate as the gate sees it, in one environment.
 
-    `condemned` are candidates of this model with the same digest that were rejected or revoked; `suspended_elsewhere`
+    `condemned` are candidates of this model with the same digest that were rejected or revoked, each with
+    the number of the event that did it; `suspended_elsewhere`
     says that another candidate bearing the digest is suspended; `deployments` are the model's, in order.
     """
 
@@ -66,7 +67,7 @@ class GateFacts:
     use: str | None
     manifest_digest: str | None
     deployments: tuple[DeploymentFact, ...]
-    condemned: tuple[str, ...]
+    condemned: tuple[tuple[str, int], ...]
     suspended_elsewhere: bool
 
 

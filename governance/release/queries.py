@@ -76,16 +76,16 @@ def gate_facts(
         use=use,
         manifest_digest=manifest_digest,
         deployments=deployments(candidate.model),
-        condemned=tuple(str(one.pk) for one in siblings if _condemned(one)),
+        condemned=tuple((str(one.pk), seq) for one in siblings if (seq := _condemned(one)) is not None),
         suspended_elsewhere=any(standing.suspended(one) and not standing.revoked(one) for one in approvals),
     )
 
 
-def _condemned(candidate: Candidate) -> bool:
-    """Rejected by a signature, or revoked after approval."""
-    if hasattr(candidate, "approval"):
-        return ApprovalAct.objects.filter(approval=candidate.approval, kind="revoke").exists()
-    return Signature.objects.filter(candidate=candidate, outcome="reject").exists()
+def _condemned(candidate: Candidate) -> int | None:
+    """The number of the event by which it was last rejected or revoked; None where it was not."""
+    revoked = ApprovalAct.objects.filter(approval__candidate=candidate, kind="revoke").values_list("event_id", flat=True)
+    rejected = Signature.objects.filter(candidate=candidate, outcome="reject").values_list("event_id", flat=True)
+    return max([*revoked, *rejected], default=None)
 
 
 @dataclass(frozen=True)

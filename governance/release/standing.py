@@ -48,6 +48,18 @@ def _last_own(here: list[DeploymentFact], facts: GateFacts) -> int:
     return max((one.seq for one in here if one.candidate == facts.review.candidate), default=-1)
 
 
+def approved_uses(facts: GateFacts) -> frozenset[str] | None:
+    """The uses that every signer who named any agrees on; None where nobody limited them."""
+    counted = {digest for digest, _ in facts.approval.counted} if facts.approval else set()
+    named = [
+        frozenset(condition["use"] for condition in one.conditions if condition.get("kind") == "use")
+        for one in facts.review.signatures
+        if one.digest in counted
+    ]
+    limits = [uses for uses in named if uses]
+    return frozenset.intersection(*limits) if limits else None
+
+
 def state(facts: GateFacts, now: datetime) -> str | None:
     """The contract's word for the approval in this environment; None without one."""
     approval = facts.approval

@@ -80,7 +80,10 @@ def changes(statement: StatementFact, facts: CandidateFacts, earlier: list[dict[
     return tuple(
         reason
         for reason, changed in (
-            ("the policy or the risk tier it is judged under changed", body["policy"] != _policy(facts)),
+            (
+                "the policy or the risk tier it is judged under changed",
+                body["policy"] != _policy(facts) or facts.pinned_seq > statement.seq,
+            ),
             ("the evidence changed", body["evidence"] != _evidence(facts)),
             ("the manifest changed", body["manifest_digest"] != facts.manifest_digest),
             ("the data changed", body["data"] != facts.files),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -143,7 +143,7 @@ class CandidateFacts:
     withdrawn: bool
     submitted_seq: int
     pinned_seq: int
-    model_findings: tuple[FindingFact, ...] = field(default=())
+    participants: frozenset[UUID] = frozenset()
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from uuid import UUID
 
 from governance.accounts.models import Person
 from governance.evidence.kinds import JobKind
@@ -22,6 +24,7 @@ from governance.review.facts import (
     SignatureFact,
     StatementFact,
 )
+from governance.review.independence import participations
 from governance.review.models import Finding, Interpretation, Signature, Statement
 
 FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
@@ -38,7 +41,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
     revision = candidate.model.current
     intake = IntakeResult.objects.filter(candidate=candidate).first()
     evidence = judged_evidence(candidate)
-    findings = candidate_findings(candidate)
+    findings = candidate_findings(candidate, pin)
     files = {file.part: file.digest for file in candidate.files.all()}
     return CandidateFacts(
         candidate=candidate.pk,
@@ -77,6 +80,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         signatures=signatures(candidate),
         same_artifact=same_artifact_of(candidate),
         withdrawn=hasattr(candidate, "withdrawal"),
+        participants=_participants(candidate),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
@@ -139,14 +143,28 @@ def _checks(evidence: list[Evidence], pin: PolicyPin, waived: set[str | None]) -
     return tuple(sorted(facts, key=lambda one: (order.index(one.key.split("[")[0]), one.key)))
 
 
-def candidate_findings(candidate: Candidate) -> tuple[FindingFact, ...]:
+def _participants(candidate: Candidate) -> frozenset[UUID]:
+    """Whose signatures fill no seat. After approval the signatures stay what they were, whoever took part by then."""
+    if hasattr(candidate, "approval"):
+        return frozenset()
+    return frozenset(part.person for part in participations(candidate))
+
+
+def candidate_findings(candidate: Candidate, pin: PolicyPin) -> tuple[FindingFact, ...]:
+    """Findings with the state they are in; one of a check under another policy or tier than the pinned is void."""
     rows = (
         Finding.objects.filter(candidate=candidate)
         .select_related("event", "check_result")
         .prefetch_related("changes")
         .order_by("number")
     )
-    return tuple(finding_fact(row) for row in rows)
+    return tuple(_of_pin(row, finding_fact(row), pin) for row in rows)
+
+
+def _of_pin(row: Finding, fact: FindingFact, pin: PolicyPin) -> FindingFact:
+    check = row.check_result
+    elsewhere = check is not None and (check.policy_id, check.tier) != (pin.policy_id, pin.tier)
+    return replace(fact, state="void") if elsewhere else fact
 
 
 def finding_fact(row: Finding) -> FindingFact:

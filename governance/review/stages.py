@@ -100,12 +100,13 @@ def _stage(
     against = binding.changes(latest, facts, earlier_stages(before)) if latest else ()
     holds = latest is not None and not against and ready
     given = [one for one in facts.signatures if holds and latest and one.statement_digest == latest.digest]
-    filling = [one for one in given if one.outcome in FILLING]
+    filling = [one for one in given if one.outcome in FILLING and one.by not in facts.participants]
     matched = seats.fill(rule.roles, [frozenset(one.roles) for one in filling])
     filled = tuple(
         FilledSeat(role, filling[matched[seat]] if seat in matched else None) for seat, role in enumerate(rule.roles)
     )
-    rejected = [one for one in facts.signatures if one.stage == rule.key and one.outcome == "reject"]
+    spoken = [one for one in facts.signatures if one.stage == rule.key]
+    rejected = [one for one in spoken if one.outcome == "reject"]
     return StageProgress(
         rule=rule,
         open=ready,
@@ -116,7 +117,7 @@ def _stage(
         counted=tuple(seat.signature for seat in filled if seat.signature is not None),
         abstained=tuple(one for one in given if one.outcome == "abstain"),
         rejected=rejected[0] if rejected else None,
-        changes_requested=next((one for one in given if one.outcome == "request-changes"), None),
+        changes_requested=next((one for one in spoken if one.outcome == "request-changes"), None),
     )
 
 
@@ -127,10 +128,10 @@ def _word(facts: CandidateFacts, stages: list[StageProgress]) -> str:
         return "intake-failed"
     if not facts.intake_passed:
         return "intake"
-    if any(stage.rejected for stage in stages):
+    if any(one.outcome == "reject" for one in facts.signatures):
         return "rejected"
     if facts.missing_evidence():
         return "evidence"
-    if any(stage.changes_requested for stage in stages):
+    if any(one.outcome == "request-changes" for one in facts.signatures):
         return "changes-requested"
     return next((stage.rule.key for stage in stages if not stage.complete), stages[-1].rule.key)

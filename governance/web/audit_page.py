@@ -13,9 +13,9 @@ from governance.accounts.models import Person
 from governance.audit.events import Action
 from governance.audit.head import head_is_sound
 from governance.audit.models import AuditEvent, AuditHead
-from governance.audit.queries import checkpoint_now, events
+from governance.audit.queries import checkpoint_now
 from governance.registry.models import Candidate
-from governance.registry.visibility import visible_models
+from governance.registry.visibility import visible_events, visible_models
 from governance.web.base import PersonView
 from governance.web.pages import AuditPage, AuditRow, Fact, Field, Option, Sentence
 from reports.charts.verdicts import Verdict
@@ -24,16 +24,25 @@ PAGE = 50
 
 
 class Audit(PersonView):
-    """Filters `model`, `action`, and `upto` (a sequence number) to page back."""
+    """Filters `model`, `candidate`, `action`, and `upto` (a sequence number) to page back."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         model, action = request.GET.get("model", ""), request.GET.get("action", "")
         upto = request.GET.get("upto", "")
-        found = events(model=model or None, action=action or None)
-        if upto.isdigit():
+        found = visible_events(self.person)
+        wanted = {"model_slug": model, "action": action, "candidate": _uuid(request.GET.get("candidate", ""))}
+        found = found.filter(**{name: value for name, value in wanted.items() if value})
+        if upto.isascii() and upto.isdigit() and len(upto) < 16:
             found = found.filter(seq__lte=int(upto))
         rows = list(found[: PAGE + 1])
         return self.page("web/audit.html", _page(self.person, rows, model, action, paged=bool(upto)))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _page(person: Person, rows: list[AuditEvent], model: str, action: str, *, paged: bool) -> AuditPage:

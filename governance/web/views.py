@@ -104,8 +104,8 @@ def _conditions(request: HttpRequest) -> list[dict[str, Any]]:
     """The JSON list, and what the readable fields say. Raises BadInput where the list is none."""
     try:
         conditions = json.loads(request.POST.get("conditions") or "[]")
-    except json.JSONDecodeError as error:
-        raise BadInput([fault("/conditions", "invalid-json", f"The conditions are not JSON: {error}.")]) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput([fault("/conditions", "invalid-json", "The conditions are not JSON.")]) from error
     if not isinstance(conditions, list):
         raise BadInput([fault("/conditions", "wrong-type", "Conditions are a JSON list of objects; [] for none.")])
     written = text_of(request, "condition_text", "condition_until", "condition_environment")

@@ -1,13 +1,14 @@
 """Rule 1: the gate allows a file only on an approval that covers the environment, has begun, has not ended and stands."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from governance.actions.approval import reinstate, retire, revoke, suspend
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import close_finding, lower_finding, open_finding
+from governance.actions.models import confirm_tier
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.errors import Refused
 from governance.release import decision, gate
@@ -63,6 +64,12 @@ def spoilt_finding(facts, **changed):
     return replace(facts, review=replace(facts.review, findings=(FindingFact(**{**given, **changed}),)))
 
 
+def limited_to(facts, *uses):
+    """The first counted signer limits the approval to each of these uses."""
+    first, *others = facts.review.signatures
+    return (replace(first, conditions=[{"kind": "use", "use": use} for use in uses]), *others)
+
+
 SPOIL = {
     "no approval": (lambda f, p: replace(f, approval=None), None),
     "another environment": (lambda f, p: replace(f, environment="moon"), "environment-not-approved"),
@@ -94,11 +101,10 @@ SPOIL = {
     ),
     "a blocking finding": (lambda f, p: spoilt_finding(f), "open-finding"),
     "an answered blocking finding": (lambda f, p: spoilt_finding(f, state="answered"), "open-finding"),
-    "the same file rejected elsewhere": (lambda f, p: replace(f, condemned=("other",)), "rejected"),
+    "the same file rejected elsewhere": (lambda f, p: replace(f, condemned=(("other", 10**9),)), "rejected"),
     "another operating point": (lambda f, p: replace(f, manifest_digest="sha256:other"), "operating-point-mismatch"),
     "a use that the approval does not name": (
-        lambda f, p: replace(f, approval=replace(f.approval, conditions=[{"kind": "use", "use": "cards"}])),
-        "use-not-approved",
+        lambda f, p: replace(f, review=replace(f.review, signatures=limited_to(f, "cards"))), "use-not-approved",
     ),
     "withdrawn": (lambda f, p: replace(f, review=replace(f.review, withdrawn=True)), "withdrawn"),
     "no file to deploy": (lambda f, p: replace(f, review=replace(f.review, gate_digest=None)), "deployable-unknown"),
@@ -113,7 +119,7 @@ HARMLESS = {
         f, approval=replace(f.approval, acts=(act("retire", p["officer"], environment="staging"),))
     ),
     "the condemned one was considered": lambda f, p: replace(
-        f, condemned=("other",), approval=replace(f.approval, considered=frozenset({"other"}))
+        f, condemned=(("other", 0),), approval=replace(f.approval, considered=frozenset({"other"}))
     ),
     "the manifest that was approved": lambda f, p: replace(f, manifest_digest=f.review.manifest_digest),
 }
@@ -214,6 +220,29 @@ def test_a_revoked_file_stays_denied_until_a_later_approval_names_it(people):
     assert asked(second).allowed, "its statement named the revoked one as considered"
 
 
+def test_revoking_after_a_sibling_s_approval_denies_the_file_again(people):
+    model, artifact = a_model(people), b"bytes of two siblings"
+    first = approved(people, model, artifact=artifact)
+    again = replace(a_submission(artifact=artifact), manifest_digest="sha256:" + "3" * 64)
+    second, _, _ = submit_candidate(model, submission=again, by=people["scientist"])
+    interpreted(computed(second), people["validator"])
+    for name in ("validator", "officer"):
+        signed(second, people[name])
+    revoke(first, by=people["officer"], reason="The outcome column was wrong.", password=PASSWORD)
+    assert codes(second) == ["rejected"], "its approval came before the revocation and cannot have considered it"
+
+
+def test_a_rejection_outlives_a_change_of_tier(people):
+    model = a_model(people, tier="high")
+    candidate = interpreted(computed(a_candidate(people, model)), people["validator"])
+    for name in ("validator", "officer", "second_officer"):
+        signed(candidate, people[name])
+    signed(candidate, people["approver"], "reject")
+    confirm_tier(model, by=people["second_validator"], tier="low", reason="Smaller.", password=PASSWORD)
+    assert "rejected" in codes(candidate)
+    assert gate_facts(candidate, "production").progress.stage == "rejected"
+
+
 def test_a_newer_approval_supersedes_nothing(people):
     model = a_model(people)
     old, new = approved(people, model), approved(people, model)
@@ -297,11 +326,11 @@ def test_conditions_narrow_and_never_widen(people):
         conditions=[
             {"kind": "environment", "environments": ["staging"], "owner": "", "due": ""},
             {"kind": "use", "use": "branch"},
-            {"kind": "until", "until": "2999-01-01"},
+            {"kind": "until", "until": f"{date.today() + timedelta(days=90):%Y-%m-%d}"},
         ],
     )  # fmt: skip
     assert codes(candidate, "staging", use="branch") == []
     assert codes(candidate, "staging") == ["use-not-approved"]
     assert "environment-not-approved" in codes(candidate, "production", use="branch")
     facts = gate_facts(candidate, "staging")
-    assert facts.approval.valid_until - facts.approval.valid_from <= timedelta(days=732)
+    assert facts.approval.valid_until - facts.approval.valid_from <= timedelta(days=92)

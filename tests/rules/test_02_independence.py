@@ -6,12 +6,20 @@ from governance.accounts.models import Person, RoleGrant
 from governance.accounts.roles import Role
 from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier, revise_model
-from governance.actions.people import add_person, deactivate_person, end_role, grant_role, issue_credential_link
+from governance.actions.people import (
+    add_person,
+    change_person,
+    deactivate_person,
+    end_role,
+    grant_role,
+    issue_credential_link,
+)
 from governance.actions.submit_candidate import name_author, submit_candidate
 from governance.actions.tokens import create_service_account, create_token
 from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.log import Actor, Subject, append
+from governance.release.queries import gate_facts
 from governance.review.independence import participations, why_not_independent
 from governance.review.models import Signature
 from tests.factories import (
@@ -166,9 +174,34 @@ def test_an_author_whom_nobody_knows_denies_until_named(people):
     answer = gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment="production")
     assert "people-unresolved" in [one.code for one in answer.reasons]
     interpreted(computed(candidate), people["validator"])
-    signed(candidate, people["validator"])
     with pytest.raises(Refused, match="people-unresolved"):
-        signed(candidate, people["officer"])
+        signed(candidate, people["validator"])
+
+
+def test_a_signature_of_somebody_named_as_author_later_fills_no_seat(people):
+    submission = a_submission()
+    submission.manifest["source"] = {"author": people["scientist"].username}
+    candidate, _, _ = submit_candidate(a_model(people), submission=submission, by=people["scientist"])
+    interpreted(computed(candidate), people["second_validator"])
+    signed(candidate, people["validator"])
+    name_author(candidate, by=people["colleague"], person=people["validator"])
+    assert gate_facts(candidate, "production").progress.stage == "independent-validation"
+    signed(candidate, people["second_validator"])
+    signed(candidate, people["officer"])
+    assert len(gate_facts(candidate, "production").approval.counted) == 2
+
+
+def test_a_changed_name_lifts_no_bar(people):
+    submission = a_submission()
+    submission.manifest["source"] = {"author": people["validator"].printed_name}
+    candidate, _, _ = submit_candidate(a_model(people), submission=submission, by=people["scientist"])
+    change_person(
+        people["validator"], by=people["administrator"], printed_name="Somebody Else", email="", reports_to=None
+    )
+    add_person(by=people["administrator"], username="double", printed_name=people["validator"].printed_name)
+    interpreted(computed(candidate), people["second_validator"])
+    with pytest.raises(Refused, match="not-independent"):
+        signed(candidate, people["validator"])
 
 
 def test_one_person_fills_one_seat_of_a_candidate_in_all(people):

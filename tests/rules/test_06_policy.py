@@ -194,6 +194,22 @@ def test_confirming_a_tier_leaves_an_approved_candidate_alone(people):
     assert asked(candidate).allowed
 
 
+def test_a_level_that_looks_like_another_group_hides_no_verdict(shipped):
+    content = document("fairness")["content"]
+    template = next(one for one in content["groupings"][0]["groups"] if one["verdict"] is not None)
+    groups = [
+        {**template, "group": {"age": "young,sex=female"}, "verdict": "review"},
+        {**template, "group": {"age": "young", "sex": "female"}, "verdict": "outside"},
+        {**template, "group": {"age": "x" * 5000}, "verdict": "outside"},
+        {**template, "group": {"age": "x" * 5001}, "verdict": "within"},
+    ]
+    content["groupings"] = [{**content["groupings"][0], "groups": groups}]
+    found = outcomes(shipped, "fairness", content)
+    assert len({one.key for one in found}) == 4
+    assert max(len(one.key) for one in found) < 300
+    assert [one.state for one in found].count(CheckState.FAIL) == 2
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

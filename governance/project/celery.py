@@ -24,6 +24,9 @@ app.conf.update(
         "visibility_timeout": HARD_TIME_LIMIT + 300,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        # A broker that hangs is one that is away. Above the second that a worker waits for a message.
+        "socket_timeout": 5,
+        "socket_connect_timeout": 5,
         # A web request that cannot knock gives up at once: the sweep knocks again. (Six seconds by default.)
         "max_retries": 1,
         "interval_start": 0,

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from governance.registry.models import Candidate, Model
 from governance.release import decision, standing
@@ -76,16 +77,24 @@ def gate_facts(
         use=use,
         manifest_digest=manifest_digest,
         deployments=deployments(candidate.model),
-        condemned=tuple((str(one.pk), seq) for one in siblings if (seq := _condemned(one)) is not None),
+        condemned=_condemned([one.pk for one in siblings]),
         suspended_elsewhere=any(standing.suspended(one) and not standing.revoked(one) for one in approvals),
     )
 
 
-def _condemned(candidate: Candidate) -> int | None:
-    """The number of the event by which it was last rejected or revoked; None where it was not."""
-    revoked = ApprovalAct.objects.filter(approval__candidate=candidate, kind="revoke").values_list("event_id", flat=True)
-    rejected = Signature.objects.filter(candidate=candidate, outcome="reject").values_list("event_id", flat=True)
-    return max([*revoked, *rejected], default=None)
+def _condemned(candidates: list[UUID]) -> tuple[tuple[str, int], ...]:
+    """Those that were rejected or revoked, each with the number of the event that last did it."""
+    if not candidates:
+        return ()
+    revoked = ApprovalAct.objects.filter(approval__candidate__in=candidates, kind="revoke")
+    rejected = Signature.objects.filter(candidate__in=candidates, outcome="reject")
+    found: dict[str, int] = {}
+    for candidate, seq in [
+        *revoked.values_list("approval__candidate", "event_id"),
+        *rejected.values_list("candidate", "event_id"),
+    ]:
+        found[str(candidate)] = max(seq, found.get(str(candidate), -1))
+    return tuple(sorted(found.items()))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _personal(
     if not roles:
         names = ", ".join(dict.fromkeys(stage.rule.roles))
         return Refused("role-required", f"{stage.rule.title} is signed by: {names}.", who=names)
-    took_part = why_not_independent(person, candidate)
+    took_part = why_not_independent(person, candidate) if person.pk in facts.participants else ()
     if took_part:
         return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")
     if any(one.by == person.pk for one in stage.abstained):

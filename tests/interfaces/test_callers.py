@@ -25,7 +25,7 @@ from governance.release.dossier import dossier_facts
 from tests.interfaces.world import MANIFEST, ROWS, SCOPES, World, skops
 
 DIGEST = "sha256:" + "0" * 64
-MODEL = {"name": "new", "risk_tier": "low"}
+MODEL = {"name": "newcomer", "risk_tier": "low"}
 
 # name of the address, method, scope that opens it, status with that scope, status for the same scope on another model
 TABLE: list[tuple[str, str, str | None, int, int]] = [

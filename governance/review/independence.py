@@ -28,8 +28,10 @@ class Participation:
 def participations(candidate: Candidate) -> list[Participation]:
     """Everybody who took part in this candidate, or in making another version of the model within 24 months of it."""
     since = candidate.event.at - LINEAGE
-    lineage = Candidate.objects.filter(model_id=candidate.model_id, event__at__gte=since).select_related(
-        "event", "submitted_by", "service_account__responsible", "token__created_by"
+    lineage = (
+        Candidate.objects.filter(model_id=candidate.model_id, event__at__gte=since)
+        .select_related("event", "submitted_by", "service_account__responsible", "token__created_by")
+        .prefetch_related("files__event", "author_namings")
     )
     found = [part for one in lineage for part in _of_candidate(one, candidate)]
     found += _of_inventory(candidate, since)
@@ -46,7 +48,7 @@ def _of_candidate(one: Candidate, asked: Candidate) -> Iterator[Participation]:
         yield Participation(one.service_account.created_by_id, f"created {name}, which submitted {which}", at)
     if one.token is not None:
         yield Participation(one.token.created_by_id, f"created the token that submitted {which}", at)
-    for file in one.files.select_related("event"):
+    for file in one.files.all():
         yield Participation(file.uploaded_by_id, f"uploaded the {file.part} file of {which}", file.event.at)
     for person in authors(one):
         yield Participation(person, f"is named as author of {which}", at)

@@ -77,7 +77,7 @@ def _use_data_folder(folder: Path) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop what was not asked for; keep tests that share something costly together in one process."""
     for item in items:
-        for costly in {"zygote", "browser_type_launch_args"} & set(getattr(item, "fixturenames", ())):
+        for costly in {"zygote", "browser_type_launch_args", "furnished"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(costly))
     dropped = [item for item in items if not _wanted(config, item)]
     if dropped:

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections import Counter
 from pathlib import Path
 
@@ -78,11 +76,10 @@ class Product:
         os.kill(self.part(name)[0], signal.SIGKILL)
 
     def alive(self) -> bool:
-        """Whether the web server serves a page from the database."""
+        """Whether the web server answers from the database."""
         try:
-            with urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=5) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return self.demo.api.get("/api/v1/models/").status == 200
+        except OSError:
             return False
 
     # --- a candidate in it -----------------------------------------------------------------------------------------

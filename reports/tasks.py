@@ -26,7 +26,7 @@ from reports.worker import zygote
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name="reports.compute", acks_late=True, reject_on_worker_lost=True)
+@shared_task(name="reports.compute")
 def compute(job_id: int) -> None:
     """Do one job. A second delivery finds it taken or done and stops."""
     claimed = jobs.claim_job(job_id)

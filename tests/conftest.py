@@ -156,20 +156,32 @@ def django_db_modify_db_settings(request: pytest.FixtureRequest, tmp_path_factor
 
 @pytest.fixture(scope="session")
 def django_db_setup(
-    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any
-) -> Iterator[None]:
-    """The test database, always: pytest-django makes none in a run whose tests ask for `committed_db` alone."""
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The test database, always: pytest-django makes none in a run whose tests ask for `committed_db` alone.
+
+    Yields the name of its migrated twin that nobody connects to: PostgreSQL copies no database that is in use, and
+    closing this thread's connections is not enough, since beside a browser's event loop Django keeps a second set.
+    """
+    from django.db import connection, connections
     from django.test.utils import setup_databases, teardown_databases
 
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False, aliases=("default",))
-    yield
+        connections.close_all()
+        settings = connection.settings_dict
+        twin = _copy(settings["NAME"], settings, tmp_path_factory.mktemp("twin"))
+    yield twin.name
     with django_db_blocker.unblock():
+        _drop(twin.name, settings)
         teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture
-def committed_db(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> Iterator[CommittedDatabase]:
+def committed_db(django_db_setup: str, django_db_blocker: Any, tmp_path: Path) -> Iterator[CommittedDatabase]:
     """A copy of the migrated database that the test may commit to. (Facts cannot be flushed away afterwards.)"""
     from django.db import connection, connections
 
@@ -177,7 +189,7 @@ def committed_db(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) 
     template = settings["NAME"]
     with django_db_blocker.unblock():
         connections.close_all()
-        copy = _copy(template, settings, tmp_path)
+        copy = _copy(django_db_setup, settings, tmp_path)
         settings["NAME"] = copy.name
         try:
             yield copy

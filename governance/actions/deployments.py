@@ -43,19 +43,19 @@ def record_deployment(
     moment = deployed_at or answer.checked_at
     if moment > decision_time() + timedelta(seconds=1):
         raise BadInput([fault("/deployed_at", "in-the-future", "A deployment is recorded once it has happened.")])
-    then = gate.reasons_at(answer, moment)
+    then = gate.ask(model=model.slug, digest=digest, environment=environment, at=moment)
     event = log.append(
         Action.DEPLOYMENT_RECORDED, actor=acting(by, service_account), subject=Subject("deployment", digest),
-        model=model.slug, candidate=answer.candidate.pk if answer.candidate else None,
-        data={"environment": environment, "deployed_at": timestamp(moment), "allowed": not then},
+        model=model.slug, candidate=then.candidate.pk if then.candidate else None,
+        data={"environment": environment, "deployed_at": timestamp(moment), "allowed": then.allowed},
     )  # fmt: skip
     deployment = Deployment.objects.create(
-        model=model, candidate=answer.candidate, digest=digest, environment=environment, deployed_at=moment,
-        allowed_when_deployed=not then, allowed_on_arrival=answer.allowed,
-        reasons=[{"code": one.code, "detail": one.detail} for one in then], source=source, by=by,
+        model=model, candidate=then.candidate, digest=digest, environment=environment, deployed_at=moment,
+        allowed_when_deployed=then.allowed, allowed_on_arrival=answer.allowed,
+        reasons=[{"code": one.code, "detail": one.detail} for one in then.reasons], source=source, by=by,
         service_account=service_account, event=event,
     )  # fmt: skip
-    if then or not answer.allowed:
+    if not (then.allowed and answer.allowed):
         _finding(model, deployment, by, service_account)
     return deployment
 

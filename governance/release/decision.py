@@ -94,10 +94,10 @@ def _rejected(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     for one in facts.review.signatures if facts.approval is None else ():
         if one.outcome == "reject":
             yield Reason("rejected", f"{_stage_title(facts, one.stage)}: {one.reason}", "nobody; submit a new candidate")
-    for other, condemned_at in facts.condemned:
-        if facts.approval and other in facts.approval.considered and facts.approval.seq > condemned_at:
+    for other in facts.condemned:
+        if facts.approval and other.candidate in facts.approval.considered and facts.approval.seq > other.seq:
             continue
-        detail = f"The same file was rejected or revoked as candidate {other}; no later approval names that one."
+        detail = f"The same file was rejected or revoked as candidate {other.candidate}; no later approval names that one."
         yield Reason("rejected", detail, "second line")
 
 
@@ -148,7 +148,7 @@ def _suspended(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval and standing.suspended(facts.approval):
         last = [act for act in facts.approval.acts if act.kind == "suspend"][-1]
         yield Reason("suspended", f"Suspended {last.at:%Y-%m-%d %H:%M} UTC: {last.reason}", "the last stage's signers")
-    elif facts.approval and facts.suspended_elsewhere:
+    elif facts.approval and any(standing.suspended(one) and not standing.revoked(one) for one in facts.siblings):
         yield Reason("suspended", "Another candidate with this file is suspended.", "the last stage's signers")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,9 @@ class ApprovalFact:
     considered: frozenset[str]
     counted: tuple[tuple[str, str], ...]
 
+    def as_of(self, moment: datetime) -> ApprovalFact:
+        return replace(self, acts=tuple(act for act in self.acts if act.at <= moment))
+
 
 @dataclass(frozen=True)
 class DeploymentFact:
@@ -52,12 +55,20 @@ class DeploymentFact:
 
 
 @dataclass(frozen=True)
+class CondemnedFact:
+    """A candidate that was rejected or revoked, and the event that last did it."""
+
+    candidate: str
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class GateFacts:
     """One candidate as the gate sees it, in one environment.
 
-    `condemned` are candidates of this model with the same digest that were rejected or revoked, each with
-    the number of the event that did it; `suspended_elsewhere`
-    says that another candidate bearing the digest is suspended; `deployments` are the model's, in order.
+    `siblings` are the approvals of this model's other candidates with the same digest, `condemned` those of them that
+    were rejected or revoked; `deployments` are the model's, in order.
     """
 
     review: CandidateFacts
@@ -67,8 +78,20 @@ class GateFacts:
     use: str | None
     manifest_digest: str | None
     deployments: tuple[DeploymentFact, ...]
-    condemned: tuple[tuple[str, int], ...]
-    suspended_elsewhere: bool
+    condemned: tuple[CondemnedFact, ...]
+    siblings: tuple[ApprovalFact, ...]
+
+    def at(self, moment: datetime) -> GateFacts:
+        """Without what was done to the candidate, its approval and its siblings after that moment."""
+        findings = tuple(one.as_of(moment) for one in self.review.findings if one.at <= moment)
+        return replace(
+            self,
+            review=replace(self.review, findings=findings),
+            approval=self.approval and self.approval.as_of(moment),
+            siblings=tuple(one.as_of(moment) for one in self.siblings),
+            condemned=tuple(one for one in self.condemned if one.at <= moment),
+            deployments=tuple(one for one in self.deployments if one.deployed_at <= moment),
+        )
 
 
 @dataclass(frozen=True)

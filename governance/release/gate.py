@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from django.db.models import QuerySet
 
 from governance.audit.clock import timestamp
 from governance.audit.errors import Refused
@@ -35,45 +37,43 @@ class Answer:
 
 
 def ask(
-    *, model: str, digest: str, environment: str, use: str | None = None, manifest_digest: str | None = None
+    *,
+    model: str,
+    digest: str,
+    environment: str,
+    use: str | None = None,
+    manifest_digest: str | None = None,
+    at: datetime | None = None,
 ) -> Answer:
-    """The answer of this instant.
+    """The answer of this instant; `at` an earlier moment: what was done to an approval since is left out.
 
     Raises Refused with status 503: `integrity-alarm` when the log does not verify, `clock-unsure`.
     """
     if not head_is_sound():
         raise Refused("integrity-alarm", "The audit log does not verify; nothing may be deployed.", status=503)
     rows = Candidate.objects.filter(model__slug=model, gate_digest=digest).select_related("model", "event")
-    loaded = [
-        (row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest)) for row in rows.order_by("-version")
-    ]
+    rows = rows.order_by("-version")
+    answer = None
+    # Only an approved one can be allowed: however often a file was submitted, few of its candidates are judged.
+    for row in [*rows.exclude(approval=None), *_speaking_for_all(rows, manifest_digest)]:
+        if answer is None or not answer.allowed:
+            answer = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
+    return answer or Answer(False, model, digest, environment, decision_time(), (UNKNOWN,), None, None)
+
+
+def _speaking_for_all(rows: QuerySet[Candidate], manifest_digest: str | None) -> list[Candidate]:
+    """Whose reasons are told where none is allowed: the newest with the manifest asked for, else the newest."""
+    newest = rows.filter(manifest_digest=manifest_digest).first() if manifest_digest else None
+    newest = newest or rows.first()
+    return [newest] if newest else []
+
+
+def _judged(row: Candidate, facts: GateFacts, at: datetime | None) -> Answer:
     now = decision_time()
-    judged = [(row, facts, decision.decide(facts, now)) for row, facts in loaded]
-    if not judged:
-        return Answer(False, model, digest, environment, now, (UNKNOWN,), None, None)
-    row, facts, reasons = _chosen(judged, manifest_digest)
-    return Answer(not reasons, model, digest, environment, now, reasons, row, facts)
-
-
-def reasons_at(answer: Answer, moment: datetime) -> tuple[Reason, ...]:
-    """Why not at that earlier moment: later acts are left out; before the approval began it was not allowed."""
-    if answer.facts is None or answer.facts.approval is None:
-        return answer.reasons
-    approval = answer.facts.approval
-    acts = tuple(act for act in approval.acts if act.at <= moment)
-    return decision.decide(replace(answer.facts, approval=replace(approval, acts=acts)), moment)
-
-
-Judged = tuple[Candidate, GateFacts, tuple[Reason, ...]]
-
-
-def _chosen(judged: list[Judged], manifest_digest: str | None) -> Judged:
-    """The newest that is allowed, else the one with the manifest asked for, else the newest."""
-    for one in judged:
-        if not one[2]:
-            return one
-    same = [one for one in judged if one[0].manifest_digest == manifest_digest]
-    return (same or judged)[0]
+    if at is not None and facts.approval:
+        facts = facts.at(at)
+    reasons = decision.decide(facts, at or now)
+    return Answer(not reasons, row.model.slug, str(row.gate_digest), facts.environment, now, reasons, row, facts)
 
 
 def rollback_target(model: str, environment: str) -> Answer | None:

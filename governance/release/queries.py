@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+
+from django.db.models import QuerySet
 
 from governance.registry.models import Candidate, Model
 from governance.release import decision, standing
 from governance.release.clock import decision_time
-from governance.release.facts import ActFact, ApprovalFact, DeploymentFact, GateFacts, Reason
+from governance.release.facts import ActFact, ApprovalFact, CondemnedFact, DeploymentFact, GateFacts, Reason
 from governance.release.models import Approval, ApprovalAct, Deployment
 from governance.review.models import Signature
 from governance.review.queries import candidate_facts
@@ -64,11 +65,11 @@ def gate_facts(
     """All that the gate asks about one candidate, loaded now."""
     review = candidate_facts(candidate)
     approval = Approval.objects.filter(candidate=candidate).first()
-    others = Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest).exclude(
-        pk=candidate.pk
+    siblings = (
+        Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest)
+        .exclude(gate_digest=None)
+        .exclude(pk=candidate.pk)
     )
-    siblings = list(others.exclude(gate_digest=None).select_related("approval"))
-    approvals = [approval_fact(one.approval) for one in siblings if hasattr(one, "approval")]
     return GateFacts(
         review=review,
         progress=progress(review),
@@ -77,24 +78,24 @@ def gate_facts(
         use=use,
         manifest_digest=manifest_digest,
         deployments=deployments(candidate.model),
-        condemned=_condemned([one.pk for one in siblings]),
-        suspended_elsewhere=any(standing.suspended(one) and not standing.revoked(one) for one in approvals),
+        condemned=_condemned(siblings),
+        siblings=tuple(approval_fact(one) for one in Approval.objects.filter(candidate__in=siblings)),
     )
 
 
-def _condemned(candidates: list[UUID]) -> tuple[tuple[str, int], ...]:
-    """Those that were rejected or revoked, each with the number of the event that last did it."""
-    if not candidates:
-        return ()
+def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
+    """Those that were rejected or revoked, each with the event that last did it."""
     revoked = ApprovalAct.objects.filter(approval__candidate__in=candidates, kind="revoke")
     rejected = Signature.objects.filter(candidate__in=candidates, outcome="reject")
-    found: dict[str, int] = {}
-    for candidate, seq in [
-        *revoked.values_list("approval__candidate", "event_id"),
-        *rejected.values_list("candidate", "event_id"),
-    ]:
-        found[str(candidate)] = max(seq, found.get(str(candidate), -1))
-    return tuple(sorted(found.items()))
+    found = [
+        CondemnedFact(str(candidate), seq, at)
+        for candidate, seq, at in [
+            *revoked.values_list("approval__candidate", "event_id", "event__at"),
+            *rejected.values_list("candidate", "event_id", "event__at"),
+        ]
+    ]
+    last = {one.candidate: one for one in sorted(found, key=lambda one: one.seq)}
+    return tuple(last[candidate] for candidate in sorted(last))
 
 
 @dataclass(frozen=True)

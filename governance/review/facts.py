@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -61,10 +61,16 @@ class FindingFact:
     check_key: str | None
     seq: int
     at: datetime
+    blocked_until: datetime | None = None
 
     @property
     def blocks(self) -> bool:
         return self.blocking and self.state in ("open", "answered")
+
+    def as_of(self, moment: datetime) -> FindingFact:
+        """As it was at that moment, no earlier than its opening, as far as blocking goes."""
+        blocked = self.blocked_until is not None and moment < self.blocked_until
+        return replace(self, state="open", blocking=True) if blocked else self
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from governance.review.facts import (
 from governance.review.independence import participations
 from governance.review.models import Finding, Interpretation, Signature, Statement
 
+ENDS_BLOCKING = ("closed", "void", "lowered")
 FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
 
 
@@ -155,7 +156,7 @@ def candidate_findings(candidate: Candidate, pin: PolicyPin) -> tuple[FindingFac
     rows = (
         Finding.objects.filter(candidate=candidate)
         .select_related("event", "check_result")
-        .prefetch_related("changes")
+        .prefetch_related("changes__event")
         .order_by("number")
     )
     return tuple(_of_pin(row, finding_fact(row), pin) for row in rows)
@@ -168,10 +169,12 @@ def _of_pin(row: Finding, fact: FindingFact, pin: PolicyPin) -> FindingFact:
 
 
 def finding_fact(row: Finding) -> FindingFact:
-    state, blocking = "open", row.blocking
+    state, blocking, blocked_until = "open", row.blocking, None
     for change in sorted(row.changes.all(), key=lambda one: one.number):
         state = FINDING_STATES.get(change.kind, state)
         blocking = blocking and change.kind != "lowered"
+        if row.blocking and blocked_until is None and change.kind in ENDS_BLOCKING:
+            blocked_until = change.event.at
     return FindingFact(
         id=row.pk,
         label=row.label,
@@ -183,6 +186,7 @@ def finding_fact(row: Finding) -> FindingFact:
         check_key=row.check_result.key if row.check_result else None,
         seq=row.event_id,
         at=row.event.at,
+        blocked_until=blocked_until,
     )
 
 

@@ -283,7 +283,8 @@ def _tier_form(model: Model, record: ModelRevision, viewer: Person, faults: Faul
 
 
 def _open_findings(model: Model) -> tuple[Link, ...]:
-    rows = Finding.objects.filter(model=model).select_related("event", "check_result", "candidate").prefetch_related("changes")
+    rows = Finding.objects.filter(model=model).select_related("event", "check_result", "candidate")
+    rows = rows.prefetch_related("changes__event")
     open_ = [(row, fact) for row in rows.order_by("-number") if (fact := finding_fact(row)).state in ("open", "answered")]
     return tuple(
         Link(

@@ -225,5 +225,5 @@ def gate_facts() -> GateFacts:
     facts = reviewed()
     return GateFacts(
         review=facts, progress=progress(facts), approval=None, environment="production", use=None,
-        manifest_digest=None, deployments=(), condemned=(), suspended_elsewhere=False,
+        manifest_digest=None, deployments=(), condemned=(), siblings=(),
     )  # fmt: skip

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from governance.actions.approval import reinstate, retire, revoke, suspend
 from governance.actions.deployments import record_deployment
@@ -12,12 +14,13 @@ from governance.actions.models import confirm_tier
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.errors import Refused
 from governance.release import decision, gate
+from governance.release.clock import decision_time
 from governance.release.decision import decide
-from governance.release.facts import ActFact, GateFacts
+from governance.release.facts import ActFact, CondemnedFact, GateFacts
 from governance.release.queries import gate_facts
 from governance.review.facts import FindingFact
 from governance.review.models import Finding
-from tests.factories import PASSWORD, a_candidate, a_model, a_submission, approved, computed, interpreted, signed
+from tests.factories import PASSWORD, a_candidate, a_model, a_submission, approved, computed, interpreted, sha, signed
 
 CODES = (
     "unknown-artifact", "deployable-unknown", "intake-failed", "evidence-incomplete", "check-failed", "open-finding",
@@ -64,6 +67,10 @@ def spoilt_finding(facts, **changed):
     return replace(facts, review=replace(facts.review, findings=(FindingFact(**{**given, **changed}),)))
 
 
+def condemned(seq):
+    return CondemnedFact("other", seq, datetime(2026, 1, 1, tzinfo=UTC))
+
+
 def limited_to(facts, *uses):
     """The first counted signer limits the approval to each of these uses."""
     first, *others = facts.review.signatures
@@ -89,7 +96,9 @@ SPOIL = {
     "suspended": (
         lambda f, p: replace(f, approval=replace(f.approval, acts=(act("suspend", p["officer"]),))), "suspended",
     ),
-    "suspended under another candidate": (lambda f, p: replace(f, suspended_elsewhere=True), "suspended"),
+    "suspended under another candidate": (
+        lambda f, p: replace(f, siblings=(replace(f.approval, acts=(act("suspend", p["officer"]),)),)), "suspended",
+    ),
     "revoked": (
         lambda f, p: replace(f, approval=replace(f.approval, acts=(act("revoke", p["officer"]),))), "revoked",
     ),
@@ -101,7 +110,7 @@ SPOIL = {
     ),
     "a blocking finding": (lambda f, p: spoilt_finding(f), "open-finding"),
     "an answered blocking finding": (lambda f, p: spoilt_finding(f, state="answered"), "open-finding"),
-    "the same file rejected elsewhere": (lambda f, p: replace(f, condemned=(("other", 10**9),)), "rejected"),
+    "the same file rejected elsewhere": (lambda f, p: replace(f, condemned=(condemned(10**9),)), "rejected"),
     "another operating point": (lambda f, p: replace(f, manifest_digest="sha256:other"), "operating-point-mismatch"),
     "a use that the approval does not name": (
         lambda f, p: replace(f, review=replace(f.review, signatures=limited_to(f, "cards"))), "use-not-approved",
@@ -119,7 +128,7 @@ HARMLESS = {
         f, approval=replace(f.approval, acts=(act("retire", p["officer"], environment="staging"),))
     ),
     "the condemned one was considered": lambda f, p: replace(
-        f, condemned=(("other", 0),), approval=replace(f.approval, considered=frozenset({"other"}))
+        f, condemned=(condemned(0),), approval=replace(f.approval, considered=frozenset({"other"}))
     ),
     "the manifest that was approved": lambda f, p: replace(f, manifest_digest=f.review.manifest_digest),
 }
@@ -282,6 +291,56 @@ def test_a_denied_deployment_counts_for_nothing_and_raises_a_critical_finding(pe
         record_deployment(model, digest="sha256:" + "9" * 64, environment="production", by=people["scientist"])
     assert asked(old).allowed
     assert Finding.objects.filter(model=model, candidate=None, severity="critical").count() == 4
+
+
+def test_a_deployment_is_judged_by_what_held_when_it_was_made(people):
+    candidate = approved(people, a_model(people))
+
+    def recorded(moment):
+        record = {"digest": candidate.gate_digest, "environment": "production", "deployed_at": moment}
+        one = record_deployment(candidate.model, **record, by=people["scientist"])
+        return one.allowed_when_deployed, one.allowed_on_arrival
+
+    before = candidate.approval.valid_from - timedelta(seconds=1)
+    fine = decision_time()
+    finding = open_finding(
+        candidate, by=people["second_validator"], title="It leaks", detail="", severity="high", blocking=True
+    )
+    blocked = decision_time()
+    assert (recorded(fine), recorded(blocked)) == ((True, False), (False, False))
+    close_finding(finding, by=people["officer"], text="It does not.")
+    assert (recorded(before), recorded(fine), recorded(blocked), recorded(None)) == (
+        (False, True), (True, True), (False, True), (True, True),
+    )  # fmt: skip
+    suspend(candidate, by=people["officer"], reason="Drift.", password=PASSWORD)
+    assert (recorded(fine), recorded(None)) == ((True, False), (False, False))
+
+
+def test_an_older_version_with_the_same_file_answers_for_its_own_time(people):
+    model, artifact = a_model(people), b"bytes of two versions"
+    old = approved(people, model, artifact=artifact)
+    fine = decision_time()
+    approved(people, model, artifact=artifact, manifest={**a_submission().manifest, "summary": "The same file again."})
+    one = record_deployment(
+        model, digest=old.gate_digest, environment="production", deployed_at=fine, by=people["scientist"]
+    )
+    assert (one.candidate, one.allowed_when_deployed) == (old, True)
+
+
+def test_the_gate_asks_no_more_of_a_file_that_was_submitted_often(people):
+    model, artifact = a_model(people), b"submitted again and again"
+
+    def queries():
+        with CaptureQueriesContext(connection) as asking:
+            gate.ask(model=model.slug, digest=sha(artifact), environment="production")
+        return len(asking)
+
+    for number in range(2):
+        a_candidate(people, model, artifact=artifact, manifest={**a_submission().manifest, "summary": f"{number}."})
+    twice = queries()
+    for number in range(2, 9):
+        a_candidate(people, model, artifact=artifact, manifest={**a_submission().manifest, "summary": f"{number}."})
+    assert queries() == twice
 
 
 def test_a_second_line_signer_retires_a_version_for_one_environment(people):

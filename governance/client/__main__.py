@@ -1,0 +1,5 @@
+import sys
+
+from governance.client.command import main
+
+sys.exit(main())

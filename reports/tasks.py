@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import jobs
+from governance.actions import idempotency, jobs
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.models import Evidence
@@ -125,3 +125,10 @@ def sweep() -> None:
 def checkpoint() -> None:
     """Keep the signed root of now."""
     jobs.publish_checkpoint()
+
+
+@shared_task(name="governance.tidy", ignore_result=True)
+def tidy() -> None:
+    """Drop answers kept for repeated requests beyond their time, and uploads that nobody finished."""
+    answers, uploads = idempotency.drop_expired(), storage.remove_abandoned()
+    logger.info("dropped %s answers kept for repeated requests and %s unfinished uploads", answers, uploads)

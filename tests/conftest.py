@@ -21,6 +21,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.examples import SLOW
+
 MISSING = "MISSING: "
 DATABASE_FIXTURES = {"db", "committed_db", "transactional_db", "django_db_setup", "served"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -44,6 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Accounting(config), "countersign-accounting")
+    if config.getoption("slow"):
+        os.environ[SLOW] = "1"
     folder = Path(tempfile.mkdtemp(prefix="countersign-test-"))
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     _use_data_folder(folder)
@@ -86,13 +90,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
-    if item.get_closest_marker("slow") and not config.getoption("slow"):
+    slow, fixtures = config.getoption("slow"), set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("slow") and not slow:
         return False
     if not config.getoption("database_only"):
         return True
-    return bool(DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))) or bool(
-        item.get_closest_marker("django_db")
-    )
+    if "browser_type_launch_args" in fixtures and not slow:
+        return False  # a browser sees pages, not engines: the same pages' forms are sent without one on each engine
+    return bool(DATABASE_FIXTURES & fixtures) or bool(item.get_closest_marker("django_db"))
 
 
 class Accounting:

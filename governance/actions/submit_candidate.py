@@ -25,12 +25,10 @@ from governance.policy.models import PolicyPin, PolicyVersion
 from governance.registry.manifest import computing_keys
 from governance.registry.models import AuthorNaming, Candidate, CandidateFile, Model, Withdrawal
 from governance.registry.people import find_people, stated_author
-from governance.registry.same_artifact import earlier_with_same_artifact
 from governance.registry.submission import Submission
-from governance.release.models import Approval, ApprovalAct
-from governance.review.models import Finding, Signature
-from governance.review.queries import candidate_facts
-from governance.review.stages import progress
+from governance.release.models import Approval
+from governance.release.outcomes import outcome, same_artifact
+from governance.review.models import Finding
 
 
 @transaction.atomic
@@ -51,7 +49,7 @@ def submit_candidate(
     model = locked(model)
     identity = _identity(submission)
     existing = Candidate.objects.filter(model=model, identity_digest=identity).order_by("-version").first()
-    if existing is not None and _word(existing) not in ("intake-failed", "withdrawn"):
+    if existing is not None and outcome(existing) not in ("intake-failed", "withdrawn"):
         return existing, False, same_artifact(existing)
     version = (Candidate.objects.filter(model=model).aggregate(Max("version"))["version__max"] or 0) + 1
     actor = acting(by, service_account)
@@ -144,29 +142,6 @@ def _pin(candidate: Candidate, actor: Actor) -> None:
     PolicyPin.objects.create(
         candidate=candidate, number=1, policy=policy, tier=tier, cause="submitted", event=event
     )
-
-
-def same_artifact(candidate: Candidate) -> list[dict[str, Any]]:
-    """Earlier candidates with these bytes over the whole instance, and what became of each."""
-    return [
-        {"model": one.model.slug, "candidate": str(one.pk), "outcome": outcome(one)}
-        for one in earlier_with_same_artifact(candidate.artifact_digest, candidate.event_id)
-    ]
-
-
-def outcome(candidate: Candidate) -> str:
-    """In one word what became of a candidate."""
-    if ApprovalAct.objects.filter(approval__candidate=candidate, kind="revoke").exists():
-        return "revoked"
-    if Approval.objects.filter(candidate=candidate).exists():
-        return "approved"
-    if Signature.objects.filter(candidate=candidate, outcome="reject").exists():
-        return "rejected"
-    return _word(candidate)
-
-
-def _word(candidate: Candidate) -> str:
-    return progress(candidate_facts(candidate)).stage
 
 
 def _finding_of_same_artifact(candidate: Candidate, known: list[dict[str, Any]], actor: Actor) -> None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from governance.accounts.models import Person
 from governance.actions.models import create_model
-from governance.actions.submit_candidate import same_artifact, submit_candidate
+from governance.actions.submit_candidate import submit_candidate
 from governance.api import answers, scope, shapes
 from governance.api.authentication import Credential, caller
 from governance.api.parsing import StreamingMultiPart
@@ -25,6 +25,7 @@ from governance.registry.models import Candidate, Model
 from governance.registry.people import find_person
 from governance.registry.submission import PARTS, Submission, check_submission
 from governance.registry.uploads import received
+from governance.release.outcomes import same_artifact
 from governance.release.queries import candidate_state, gate_facts, stage_word
 
 

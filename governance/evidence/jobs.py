@@ -9,8 +9,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from governance.evidence.kinds import JobKind, JobState
 from governance.evidence.models import IntakeResult, Job
 
-LEASE = timedelta(seconds=60)
-HEARTBEAT_SECONDS = 15
+LEASE = timedelta(seconds=30)
+HEARTBEAT_SECONDS = 5
 MAX_ATTEMPTS = 3
 KNOCK_AGAIN = timedelta(seconds=20)
 

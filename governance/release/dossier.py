@@ -26,6 +26,7 @@ from governance.registry.models import Candidate, CandidateFile, ModelRevision, 
 from governance.release.dossier_people import Directory, actor_words, directory_of
 from governance.release.facts import Reason
 from governance.release.models import Approval, Deployment, Dossier
+from governance.release.outcomes import outcome, with_outcomes
 from governance.release.queries import CandidateState, candidate_state
 from governance.review.models import Finding, FindingChange, Signature, Statement
 from governance.review.queries import finding_fact
@@ -33,6 +34,14 @@ from governance.review.stages import StageProgress
 
 SCHEMA = "dossier/1"
 MOST_EVENTS, MOST_VERSIONS, MOST_DEPLOYMENTS = 400, 50, 50
+OUTCOMES = {
+    "revoked": "approved, later revoked",
+    "approved": "approved",
+    "withdrawn": "withdrawn",
+    "rejected": "rejected",
+    "intake-failed": "could not be opened",
+    "in-review": "not decided",
+}
 ATTEMPTS = 5
 POLL_SECONDS = 0.5
 
@@ -469,13 +478,8 @@ def _runs(candidate: Candidate, state: CandidateState) -> dict[str, Any]:
 
 def _versions(candidate: Candidate) -> dict[str, Any]:
     """The other versions of the model, newest first, with what became of each."""
-    rows = (
-        Candidate.objects.filter(model=candidate.model)
-        .exclude(pk=candidate.pk)
-        .select_related("event", "submitted_by", "approval", "withdrawal", "intake")
-        .prefetch_related("approval__acts", "signatures")
-        .order_by("-version")
-    )
+    others = Candidate.objects.filter(model=candidate.model).exclude(pk=candidate.pk).order_by("-version")
+    rows = with_outcomes(others).select_related("submitted_by")
     return {
         "all": rows.count() + 1,
         "newest": [
@@ -485,24 +489,11 @@ def _versions(candidate: Candidate) -> dict[str, Any]:
                 "artifact": one.artifact_digest,
                 "submitted_at": timestamp(one.event.at),
                 "submitted_by": one.submitted_by.printed_name,
-                "outcome": _became(one),
+                "outcome": OUTCOMES[outcome(one)],
             }
             for one in rows[:MOST_VERSIONS]
         ],
     }
-
-
-def _became(row: Candidate) -> str:
-    if hasattr(row, "approval"):
-        kinds = {act.kind for act in row.approval.acts.all()}
-        return "approved, later revoked" if "revoke" in kinds else "approved"
-    if hasattr(row, "withdrawal"):
-        return "withdrawn"
-    if any(one.outcome == "reject" for one in row.signatures.all()):
-        return "rejected"
-    if hasattr(row, "intake") and not row.intake.passed:
-        return "could not be opened"
-    return "not decided"
 
 
 def _deployments(candidate: Candidate) -> dict[str, Any]:

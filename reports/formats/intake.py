@@ -10,17 +10,19 @@ import numpy as np
 from reports.formats.errors import InputError, Rejected, error
 from reports.formats.predictor import Predictor, manifest_classes, rows_of
 from reports.formats.submission import GOLDEN, Submission
+from reports.measures.groups import groupings
 from reports.measures.labels import favourable_classes, text
 from reports.measures.table import Column, Table
 
 TRIED_ROWS = 200
+MOST_GROUPS, MOST_GROUPS_IN_ALL = 1_000, 3_000
 
 
 def value_errors(given: Submission) -> list[InputError]:
     """Everything wrong with the values of a submission whose columns are all there."""
     manifest, table = given.manifest, given.evaluation
     errors = _target_errors(manifest, table, given.predictor)
-    errors += _group_errors(manifest, table)
+    errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
     if manifest.get("weight"):
         errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
     if manifest.get("row_id"):
@@ -93,6 +95,22 @@ def _group_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]
         if text(group) not in there:
             detail = f"No row has {name} = {text(group)}; the groups are {', '.join(there[:40])}."
             errors.append(error(f"/manifest/reference_groups/{name}", "unknown-group", detail))
+    return errors
+
+
+def _group_count_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]:
+    """More groups than anybody can read, or any policy judge one by one."""
+    counts = [(" × ".join(one.features), len(one.groups)) for one in groupings(manifest, table)]
+    detail = "{} gives {:,} groups; at most {:,} are judged. Join values in a column of wider bands."
+    errors = [
+        error("/manifest/sensitive_features", "too-many-groups", detail.format(name, count, MOST_GROUPS))
+        for name, count in counts
+        if count > MOST_GROUPS
+    ]
+    total = sum(count for _, count in counts)
+    if not errors and total > MOST_GROUPS_IN_ALL:
+        told = detail.format("All of them together", total, MOST_GROUPS_IN_ALL)
+        return [error("/manifest/intersections", "too-many-groups", told)]
     return errors
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.measures.labels import text
 from reports.measures.table import Column, Table
 
-MOST_CELLS = 10_000
+MOST_CELLS = 1_000
 MOST_COUNTED = 1_000_000
 
 
@@ -52,7 +52,7 @@ def groupings(manifest: Mapping[str, Any], table: Table) -> list[Grouping]:
 def group_rows(table: Table, features: Sequence[str]) -> Grouping:
     """Divide the rows of a table by one or more columns.
 
-    Every combination of levels that occur is a group, also an empty one, as long as there are at most 10,000;
+    Every combination of levels that occur is a group, also an empty one, as long as there are at most 1,000;
     beyond that only combinations that occur. Combinations with a missing value are groups only where they occur.
     """
     parts = [_ordered(table.columns[feature]) for feature in features]

@@ -30,7 +30,10 @@ def kill_everything(running):
     running.start()
 
 
-@pytest.mark.parametrize("deed", [kill_worker_child, kill_worker, kill_broker, kill_everything])
+AT_LENGTH = [pytest.param(deed, marks=pytest.mark.slow) for deed in (kill_worker_child, kill_everything)]
+
+
+@pytest.mark.parametrize("deed", [kill_worker, kill_broker, *AT_LENGTH])
 def test_evidence_appears_once_whatever_is_killed(deed, product, models):
     running = product()
     candidate = running.submit(models)

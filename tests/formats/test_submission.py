@@ -61,6 +61,23 @@ SPOILT: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, str]]] = {
     "no such row id": (lambda: {"manifest": {"row_id": "key"}}, ("/manifest/row_id", "unknown-column")),
     "no such reference group": (
         lambda: {"manifest": {"reference_groups": {"sex": "men"}}}, ("/manifest/reference_groups/sex", "unknown-group")),
+    "more groups than can be judged": (
+        lambda: {
+            "manifest": {"sensitive_features": ["sex", "postcode"]},
+            "evaluation": pd.concat([models.data()] * 3).assign(postcode=np.arange(1200), id=np.arange(1200)),
+        },
+        ("/manifest/sensitive_features", "too-many-groups"),
+    ),
+    "more intersections than can be judged": (
+        lambda: {
+            "manifest": {
+                "sensitive_features": ["sex", "a", "b"],
+                "intersections": [["sex", "a"], ["sex", "b"], ["a", "b"], ["sex", "a", "b"]],
+            },
+            "evaluation": changed(a=np.arange(400), b=np.arange(400)),
+        },
+        ("/manifest/intersections", "too-many-groups"),
+    ),
     "a positive class that is none": (
         lambda: {"manifest": {"positive_class": 2}}, ("/manifest/positive_class", "unknown-class")),
     "a favourable outcome that is none": (

@@ -7,11 +7,12 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.audit.errors import BadInput
 from governance.registry import manifest as manifests
+from tests.examples import examples
 from tests.shared import shared_data
 
 HEADER = ["age", "income", "purpose", "sex", "age_group", "default", "applicant_id", "exposure"]
@@ -202,7 +203,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.dictionaries(st.sampled_from(manifests.KEYS) | st.text(max_size=6), json_values, max_size=8), st.booleans())
 def test_any_json_is_taken_or_refused_with_faults_and_never_breaks(drawn: dict[str, Any], complete: bool) -> None:
     data = json.dumps({**BINARY, **drawn} if complete else drawn).encode()
@@ -216,7 +217,7 @@ def test_any_json_is_taken_or_refused_with_faults_and_never_breaks(drawn: dict[s
         assert one["detail"].endswith(".")
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.permutations(list(BINARY.items())))
 def test_the_digest_does_not_depend_on_order_or_white_space(items: list[tuple[str, Any]]) -> None:
     written = json.dumps(dict(items), indent=3).encode()

@@ -13,10 +13,11 @@ import zipfile
 import zlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.registry.sniff import HEAD_BYTES, MODELS, TABLES, Format, csv_header, format_fault, sniff
+from tests.examples import examples
 from tests.shared import shared_data
 
 
@@ -127,7 +128,7 @@ def test_a_csv_that_begins_like_something_else_is_a_csv(header: str) -> None:
     assert sniff(io.BytesIO((header + "\n1,200\n2,300.\n").encode())) is Format.CSV
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(
     st.binary(max_size=300),
     st.sampled_from([b"", b"PK\x03\x04", b"PAR1", b"\x08\x07", b"{L", b"\x1f\x8b", b"x\x9c", b"PK\x05\x06"]),

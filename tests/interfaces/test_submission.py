@@ -67,7 +67,7 @@ def test_the_same_file_with_anything_else_different_is_a_new_candidate_that_name
     world.model("other")
     first = world.submit().json()
     other = world.submit("other").json()
-    assert other["same_artifact"] == [{"model": "cards", "candidate": first["id"], "outcome": "intake"}]
+    assert other["same_artifact"] == [{"model": "cards", "candidate": first["id"], "outcome": "in-review"}]
     changed = world.submit(manifest={**MANIFEST, "summary": "Second try."}).json()
     assert {one["candidate"] for one in changed["same_artifact"]} == {first["id"], other["id"]}
     shown = world.call("GET", f"/api/v1/candidates/{changed['id']}/").json()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fairlearn import metrics
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,6 +15,7 @@ from reports.measures import fairness as measure
 from reports.measures.groups import group_rows, groupings
 from reports.measures.labels import Decisions
 from reports.measures.table import Column, Table
+from tests.examples import examples
 
 LIMITS = {"minimum_group_size": 30, "rate_ratio_minimum": 0.8, "rate_ratio_fall": 0.1, "comparison_margins": {}}
 BINARY = {
@@ -64,7 +65,7 @@ def tables(draw):
     return Table(columns, n), scores
 
 
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(tables())
 def test_rates_and_summaries_are_fairlearns(drawn):
     table, scores = drawn
@@ -93,7 +94,7 @@ def test_rates_and_summaries_are_fairlearns(drawn):
                 assert row["true_positive_rate"] is None
 
 
-@settings(max_examples=60, deadline=None)
+@examples(15)
 @given(tables())
 def test_margins_reconcile_and_missing_values_are_counted(drawn):
     table, scores = drawn
@@ -308,7 +309,7 @@ def test_several_classes_may_be_favourable():
     assert (row["n"], row["selected"], row["accuracy"]["value"], row["mean_score"]) == (4, 2, 1.0, None)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(7)
 @given(tables())
 def test_counting_reads_every_row_once(drawn):
     table, scores = drawn

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics
@@ -12,6 +12,7 @@ from reports.measures import labels, multiclass, regression
 from reports.measures import performance as measure
 from reports.measures.table import Table
 from reports.measures.uncertainty import Resamples, difference, estimate
+from tests.examples import examples
 from tests.measures.test_fairness import BINARY, number_column, text_column
 
 FEW = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5000001, 0.9, 1.0])
@@ -27,7 +28,7 @@ def scored(draw, most=200):
     return positive, scores, weights
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(scored())
 def test_figures_of_a_score_are_those_of_scikit_learn(drawn):
     positive, scores, weights = drawn
@@ -53,7 +54,7 @@ def delong_by_definition(positive, scores):
     return kernel.mean(), np.var(rows, ddof=1) / len(rows) + np.var(columns, ddof=1) / len(columns), rows, columns
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(scored())
 def test_the_area_has_delongs_variance(drawn):
     positive, scores, _ = drawn
@@ -63,7 +64,7 @@ def test_the_area_has_delongs_variance(drawn):
     assert (found.value, found.error() ** 2) == pytest.approx((value, variance), abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(scored(), st.randoms(use_true_random=False))
 def test_two_areas_on_the_same_rows_have_delongs_covariance(drawn, random):
     positive, scores, _ = drawn
@@ -91,7 +92,7 @@ def predicted_numbers(draw):
 
 
 @pytest.mark.parametrize(("family", "power"), [(None, 0), ("poisson", 1), ("tweedie:1.5", 1.5), ("gamma", 2)])
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(drawn=predicted_numbers())
 def test_figures_of_a_number_are_those_of_scikit_learn(family, power, drawn):
     outcome, prediction, weights = drawn
@@ -109,7 +110,7 @@ def test_figures_of_a_number_are_those_of_scikit_learn(family, power, drawn):
     assert {name: found[name].value for name in wanted} == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(predicted_numbers())
 def test_the_lorenz_gini_is_the_area_by_the_trapezoid_rule(drawn):
     outcome, prediction, weights = drawn
@@ -120,7 +121,7 @@ def test_the_lorenz_gini_is_the_area_by_the_trapezoid_rule(drawn):
     assert found.value == pytest.approx(1 - 2 * metrics.auc(x, y), abs=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(predicted_numbers())
 def test_lift_divides_the_weight_and_keeps_equal_predictions_together(drawn):
     outcome, prediction, weights = drawn
@@ -140,7 +141,7 @@ def classified(draw):
     return actual, raw / raw.sum(axis=1, keepdims=True), weights
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(classified())
 def test_figures_of_classes_are_those_of_scikit_learn(drawn):
     actual, probabilities, weights = drawn

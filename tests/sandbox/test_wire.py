@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from reports.measures.table import Column, Table
 from reports.sandbox import wire
 from reports.sandbox.wire import TooLarge, WireError
+from tests.examples import examples
 
 CEILING = 2**24
 
@@ -101,7 +102,7 @@ def test_any_header_is_read_without_harm(tree: Any, buffers: list[bytes]) -> Non
     read_or_refused(message(tree, *buffers))
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(values, st.data())
 def test_a_spoiled_message_is_read_without_harm(value: Any, data: st.DataObject) -> None:
     good = bytearray(encoded(value))

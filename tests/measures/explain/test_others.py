@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.measures.explain import coalitions, oracle
@@ -13,6 +13,7 @@ from reports.measures.explain.linear import closed_form
 from reports.measures.explain.models import LinearModel
 from reports.measures.explain.run import rows_to_explain
 from reports.measures.table import Column, Table
+from tests.examples import examples
 from tests.measures.explain import games
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -33,7 +34,7 @@ def scores(table: Table) -> np.ndarray:
 
 
 @given(SEEDS, st.integers(1, 4))
-@settings(max_examples=20)
+@examples(10)
 def test_asking_about_all_coalitions_gives_shapley_values(seed: int, numbers: int) -> None:
     generator = np.random.default_rng(seed)
     rows = mixed_table(generator, 3, numbers, ("a", "b"))

@@ -1,0 +1,34 @@
+"""What became of candidates, many at a time: for lists of other versions and of the same file elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from governance.registry.models import Candidate
+from governance.registry.same_artifact import earlier_with_same_artifact
+
+
+def with_outcomes(rows: QuerySet[Candidate]) -> QuerySet[Candidate]:
+    """The same rows with what `outcome` reads, in a fixed number of queries."""
+    return rows.select_related("event", "approval", "withdrawal", "intake").prefetch_related("approval__acts", "signatures")
+
+
+def outcome(row: Candidate) -> str:
+    """`revoked`, `approved`, `withdrawn`, `rejected`, `intake-failed` or `in-review`."""
+    if hasattr(row, "approval"):
+        return "revoked" if any(act.kind == "revoke" for act in row.approval.acts.all()) else "approved"
+    if hasattr(row, "withdrawal"):
+        return "withdrawn"
+    if any(one.outcome == "reject" for one in row.signatures.all()):
+        return "rejected"
+    return "intake-failed" if hasattr(row, "intake") and not row.intake.passed else "in-review"
+
+
+def same_artifact(candidate: Candidate) -> list[dict[str, Any]]:
+    """Earlier candidates with this file over the whole instance, and what became of each."""
+    return [
+        {"model": one.model.slug, "candidate": str(one.pk), "outcome": outcome(one)}
+        for one in with_outcomes(earlier_with_same_artifact(candidate))
+    ]

@@ -95,8 +95,8 @@ def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
         return False
     if not config.getoption("database_only"):
         return True
-    if "browser_type_launch_args" in fixtures and not slow:
-        return False  # a browser sees pages, not engines: the same pages' forms are sent without one on each engine
+    if not slow and (item.get_closest_marker("one_engine") or "browser_type_launch_args" in fixtures):
+        return False  # what a page shows is made of facts that other tests load on each engine
     return bool(DATABASE_FIXTURES & fixtures) or bool(item.get_closest_marker("django_db"))
 
 

@@ -65,11 +65,7 @@ def gate_facts(
     """All that the gate asks about one candidate, loaded now."""
     review = candidate_facts(candidate)
     approval = Approval.objects.filter(candidate=candidate).first()
-    siblings = (
-        Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest)
-        .exclude(gate_digest=None)
-        .exclude(pk=candidate.pk)
-    )
+    condemned, approvals = _siblings(candidate)
     return GateFacts(
         review=review,
         progress=progress(review),
@@ -78,9 +74,19 @@ def gate_facts(
         use=use,
         manifest_digest=manifest_digest,
         deployments=deployments(candidate.model),
-        condemned=_condemned(siblings),
-        siblings=tuple(approval_fact(one) for one in Approval.objects.filter(candidate__in=siblings)),
+        condemned=condemned,
+        siblings=approvals,
     )
+
+
+def _siblings(candidate: Candidate) -> tuple[tuple[CondemnedFact, ...], tuple[ApprovalFact, ...]]:
+    """Of the model's other candidates with the same file: those condemned, and all approvals."""
+    same = Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest)
+    siblings = same.exclude(gate_digest=None).exclude(pk=candidate.pk)
+    if not siblings.exists():
+        return (), ()
+    approvals = Approval.objects.filter(candidate__in=siblings)
+    return _condemned(siblings), tuple(approval_fact(one) for one in approvals)
 
 
 def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:

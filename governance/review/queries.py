@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from uuid import UUID
 
+from django.db.models import Prefetch
+
 from governance.accounts.models import Person
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job
@@ -25,8 +27,9 @@ from governance.review.facts import (
     StatementFact,
 )
 from governance.review.independence import participations
-from governance.review.models import Finding, Interpretation, Signature, Statement
+from governance.review.models import Finding, FindingChange, Interpretation, Signature, Statement
 
+CHANGES = Prefetch("changes", FindingChange.objects.select_related("event"))
 ENDS_BLOCKING = ("closed", "void", "lowered")
 FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
 
@@ -156,7 +159,7 @@ def candidate_findings(candidate: Candidate, pin: PolicyPin) -> tuple[FindingFac
     rows = (
         Finding.objects.filter(candidate=candidate)
         .select_related("event", "check_result")
-        .prefetch_related("changes__event")
+        .prefetch_related(CHANGES)
         .order_by("number")
     )
     return tuple(_of_pin(row, finding_fact(row), pin) for row in rows)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from governance.accounts.roles import FIRST_LINE
 from governance.review.facts import FindingFact
 from governance.review.models import Finding
+from governance.review.queries import CHANGES
 from governance.web.decision_case import Case
 from governance.web.pages import ActForm, FindingRow, FindingStep, StateLabel
 from reports.charts import words
@@ -37,7 +38,7 @@ ACTS = {
 
 def findings(case: Case) -> tuple[FindingRow, ...]:
     """Blocking and open ones first, then by number."""
-    rows = Finding.objects.filter(candidate=case.candidate).select_related("by").prefetch_related("changes__by", "changes__event")
+    rows = Finding.objects.filter(candidate=case.candidate).select_related("by").prefetch_related(CHANGES, "changes__by")
     stored = {row.pk: row for row in rows}
     ordered = sorted(case.review.findings, key=lambda one: (not one.blocks, one.state not in ("open", "answered"), one.seq))
     return tuple(_row(case, fact, stored[fact.id]) for fact in ordered)

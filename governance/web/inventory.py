@@ -21,7 +21,7 @@ from governance.registry.visibility import visible_models
 from governance.release import gate
 from governance.release.queries import CandidateState, candidate_state, deployed_now
 from governance.review.models import Finding
-from governance.review.queries import finding_fact, inventory_gaps
+from governance.review.queries import CHANGES, finding_fact, inventory_gaps
 from governance.web.base import PersonView, faults_of, model_or_404, text_of
 from governance.web.pages import (
     Crumb,
@@ -284,7 +284,7 @@ def _tier_form(model: Model, record: ModelRevision, viewer: Person, faults: Faul
 
 def _open_findings(model: Model) -> tuple[Link, ...]:
     rows = Finding.objects.filter(model=model).select_related("event", "check_result", "candidate")
-    rows = rows.prefetch_related("changes__event")
+    rows = rows.prefetch_related(CHANGES)
     open_ = [(row, fact) for row in rows.order_by("-number") if (fact := finding_fact(row)).state in ("open", "answered")]
     return tuple(
         Link(

@@ -19,6 +19,8 @@ from governance.release.dossier import current, dossier_facts, wait_for_dossier
 from tests.dossier.cases import attachments_of, pdf_of, text_of
 from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed, suspended
 
+pytestmark = pytest.mark.one_engine
+
 CELL = "Aurelia Featherstonehaugh, 4711"
 
 

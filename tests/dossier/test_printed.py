@@ -235,6 +235,7 @@ def test_other_tasks_print_their_own_figures(task):
     assert ("Ratio of predictions" if task == "regression" else "Selection ratio") in written
 
 
+@pytest.mark.slow
 def test_a_thousand_groups_print_in_bounded_pages_and_time():
     document = facts()
     fairness = next(one for one in document["evidence"] if one["kind"] == "fairness")

@@ -32,9 +32,8 @@ def job_outlasts_the_outage(running, candidate):
     os.kill(child, signal.SIGCONT)
 
 
-@pytest.mark.parametrize(
-    "outage", [job_ends_during_the_outage, pytest.param(job_outlasts_the_outage, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("outage", [job_ends_during_the_outage, job_outlasts_the_outage])
 def test_the_other_jobs_are_done_after_an_outage(outage, product, models):
     running = product()
     candidate = running.submit(models)

@@ -16,7 +16,10 @@ from tests.waiting import wait_for
 ENDINGS = {signal.SIGINT: 25, signal.SIGTERM: 25, signal.SIGKILL: 5}
 
 
-@pytest.mark.parametrize("how", ENDINGS, ids=lambda how: how.name)
+AT_LENGTH = [pytest.param(how, marks=pytest.mark.slow) for how in (signal.SIGINT, signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, *AT_LENGTH], ids=lambda how: how.name)
 def test_nothing_outlives_the_launcher(how, product, models):
     running = product()
     candidate = running.submit(models)

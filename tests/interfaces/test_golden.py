@@ -38,6 +38,8 @@ from governance.review.models import Interpretation, Signature, Statement
 from tests.factories import a_model, a_submission, approved, founded
 from tests.golden import facts, story
 
+pytestmark = pytest.mark.one_engine
+
 GOLDEN = Path(__file__).parent.parent / "golden"
 SCHEMAS = Path(__file__).parent.parent.parent / "governance" / "evidence" / "schemas"
 ORIGIN = "golden.example/log"

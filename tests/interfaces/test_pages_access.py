@@ -16,6 +16,8 @@ from governance.web import dossier_page
 from tests.factories import PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
 from tests.interfaces.pages import Browser
 
+pytestmark = pytest.mark.one_engine
+
 ROLES = ("scientist", "validator", "officer", "approver", "auditor", "administrator")
 # name of the address, method, and the status for a role; `else` for the roles that are not named
 TABLE: list[tuple[str, str, dict[str, int]]] = [

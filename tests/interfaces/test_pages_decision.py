@@ -33,6 +33,8 @@ from tests.factories import (
 )
 from tests.interfaces.pages import Browser, Page, address
 
+pytestmark = pytest.mark.one_engine
+
 MOST_QUERIES = 62
 
 

@@ -17,6 +17,8 @@ from governance.web import inbox as inbox_module
 from tests.factories import a_candidate, a_model, approved, computed, founded, interpreted, signed
 from tests.interfaces.pages import Browser, Page
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:

@@ -14,6 +14,8 @@ from governance.review.models import Interpretation, Signature
 from tests.factories import INTERPRETATION, PASSWORD, a_candidate, a_model, approved, computed, founded, interpreted
 from tests.interfaces.pages import Browser, Page, address
 
+pytestmark = pytest.mark.one_engine
+
 SIGNERS = ("validator", "second_validator", "officer", "second_officer", "approver", "both")
 OTHERS = ("scientist", "colleague", "auditor", "administrator")
 

@@ -32,6 +32,7 @@ FORMATS_OUTSIDE = {"reports.formats.errors"}
 MANIFEST = {
     "schema": "candidate/1", "task": "binary-classification", "target": "y", "positive_class": 1,
     "favourable_outcome": 1, "decision_threshold": 0.5, "classes": [0, 1], "features": list(COLUMNS),
+    "sensitive_features": [], "summary": "A hostile file.",
 }  # fmt: skip
 ROWS = b"a,b,c,y\n" + b"".join(b"%d,%d,%d,%d\n" % (i % 7, i % 5, i % 3, i % 2) for i in range(60))
 NAMES = {name for name, _ in limits.LAYERS}

@@ -7,7 +7,7 @@ from governance.actions.approval import suspend
 from governance.actions.findings import answer_finding, open_finding
 from governance.actions.people import deactivate_person
 from governance.audit.models import AuditEvent
-from governance.registry.visibility import sees_rows, visible_candidates, visible_models
+from governance.registry.visibility import sees_rows, visible_candidates, visible_events, visible_models
 from tests.factories import GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, approved, computed, document
 
 REASON = "Because Mrs. Jane Q. Applicant of 12 Elm Street complained."
@@ -45,11 +45,15 @@ def test_row_level_values_are_for_validators_and_developers(people):
 
 
 def test_somebody_deactivated_sees_nothing(people):
-    model = a_model(people)
+    model = a_model(people, developers=[people["scientist"]])
     computed(a_candidate(people, model))
     deactivate_person(people["validator"], by=people["administrator"])
-    gone = Person.objects.get(pk=people["validator"].pk)
-    assert not visible_models(gone).exists()
-    assert not visible_candidates(gone).exists()
-    assert not sees_rows(gone, model)
+    deactivate_person(model.current.owner, by=people["administrator"])
+    deactivate_person(people["scientist"], by=people["administrator"])
+    for leaver in (people["validator"], model.current.owner, people["scientist"]):
+        gone = Person.objects.get(pk=leaver.pk)
+        assert not visible_models(gone).exists()
+        assert not visible_candidates(gone).exists()
+        assert not visible_events(gone).exists()
+        assert not sees_rows(gone, model)
     assert visible_models(people["auditor"]).exists()

@@ -33,6 +33,8 @@ MANIFEST = {
     "decision_threshold": 0.5,
     "classes": [0, 1],
     "features": list(COLUMNS),
+    "sensitive_features": [],
+    "summary": "A hostile file.",
 }
 
 

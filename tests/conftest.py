@@ -24,7 +24,7 @@ import pytest
 from tests.examples import SLOW
 
 MISSING = "MISSING: "
-DATABASE_FIXTURES = {"db", "committed_db", "transactional_db", "django_db_setup", "served"}
+DATABASE_FIXTURES = {"db", "committed_db", "empty_db", "transactional_db", "django_db_setup", "served"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -63,6 +63,7 @@ def _use_data_folder(folder: Path) -> None:
     for name in ("blobs", "keys"):
         (folder / name).mkdir(mode=0o700)
     settings.DATA_DIR = folder
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a dozen people sign in all the time
     settings.COUNTERSIGN_BLOBS = folder / "blobs"
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(folder / "keys" / "checkpoint.pem")
     settings.REDIS_URL = broker.redis_url(folder)
@@ -166,9 +167,9 @@ def django_db_setup(
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """The test database, always: pytest-django makes none in a run whose tests ask for `committed_db` alone.
+    """The test database with its people, always: pytest-django makes none for tests that ask for `committed_db` alone.
 
-    Yields the name of its migrated twin that nobody connects to: PostgreSQL copies no database that is in use, and
+    Yields the name of its migrated, still empty twin that nobody connects to: PostgreSQL copies no database in use, and
     closing this thread's connections is not enough, since beside a browser's event loop Django keeps a second set.
     """
     from django.db import connection, connections
@@ -179,10 +180,29 @@ def django_db_setup(
         connections.close_all()
         settings = connection.settings_dict
         twin = _copy(settings["NAME"], settings, tmp_path_factory.mktemp("twin"))
+        _found()
     yield twin.name
     with django_db_blocker.unblock():
         _drop(twin.name, settings)
         teardown_databases(made, verbosity=0)
+
+
+def _found() -> None:
+    """Installing takes longer than most tests."""
+    from django.db import connections
+
+    from tests.factories import installed
+
+    installed()
+    connections.close_all()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """What is kept by the number of the newest event is of another test: its events were rolled back."""
+    from governance.web import inbox
+
+    inbox._number.cache_clear()
 
 
 @pytest.fixture
@@ -202,6 +222,16 @@ def committed_db(django_db_setup: str, django_db_blocker: Any, tmp_path: Path) -
             connections.close_all()
             settings["NAME"] = template
             _drop(copy.name, settings)
+
+
+@pytest.fixture
+def empty_db(committed_db: CommittedDatabase) -> Iterator[None]:
+    """A database without people or events, in a transaction; what the test writes goes with it."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def _copy(template: str, settings: dict[str, Any], folder: Path) -> CommittedDatabase:

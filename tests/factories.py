@@ -51,6 +51,7 @@ PEOPLE = {
     "both": ("Sunniva Dahl", ("validator", "compliance-officer", "approver")),
     "auditor": ("Petra Novak", ("auditor",)),
     "administrator": ("Luca Ferri", ("administrator",)),
+    "regulator": ("Rita Regel", ("regulator",)),
 }
 SESSION = "session-of-a-test"
 KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.INTAKE, JobKind.DOSSIER))
@@ -61,11 +62,17 @@ INTERPRETATION = (
 _bytes = count(1)
 
 
-def founded(folder: Path | None = None) -> dict[str, Person]:
+def installed() -> None:
     """The installation, and everybody's own first password."""
-    first = [FirstPerson(name, printed, "", roles) for name, (printed, roles) in PEOPLE.items()]
-    for secret in install(first, folder or settings.COUNTERSIGN_POLICY_FOLDER).values():
+    first = [FirstPerson(name, printed, f"{name}@bank.example", roles) for name, (printed, roles) in PEOPLE.items()]
+    for secret in install(first, settings.COUNTERSIGN_POLICY_FOLDER).values():
         set_first_password(secret, password=PASSWORD)
+
+
+def founded() -> dict[str, Person]:
+    """Everybody by user name; installed first where the database is still empty."""
+    if not Person.objects.exists():
+        installed()
     return {person.username: person for person in Person.objects.all()}
 
 

@@ -32,7 +32,6 @@ class Bank:
 def bank(served: str, broker: str, settings: Any, tmp_path: Path) -> Bank:
     """All evidence of the version is there; nothing is interpreted or signed."""
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     people = factories.founded()
     model = factories.a_model(people)
     return Bank(served, people, factories.computed(factories.a_candidate(people, model)))

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from governance.actions.people import set_first_password
 from governance.registry import storage
 from tests import factories
 from tests.interfaces.world import World
@@ -43,9 +42,7 @@ def test_the_command_tells_an_allow_a_denial_and_an_outage_apart(
     committed_world: World, served: str, tmp_path: Path
 ) -> None:
     world = committed_world
-    for secret in world.secrets.values():
-        set_first_password(secret, password=factories.PASSWORD)
-    people = {person.username: person for person in type(world.people["validator"]).objects.all()}
+    people = world.people
     approved = factories.approved(people, factories.a_model(people, "cards"))
     waiting = factories.computed(factories.a_candidate(people, factories.a_model(people, "loans"), artifact=b"another"))
     same, other, changed = tmp_path / "same.bin", tmp_path / "other.bin", tmp_path / "changed.bin"

@@ -9,7 +9,6 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from governance.actions.people import set_first_password
 from governance.api import gate as view
 from governance.audit.models import AuditHead
 from governance.registry.models import Candidate
@@ -32,9 +31,7 @@ def ask(world: World, slug: str, digest: str, question: str = "?environment=prod
 @pytest.fixture
 def approved(world: World) -> Candidate:
     """Through review and signatures, by people with passwords of their own."""
-    for secret in world.secrets.values():
-        set_first_password(secret, password=factories.PASSWORD)
-    people = {person.username: person for person in type(world.people["validator"]).objects.all()}
+    people = world.people
     return factories.approved(people, factories.a_model(people, "cards"))
 
 

@@ -61,7 +61,6 @@ def sha256_of(value: Any) -> str:
 @pytest.fixture
 def people(db: None, settings: Any, tmp_path: Path) -> dict[str, Person]:
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return founded()
 
 
@@ -229,7 +228,7 @@ def exported() -> str:
     return "".join(f"{line}\n" for line in export_lines(queries.records(before=size), checkpoints))
 
 
-def test_the_same_acts_give_the_same_log(db, golden_key, monkeypatch):
+def test_the_same_acts_give_the_same_log(empty_db, golden_key, monkeypatch):
     with transaction.atomic():
         for place, path in enumerate(EVENTS):
             body = json.loads(path.read_bytes())

@@ -41,7 +41,6 @@ MOST_QUERIES = 62
 @pytest.fixture
 def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return founded()
 
 

@@ -23,7 +23,6 @@ pytestmark = pytest.mark.one_engine
 @pytest.fixture
 def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return founded()
 
 

@@ -6,20 +6,16 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from governance.accounts.models import Person
-from governance.actions.install import FirstPerson, install
 from governance.actions.tokens import create_service_account, create_token
 from governance.registry.models import Candidate
 from tests import factories
 
-PEOPLE = {**factories.PEOPLE, "regulator": ("Rita Regel", ("regulator",))}
 READERS = ("scientist", "colleague", "officer", "regulator", "auditor", "administrator")
 SCOPES = ("submit", "gate", "deploy", "monitor", "read")
 ROWS = "applicant_id,age,income,sex,default\n" + "".join(
@@ -55,12 +51,11 @@ def _as_files(name: str, content: Any) -> Any:
 
 @dataclass
 class World:
-    """People by username, secrets of tokens and of first-password links by name, and the client that calls."""
+    """People by username, secrets of tokens by name, and the client that calls."""
 
     client: Client
-    people: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, Person]
     tokens: dict[str, str] = field(default_factory=dict)
-    secrets: dict[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, token: str | None = "read", **more: Any) -> Any:
         """The answer to one request; JSON bodies as `json=`, headers as `headers=`."""
@@ -104,10 +99,8 @@ class World:
 
 
 def founded(client: Client) -> World:
-    """The installation, and a token of each scope: `submit` … `read` as the demonstration has them, and others."""
-    first = [FirstPerson(name, printed, f"{name}@bank.example", roles) for name, (printed, roles) in PEOPLE.items()]
-    world = World(client, secrets=install(first, Path(settings.COUNTERSIGN_POLICY_FOLDER)))
-    world.people = {one.username: one for one in Person.objects.all()}
+    """The bank, and a token of each scope: `submit` … `read` as the demonstration has them, and others."""
+    world = World(client, factories.founded())
     scientist, validator = world.people["scientist"], world.people["validator"]
     pipeline = create_service_account(by=scientist, name="pipeline", responsible=scientist)
     for scope in SCOPES:

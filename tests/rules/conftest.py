@@ -9,5 +9,4 @@ from tests.factories import founded
 @pytest.fixture
 def people(db, settings, tmp_path) -> dict[str, Person]:
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # so that eleven people sign in quickly
     return founded()

@@ -29,7 +29,7 @@ from tests.factories import (
     a_model,
     a_submission,
     computed,
-    founded,
+    installed,
     interpreted,
     shown,
     signed,
@@ -282,7 +282,7 @@ def test_only_administrators_manage_people(name, people):
 
 def test_the_installation_runs_once(people):
     with pytest.raises(Refused, match="installed"):
-        founded()
+        installed()
 
 
 @pytest.mark.parametrize("name", ["colleague", "scientist", "officer", "administrator", "auditor"])

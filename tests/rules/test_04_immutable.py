@@ -271,7 +271,7 @@ def test_the_head_grows_only_by_one_and_with_its_event(change, db):
         AuditHead.objects.update(**change)
 
 
-def test_the_head_does_not_jump_over_an_event(db):
+def test_the_head_does_not_jump_over_an_event(empty_db):
     last = append_events(3)[-1]
     AuditEvent.objects.create(**copy_of(last, seq=3))
     for size in (5, 3, 2):

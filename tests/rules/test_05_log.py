@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SUBJECT = Subject("model", "cards")
 
 
-def test_an_event_says_who_did_what_to_what_and_is_hashed_as_it_says_it(db):
+def test_an_event_says_who_did_what_to_what_and_is_hashed_as_it_says_it(empty_db):
     person, service_account, candidate = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     token = request_id.set("request-1")
     with transaction.atomic():
@@ -94,18 +94,18 @@ def test_an_actor_is_a_person_or_the_system(fields):
         Actor(**fields)
 
 
-def test_what_cannot_be_hashed_exactly_is_not_logged(db):
+def test_what_cannot_be_hashed_exactly_is_not_logged(empty_db):
     with pytest.raises(ValueError, match=r"\$\.data\.share"), transaction.atomic():
         append(Action.MODEL_CREATED, actor=SYSTEM, subject=SUBJECT, data={"share": 0.5})
     assert not AuditEvent.objects.exists()
 
 
-def test_an_action_that_is_not_listed_is_not_logged(db):
+def test_an_action_that_is_not_listed_is_not_logged(empty_db):
     with pytest.raises(ValueError, match="made-up"), transaction.atomic():
         append("made-up", actor=SYSTEM, subject=SUBJECT)
 
 
-def test_the_first_event_is_under_a_kept_checkpoint_and_each_later_one_under_the_head(db):
+def test_the_first_event_is_under_a_kept_checkpoint_and_each_later_one_under_the_head(empty_db):
     for count in range(1, 20):
         append_events(1)
         head = AuditHead.objects.get()
@@ -117,7 +117,7 @@ def test_the_first_event_is_under_a_kept_checkpoint_and_each_later_one_under_the
     assert [kept.size for kept in AuditCheckpoint.objects.order_by("size")] == [1, 19]
 
 
-def test_event_times_never_go_back(db, monkeypatch):
+def test_event_times_never_go_back(empty_db, monkeypatch):
     later = database_now() + timedelta(hours=1)
     monkeypatch.setattr(log, "database_now", lambda: later)
     append_events(1)
@@ -127,7 +127,7 @@ def test_event_times_never_go_back(db, monkeypatch):
     assert verify_log().sound
 
 
-def test_the_clock_is_the_databases_and_moves_inside_a_transaction(db):
+def test_the_clock_is_the_databases_and_moves_inside_a_transaction(empty_db):
     with transaction.atomic():
         first = database_now()
         while database_now() == first:
@@ -138,7 +138,7 @@ def test_the_clock_is_the_databases_and_moves_inside_a_transaction(db):
         timestamp(datetime(2024, 5, 3))
 
 
-def test_events_are_found_by_what_they_are_about(db):
+def test_events_are_found_by_what_they_are_about(empty_db):
     person, candidate = uuid.uuid4(), uuid.uuid4()
     append_events(3)
     with transaction.atomic():
@@ -195,7 +195,7 @@ HEAD_TAMPERINGS: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("tampering", HEAD_TAMPERINGS)
-def test_an_unsound_log_takes_no_event_and_is_known_at_once(tampering, db):
+def test_an_unsound_log_takes_no_event_and_is_known_at_once(tampering, empty_db):
     append_events(7)
     assert head_is_sound()
     with triggers_off():
@@ -209,7 +209,7 @@ def test_an_unsound_log_takes_no_event_and_is_known_at_once(tampering, db):
     assert AuditEvent.objects.count() == events
 
 
-def test_an_event_slipped_in_at_the_head_is_known_at_once(db):
+def test_an_event_slipped_in_at_the_head_is_known_at_once(empty_db):
     """The one insert that the triggers cannot tell from a real one, until the head moves."""
     last = append_events(3)[-1]
     AuditEvent.objects.create(
@@ -219,7 +219,7 @@ def test_an_event_slipped_in_at_the_head_is_known_at_once(db):
     assert verify_log().problem.event == 3
 
 
-def test_a_log_under_another_key_is_unsound(db, tmp_path, settings, monkeypatch):
+def test_a_log_under_another_key_is_unsound(empty_db, tmp_path, settings, monkeypatch):
     append_events(3)
     monkeypatch.delenv("COUNTERSIGN_CHECKPOINT_KEY_PEM", raising=False)
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(tmp_path / "other.pem")
@@ -343,7 +343,7 @@ NAMED = [
 
 
 @pytest.fixture
-def thirty(db):
+def thirty(empty_db):
     append_events(EVENTS)
     assert verify_log().sound
 
@@ -382,7 +382,7 @@ def test_a_rewritten_event_is_named_up_to_the_last_good_root(tampering, thirty):
         tampered(tampering, seed, check)
 
 
-def test_stored_subtrees_and_kept_checkpoints_narrow_it_down(db):
+def test_stored_subtrees_and_kept_checkpoints_narrow_it_down(empty_db):
     append_events(300)
     with transaction.atomic():
         write_checkpoint()
@@ -410,7 +410,7 @@ OTHER_TAMPERINGS = {
 }
 
 
-def test_what_is_stored_beside_the_events_is_verified_too(db):
+def test_what_is_stored_beside_the_events_is_verified_too(empty_db):
     append_events(257)
     for name, (tampering, code) in OTHER_TAMPERINGS.items():
         with transaction.atomic():
@@ -468,7 +468,7 @@ def test_a_row_that_cannot_be_read_is_a_bad_event_and_no_crash(thirty):
 # Proofs out of the database, before a judge written by others.
 
 
-def test_proofs_convince_others_and_forged_ones_do_not(db):
+def test_proofs_convince_others_and_forged_ones_do_not(empty_db):
     append_events(600)
     key = [str(checkpoint.verifier_key())]
     note = queries.checkpoint_now()
@@ -485,7 +485,7 @@ def test_proofs_convince_others_and_forged_ones_do_not(db):
         queries.inclusion_proof(600)
 
 
-def test_checkpoints_of_one_log_are_consistent_for_others(db):
+def test_checkpoints_of_one_log_are_consistent_for_others(empty_db):
     key = [str(checkpoint.verifier_key())]
     notes = {}
     for _ in range(6):
@@ -503,7 +503,7 @@ def test_checkpoints_of_one_log_are_consistent_for_others(db):
 # The commands.
 
 
-def test_the_command_says_what_it_verified(db, capsys, tmp_path):
+def test_the_command_says_what_it_verified(empty_db, capsys, tmp_path):
     append_events(40)
     published = tmp_path / "checkpoint"
     published.write_text(queries.checkpoint_now())
@@ -514,7 +514,7 @@ def test_the_command_says_what_it_verified(db, capsys, tmp_path):
     assert str(checkpoint.verifier_key()) in out
 
 
-def test_the_command_fails_and_names_the_first_bad_event(db, capsys):
+def test_the_command_fails_and_names_the_first_bad_event(empty_db, capsys):
     append_events(40)
     with triggers_off():
         AuditEvent.objects.filter(seq=17).update(body="{}")
@@ -524,21 +524,21 @@ def test_the_command_fails_and_names_the_first_bad_event(db, capsys):
     assert "First bad event: 17 (altered)" in capsys.readouterr().err
 
 
-def test_the_command_fails_where_triggers_are_missing(db, capsys):
+def test_the_command_fails_where_triggers_are_missing(empty_db, capsys):
     append_events(1)
     with pytest.raises(SystemExit), triggers_off():
         call_command("verify_audit")
     assert "audit_event" in capsys.readouterr().err
 
 
-def test_the_command_refuses_a_checkpoint_that_is_none(db, tmp_path):
+def test_the_command_refuses_a_checkpoint_that_is_none(empty_db, tmp_path):
     append_events(1)
     (tmp_path / "note").write_text("no note")
     with pytest.raises(CommandError, match="no checkpoint of this log"):
         call_command("verify_audit", checkpoint=tmp_path / "note")
 
 
-def test_an_export_verifies_offline_and_is_not_overwritten(db, tmp_path, capsys):
+def test_an_export_verifies_offline_and_is_not_overwritten(empty_db, tmp_path, capsys):
     append_events(20)
     with transaction.atomic():
         write_checkpoint()
@@ -556,7 +556,7 @@ def test_an_export_verifies_offline_and_is_not_overwritten(db, tmp_path, capsys)
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_an_export_under_another_key_is_refused(db, tmp_path):
+def test_an_export_under_another_key_is_refused(empty_db, tmp_path):
     append_events(3)
     call_command("export_audit", output=tmp_path / "log")
     other = checkpoint.create_key(tmp_path / "key.pem")

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from governance.accounts.roles import TITLES, Role
+from governance.accounts.roles import SIGNING, TITLES, Role
 from governance.audit.immutable import Fact
 
 ROLE_CHOICES = [(role.value, TITLES[role]) for role in Role]
@@ -66,11 +66,42 @@ class Person(AbstractBaseUser):
         return app_label == "accounts" and self.is_staff
 
 
+class RoleProposal(Fact):
+    """The first of the two voices that a signing role takes. The second makes the grant, or declines."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="proposals")
+    role = models.CharField(max_length=30, choices=ROLE_CHOICES)
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=sorted(SIGNING)), name="role_proposal_of_a_signing_role"),
+            models.CheckConstraint(condition=~Q(by=F("person")), name="role_proposal_for_somebody_else"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.role}"
+
+
+class RoleDecline(Fact):
+    """A proposal that came to nothing."""
+
+    proposal = models.OneToOneField(RoleProposal, models.PROTECT, related_name="decline")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    reason = models.TextField()
+
+
 class RoleGrant(Fact):
-    """A role given to a person; it ends by a `RoleEnd`, never by a change."""
+    """A role given to a person; it ends by a `RoleEnd`, never by a change.
+
+    Invariant: a signing role not named at installation has a proposal, made by another person than its grantor, and
+    neither of the two is the person who gets it.
+    """
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="grants")
     role = models.CharField(max_length=30, choices=ROLE_CHOICES)
+    proposal = models.OneToOneField(RoleProposal, models.PROTECT, null=True, related_name="grant")
+    proposed_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     granted_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     at_installation = models.BooleanField(default=False)
 
@@ -80,6 +111,17 @@ class RoleGrant(Fact):
             models.CheckConstraint(
                 condition=Q(at_installation=True, granted_by=None) | Q(at_installation=False, granted_by__isnull=False),
                 name="role_grant_has_a_grantor",
+            ),
+            models.CheckConstraint(
+                condition=~Q(role__in=sorted(SIGNING))
+                | Q(at_installation=True)
+                | Q(proposal__isnull=False, proposed_by__isnull=False),
+                name="role_grant_of_a_signing_role_takes_two",
+            ),
+            models.CheckConstraint(
+                condition=Q(proposed_by=None)
+                | (~Q(proposed_by=F("granted_by")) & ~Q(proposed_by=F("person")) & ~Q(granted_by=F("person"))),
+                name="role_grant_by_two_others",
             ),
         ]
 
@@ -108,6 +150,24 @@ class CredentialSet(Fact):
 
     link = models.OneToOneField(CredentialLink, models.PROTECT, related_name="use")
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class CredentialReset(Fact):
+    """An administrator took a person's credential away, so that a new link can be given."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class EnrolmentConfirmation(Fact):
+    """A second-line colleague says that it was the person who set the credential, and not who handed out the link."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="enrolment_confirmations")
+    credential = models.OneToOneField(CredentialSet, models.PROTECT, related_name="confirmation")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(by=F("person")), name="enrolment_confirmed_by_another")]
 
 
 class ServiceAccount(Fact):

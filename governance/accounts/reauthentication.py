@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from governance.accounts import enrolment
 from governance.accounts.models import Person
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
@@ -17,7 +18,8 @@ MAX_FAILURES = 10
 def check_password(person: Person, password: str) -> bool:
     """Whether this is the person's password now.
 
-    Raises Refused `locked-out` after ten failures within five minutes, and `inactive` for somebody deactivated.
+    Raises Refused `locked-out` after ten failures within five minutes, `inactive` for somebody deactivated, and with the
+    right password `enrolment-unconfirmed` for a signer of whom nobody has confirmed that the password is his own.
     """
     if not person.is_active:
         raise Refused("inactive", "This account was deactivated.")
@@ -25,4 +27,8 @@ def check_password(person: Person, password: str) -> bool:
     failures = AuditEvent.objects.filter(action=Action.SIGN_IN_FAILED, actor_person=person.pk, at__gt=since).count()
     if failures >= MAX_FAILURES:
         raise Refused("locked-out", "Ten wrong passwords in five minutes. Wait five minutes and try again.", status=429)
-    return person.check_password(password)
+    if not person.check_password(password):
+        return False
+    if refused := enrolment.refusal(person):
+        raise refused
+    return True

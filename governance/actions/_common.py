@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from governance.accounts import enrolment
 from governance.accounts.models import Person, ServiceAccount
 from governance.accounts.reauthentication import check_password
 from governance.accounts.roles import SECOND_LINE
@@ -47,7 +48,11 @@ def require_role(by: Person, roles: frozenset[str], what: str) -> frozenset[str]
 
 
 def require_second_line(by: Person, what: str) -> frozenset[str]:
-    return require_role(by, frozenset(SECOND_LINE), what)
+    """As `require_role`. Raises `enrolment-unconfirmed` too: what counts as this person's word must be this person's."""
+    held = require_role(by, frozenset(SECOND_LINE), what)
+    if refused := enrolment.refusal(by):
+        raise refused
+    return held
 
 
 def require_text(pointer: str, text: str, what: str, *, least: int = 1) -> str:

@@ -11,9 +11,27 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from governance.accounts.models import CredentialLink, CredentialSet, Person, RoleEnd, RoleGrant
-from governance.accounts.roles import SIGNING, Role, conflict
-from governance.actions._common import INSTALLATION, acting, require_role
+from governance.accounts.enrolment import unconfirmed
+from governance.accounts.models import (
+    CredentialLink,
+    CredentialReset,
+    CredentialSet,
+    EnrolmentConfirmation,
+    Person,
+    RoleDecline,
+    RoleEnd,
+    RoleGrant,
+    RoleProposal,
+)
+from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role, conflict
+from governance.actions._common import (
+    INSTALLATION,
+    acting,
+    reauthenticate,
+    require_role,
+    require_second_line,
+    require_text,
+)
 from governance.audit import log
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
@@ -23,6 +41,7 @@ from governance.audit.log import Actor, Subject
 
 LINK_LIFE = timedelta(days=7)
 ADMINISTRATOR = frozenset({Role.ADMINISTRATOR.value})
+PROPOSERS = frozenset(role.value for role in SECOND_LINE) | ADMINISTRATOR
 
 
 def _subject(person: Person) -> Subject:
@@ -106,8 +125,49 @@ def set_first_password(secret: str, *, password: str) -> Person:
 
 
 @transaction.atomic
+def reset_credential(person: Person, *, by: Person) -> str:
+    """Take a lost credential away: sessions end at once, and the secret of a new single-use link is returned.
+
+    A signer signs nothing until the person has used the link and a second-line colleague has confirmed it.
+    """
+    actor = _administering(by)
+    person = locked(person)
+    if person.pk == by.pk:
+        raise Refused("self", "An administrator cannot reset the own credential.", who="another administrator")
+    if not person.is_active:
+        raise Refused("inactive", f"{person} was deactivated.", status=409)
+    if not person.has_usable_password():
+        detail = f"{person} has no password now. Make a new link instead."
+        raise Refused("no-credential", detail, who="administrator", status=409)
+    person.set_unusable_password()
+    person.save(update_fields=["password"])
+    event = log.append(Action.CREDENTIAL_RESET, actor=actor, subject=_subject(person))
+    CredentialReset.objects.create(person=person, by=by, event=event)
+    return issue_credential_link(person, by=by)
+
+
+def confirm_enrolment(person: Person, *, by: Person, password: str) -> EnrolmentConfirmation:
+    """A second-line colleague has made sure that it was the person who used the link."""
+    require_second_line(by, "confirm an enrolment")
+    if person.pk == by.pk:
+        raise Refused("self", "Nobody confirms the own enrolment.", who="a colleague of the second line")
+    reauthenticate(by, password)
+    with transaction.atomic():
+        require_second_line(locked(by), "confirm an enrolment")
+        person = locked(person)
+        credential = unconfirmed(person)
+        if credential is None:
+            raise Refused("nothing-to-confirm", f"There is no enrolment of {person} to confirm.", status=409)
+        event = log.append(Action.ENROLMENT_CONFIRMED, actor=acting(by), subject=_subject(person))
+        return EnrolmentConfirmation.objects.create(person=person, credential=credential, by=by, event=event)
+
+
+@transaction.atomic
 def grant_role(person: Person, *, role: str, by: Person | None) -> RoleGrant:
-    """Raises Refused: a signing role is named at installation, or later by two people; roles that exclude each other."""
+    """A role without the right to sign; `by` None at installation, which names the first signers too.
+
+    Raises Refused: `two-grantors` for a signing role, roles that exclude each other, a role that is held.
+    """
     actor = _administering(by)
     person = locked(person)
     if by is not None and role in SIGNING:
@@ -115,15 +175,90 @@ def grant_role(person: Person, *, role: str, by: Person | None) -> RoleGrant:
             "two-grantors", "A signing role takes two people, one of them second line; an administrator cannot give it.",
             who="two people, one of them second line",
         )  # fmt: skip
+    _require_grantable(person, role)
+    event = log.append(Action.ROLE_GRANTED, actor=actor, subject=_subject(person), data={"role": str(role)})
+    return RoleGrant.objects.create(
+        person=person, role=role, granted_by=by, at_installation=by is None, event=event
+    )
+
+
+def _require_grantable(person: Person, role: str) -> None:
+    if not person.is_active:
+        raise Refused("inactive", f"{person} was deactivated.", status=409)
     why = conflict(set(person.grants.values_list("role", flat=True)), role)
     if why:
         raise Refused("roles-exclude-each-other", why, who="nobody")
     if person.grants.filter(role=role, ending=None).exists():
         raise Refused("role-held", f"{person} already holds the role {role}.", status=409)
-    event = log.append(Action.ROLE_GRANTED, actor=actor, subject=_subject(person), data={"role": str(role)})
-    return RoleGrant.objects.create(
-        person=person, role=role, granted_by=by, at_installation=by is None, event=event
-    )
+
+
+@transaction.atomic
+def propose_role(person: Person, *, role: str, by: Person) -> RoleProposal:
+    """The first voice for a signing role: an administrator's or a second-line person's, never the own.
+
+    Raises Refused `role-required`, `self`, `proposed` and as `grant_role`; BadInput for a role that takes no two voices.
+    """
+    require_role(by, PROPOSERS, "propose a signing role")
+    if role not in SIGNING:
+        names = ", ".join(TITLES[one] for one in Role if one in SIGNING)
+        raise BadInput([fault("/role", "not-allowed", f"Choose one of: {names}.")])
+    person = locked(person)
+    if person.pk == by.pk:
+        raise Refused("self", "Nobody proposes a role for the own person.", who="a colleague")
+    _require_grantable(person, role)
+    if person.proposals.filter(role=role, grant=None, decline=None).exists():
+        raise Refused("proposed", f"This role is proposed for {person} already; it waits for a second voice.", status=409)
+    event = log.append(Action.ROLE_PROPOSED, actor=acting(by), subject=_subject(person), data={"role": str(role)})
+    return RoleProposal.objects.create(person=person, role=role, by=by, event=event)
+
+
+def second_role(proposal: RoleProposal, *, by: Person, password: str) -> RoleGrant:
+    """The second voice, which grants: a second-line person's who neither proposed it nor gets it.
+
+    The role counts for stages that open from now on. Raises Refused `role-required`, `same-person`, `self`, `closed`.
+    """
+    require_second_line(by, "second a proposal")
+    reauthenticate(by, password)
+    with transaction.atomic():
+        by = locked(by)
+        require_second_line(by, "second a proposal")
+        person = locked(proposal.person)
+        proposal = _open(proposal)
+        if by.pk == proposal.by_id:
+            raise Refused("same-person", "The second voice is another person's than the first.", who="a colleague")
+        if by.pk == person.pk:
+            raise Refused("self", "Nobody seconds a role for the own person.", who="a colleague")
+        if not proposal.by.roles() & PROPOSERS:
+            raise Refused("inactive", "Who proposed it could not do so any more; propose it anew.", status=409)
+        _require_grantable(person, proposal.role)
+        event = log.append(
+            Action.ROLE_GRANTED, actor=acting(by), subject=_subject(person),
+            data={"role": proposal.role, "proposed_by": str(proposal.by_id)},
+        )  # fmt: skip
+        return RoleGrant.objects.create(
+            person=person, role=proposal.role, proposal=proposal, proposed_by=proposal.by, granted_by=by, event=event
+        )
+
+
+@transaction.atomic
+def decline_role(proposal: RoleProposal, *, by: Person, reason: str) -> RoleDecline:
+    """Who may propose may decline; who proposed may take it back."""
+    require_role(by, PROPOSERS, "decline a proposal")
+    reason = require_text("/reason", reason, "Reason")
+    person = locked(proposal.person)
+    proposal = _open(proposal)
+    event = log.append(
+        Action.ROLE_DECLINED, actor=acting(by), subject=_subject(person), data={"role": proposal.role}
+    )  # fmt: skip
+    return RoleDecline.objects.create(proposal=proposal, by=by, reason=reason, event=event)
+
+
+def _open(proposal: RoleProposal) -> RoleProposal:
+    """The proposal as it is now. Raises Refused `closed`."""
+    found = RoleProposal.objects.filter(pk=proposal.pk, grant=None, decline=None).select_related("by").first()
+    if found is None:
+        raise Refused("closed", "This proposal was granted or declined already.", status=409)
+    return found
 
 
 @transaction.atomic

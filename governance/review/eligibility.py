@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from governance.accounts import enrolment
 from governance.accounts.models import Person
 from governance.accounts.roles import SIGNING
 from governance.audit.errors import Refused
@@ -63,6 +64,9 @@ def _personal(
     if not roles:
         names = ", ".join(dict.fromkeys(stage.rule.roles))
         return Refused("role-required", f"{stage.rule.title} is signed by: {names}.", who=names)
+    unconfirmed = enrolment.refusal(person)
+    if unconfirmed:
+        return unconfirmed
     took_part = why_not_independent(person, candidate) if person.pk in facts.participants else ()
     if took_part:
         return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")

@@ -29,6 +29,17 @@ def administrator(request: HttpRequest) -> Person:
     return request.user
 
 
+def attempt(page: Any, request: HttpRequest, person: Person, act: Any, *args: Any, **more: Any) -> Any:
+    """The action's result, or None with its refusal shown."""
+    try:
+        result = act(*args, **more)
+    except Refused as refused:
+        page.message_user(request, f"{person}: {refused.detail}", messages.ERROR)
+        return None
+    page.message_user(request, f"{person}: done.", messages.SUCCESS)
+    return result
+
+
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     """Facts are shown, never changed."""
 
@@ -46,7 +57,7 @@ def _granting(role: Role) -> Any:
     @admin.action(description=f"Give the role: {TITLES[role]}")
     def grant(modeladmin: PersonAdmin, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            modeladmin.attempt(request, person, people.grant_role, person, role=role.value, by=administrator(request))
+            attempt(modeladmin, request, person, people.grant_role, person, role=role.value, by=administrator(request))
 
     grant.__name__ = f"grant_{role.name.lower()}"
     return grant
@@ -59,6 +70,7 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fields = ("username", "printed_name", "email", "reports_to")
     actions = (
         "issue_link",
+        "reset_credential",
         "deactivate",
         *(_granting(role) for role in Role if role not in SIGNING),
     )
@@ -88,33 +100,43 @@ class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj._state.adding = False
         self.issue_link(request, Person.objects.filter(pk=made.pk))
 
-    def attempt(self, request: HttpRequest, person: Person, act: Any, *args: Any, **more: Any) -> Any:
-        """The action's result, or None with its refusal shown."""
-        try:
-            result = act(*args, **more)
-        except Refused as refused:
-            self.message_user(request, f"{person}: {refused.detail}", messages.ERROR)
-            return None
-        self.message_user(request, f"{person}: done.", messages.SUCCESS)
-        return result
-
     @admin.action(description="Make a single-use link for the first password")
     def issue_link(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            secret = self.attempt(request, person, people.issue_credential_link, person, by=administrator(request))
-            if secret:
-                link = settings.COUNTERSIGN_URL + reverse("first_credential", args=[secret])
-                self.message_user(request, f"Hand this to {person}, it works once: {link}", messages.WARNING)
+            secret = attempt(self, request, person, people.issue_credential_link, person, by=administrator(request))
+            self._hand_out(request, person, secret)
+
+    def _hand_out(self, request: HttpRequest, person: Person, secret: str | None) -> None:
+        if secret:
+            link = settings.COUNTERSIGN_URL + reverse("first_credential", args=[secret])
+            self.message_user(request, f"Hand this to {person}, it works once: {link}", messages.WARNING)
+
+    @admin.action(description="Take a lost password away: ends sessions, makes a new link; no signing until confirmed")
+    def reset_credential(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
+        for person in queryset:
+            secret = attempt(self, request, person, people.reset_credential, person, by=administrator(request))
+            self._hand_out(request, person, secret)
 
     @admin.action(description="Deactivate: ends sessions, tokens and roles at once")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Person]) -> None:
         for person in queryset:
-            self.attempt(request, person, people.deactivate_person, person, by=administrator(request))
+            attempt(self, request, person, people.deactivate_person, person, by=administrator(request))
 
 
 @admin.register(RoleGrant)
 class RoleGrantAdmin(ReadOnly):
-    list_display = ("person", "role", "granted_by", "at_installation")
+    list_display = ("person", "role", "proposed_by", "granted_by", "at_installation", "ended")
+    list_select_related = ("person", "proposed_by", "granted_by", "ending")
+    actions = ("end",)
+
+    @admin.display(description="Ended", boolean=True)
+    def ended(self, grant: RoleGrant) -> bool:
+        return hasattr(grant, "ending")
+
+    @admin.action(description="End the role at once")
+    def end(self, request: HttpRequest, queryset: QuerySet[RoleGrant]) -> None:
+        for grant in queryset.select_related("person"):
+            attempt(self, request, grant.person, people.end_role, grant, by=administrator(request))
 
 
 @admin.register(ServiceAccount)

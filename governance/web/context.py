@@ -8,6 +8,7 @@ from django.urls import reverse
 from governance.accounts.roles import TITLES, Role
 from governance.web.inbox import number_for
 from governance.web.pages import Navigation, NavigationEntry
+from governance.web.people_page import READERS
 
 _PLACES = (
     ("Inbox", "inbox", ("/inbox", "/candidates/")),
@@ -15,6 +16,7 @@ _PLACES = (
     ("Policies", "policies", ("/policies/",)),
     ("Gate", "gate", ("/gate/",)),
     ("Audit", "audit", ("/audit/",)),
+    ("People", "people", ("/people/",)),
 )
 
 
@@ -22,7 +24,8 @@ def navigation(request: HttpRequest) -> dict[str, Navigation]:
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
         return {"navigation": Navigation()}
-    titles = ", ".join(TITLES[role] for role in Role if role in person.roles())
+    held = person.roles()
+    titles = ", ".join(TITLES[role] for role in Role if role in held)
     entries = tuple(
         NavigationEntry(
             name,
@@ -31,5 +34,6 @@ def navigation(request: HttpRequest) -> dict[str, Navigation]:
             count=number_for(person) if view == "inbox" else 0,
         )
         for name, view, below in _PLACES
+        if view != "people" or held & READERS
     )
     return {"navigation": Navigation(str(person), titles, entries)}

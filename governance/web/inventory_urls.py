@@ -1,8 +1,8 @@
-"""Addresses of the inventory, the gate page, the log and the policies."""
+"""Addresses of the inventory, the gate page, the log, the policies and the people."""
 
 from django.urls import path
 
-from governance.web import audit_page, dossier_page, gate_page, inventory, policy_pages, submit
+from governance.web import audit_page, dossier_page, gate_page, inventory, people_page, policy_pages, submit
 
 urlpatterns = [
     path("models/", inventory.Models.as_view(), name="models"),
@@ -13,6 +13,11 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/dossier/", dossier_page.DossierPage.as_view(), name="dossier_page"),
     path("gate/", gate_page.Gate.as_view(), name="gate"),
     path("audit/", audit_page.Audit.as_view(), name="audit"),
+    path("people/", people_page.People.as_view(), name="people"),
+    path("people/proposals/", people_page.Propose.as_view(), name="propose_role"),
+    path("people/proposals/<uuid:proposal>/second/", people_page.SecondVoice.as_view(), name="second_role"),
+    path("people/proposals/<uuid:proposal>/decline/", people_page.Decline.as_view(), name="decline_role"),
+    path("people/<uuid:person>/enrolment/", people_page.ConfirmEnrolment.as_view(), name="confirm_enrolment"),
     path("policies/", policy_pages.Policies.as_view(), name="policies"),
     path("policies/<slug:name>/<int:version>/", policy_pages.OnePolicy.as_view(), name="policy"),
 ]

@@ -727,6 +727,60 @@ class NewModelPage:
     faults: Faults | None = None
 
 
+# ---------- people ----------
+
+
+@dataclass(frozen=True)
+class HeldRole:
+    name: str
+    since: datetime
+    given: str
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    name: str
+    username: str
+    active: bool
+    roles: tuple[HeldRole, ...]
+
+
+@dataclass(frozen=True)
+class Second:
+    """A form that asks for the password alone."""
+
+    action: str
+    button: str
+
+
+@dataclass(frozen=True)
+class Waits:
+    """A proposed role, or an enrolment: what a second person does about it, or why not this one."""
+
+    key: str
+    title: str
+    text: str
+    second: Second | None
+    shut: str = ""
+    decline: ActForm | None = None
+
+
+@dataclass(frozen=True)
+class ProposalForm:
+    action: str
+    people: tuple[Option, ...]
+    roles: tuple[Option, ...]
+
+
+@dataclass(frozen=True)
+class PeoplePage:
+    waits: tuple[Waits, ...]
+    people: tuple[PersonRow, ...]
+    proposal: ProposalForm | None
+    accounts: str
+    faults: Faults | None = None
+
+
 # ---------- gate ----------
 
 

@@ -14,7 +14,19 @@ from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.models import confirm_tier
-from governance.actions.people import add_person, change_person, deactivate_person, end_role, grant_role
+from governance.actions.people import (
+    add_person,
+    change_person,
+    confirm_enrolment,
+    deactivate_person,
+    decline_role,
+    end_role,
+    grant_role,
+    propose_role,
+    reset_credential,
+    second_role,
+    set_first_password,
+)
 from governance.actions.submit_candidate import name_author, submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
 from governance.audit.errors import Refused
@@ -46,6 +58,13 @@ def of_accounts(people: dict[str, Person]) -> None:
     end_role(grant, by=administrator)
     change_person(added, by=administrator, printed_name="Nora N.", email="n@example.test", reports_to=None)
     deactivate_person(added, by=administrator)
+    proposal = propose_role(people["auditor"], role="validator", by=administrator)
+    decline_role(proposal, by=people["officer"], reason="Auditors stay auditors.")
+    proposal = propose_role(people["colleague"], role="validator", by=administrator)
+    second_role(proposal, by=people["officer"], password=factories.PASSWORD)
+    secret = reset_credential(people["colleague"], by=administrator)
+    colleague = set_first_password(secret, password=factories.PASSWORD)
+    confirm_enrolment(colleague, by=people["officer"], password=factories.PASSWORD)
     with suppress(Refused):
         confirm_tier(
             factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", password="wrong"

@@ -1,0 +1,26 @@
+"""Whether a credential is known to be the person's own: who hands out the link could have used it (rule 2)."""
+
+from __future__ import annotations
+
+from governance.accounts.models import CredentialSet, Person
+from governance.accounts.roles import SIGNING
+from governance.audit.errors import Refused
+
+
+def unconfirmed(person: Person) -> CredentialSet | None:
+    """How the person's credential was set, where an administrator handed out the link and no colleague confirmed it."""
+    last = CredentialSet.objects.filter(person=person).select_related("link").order_by("-event_id").first()
+    if last is None or last.link.issued_by_id is None or hasattr(last, "confirmation"):
+        return None
+    return last
+
+
+def refusal(person: Person) -> Refused | None:
+    """Why this person signs nothing yet; None for everybody whose credential is the own one, and for non-signers."""
+    if not person.roles() & SIGNING or unconfirmed(person) is None:
+        return None
+    detail = (
+        "An administrator handed out the link with which your password was set. Until a colleague of the second line "
+        "confirms that it was you who set it, you sign nothing."
+    )
+    return Refused("enrolment-unconfirmed", detail, who="a colleague of the second line", status=403)

@@ -1,0 +1,184 @@
+"""People: who holds which role since when, and what waits for a second voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from governance.accounts.models import Person, RoleProposal
+from governance.accounts.queries import credentials_to_confirm, holders, open_proposals
+from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role
+from governance.actions import people
+from governance.audit.errors import Refused
+from governance.web.base import PersonView, faults_of, text_of
+from governance.web.pages import (
+    ActForm,
+    Faults,
+    HeldRole,
+    Option,
+    PeoplePage,
+    PersonRow,
+    ProposalForm,
+    Second,
+    Waits,
+)
+
+READERS = SECOND_LINE | {Role.ADMINISTRATOR, Role.AUDITOR}
+PROPOSERS = SECOND_LINE | {Role.ADMINISTRATOR}
+
+
+class People(PersonView):
+    """The page, for those who decide about roles and those who audit it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.page("web/people.html", people_page(self.person))
+
+    def act(self, title: str, done: str, act: Callable[..., Any], *args: Any, **more: Any) -> HttpResponse:
+        """Do it and show the page; refused, show the page with the reason."""
+        try:
+            act(*args, by=self.person, **more)
+        except Refused as refused:
+            page = people_page(self.person, faults_of(refused, title, "Nothing was recorded."))
+            return self.page("web/people.html", page, status=refused.status)
+        messages.success(self.request, done)
+        return redirect("people")
+
+
+class Propose(People):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = text_of(request, "person", "role")
+        person = Person.objects.filter(username=given["person"]).first()
+        if person is None:
+            raise Http404("There is nobody of that user name.")
+        done = f"Proposed. Somebody else of the second line gives {person} the role, or declines."
+        return self.act("Not proposed", done, people.propose_role, person, role=given["role"])
+
+
+class SecondVoice(People):
+    def post(self, request: HttpRequest, proposal: UUID) -> HttpResponse:
+        one = _proposal_or_404(proposal)
+        done = f"{one.person} is {TITLES[Role(one.role)].lower()} now, for stages that open from now on."
+        password = request.POST.get("password", "")
+        return self.act("Role not given", done, people.second_role, one, password=password)
+
+
+class Decline(People):
+    def post(self, request: HttpRequest, proposal: UUID) -> HttpResponse:
+        one = _proposal_or_404(proposal)
+        reason = text_of(request, "reason")["reason"]
+        return self.act("Not declined", "The proposal is declined.", people.decline_role, one, reason=reason)
+
+
+class ConfirmEnrolment(People):
+    def post(self, request: HttpRequest, person: UUID) -> HttpResponse:
+        one = Person.objects.filter(pk=person).first()
+        if one is None:
+            raise Http404("There is no such person.")
+        done = f"Confirmed. {one} can sign."
+        password = request.POST.get("password", "")
+        return self.act("Not confirmed", done, people.confirm_enrolment, one, password=password)
+
+
+def _proposal_or_404(proposal: UUID) -> RoleProposal:
+    found = RoleProposal.objects.select_related("person", "by").filter(pk=proposal).first()
+    if found is None:
+        raise Http404("There is no such proposal.")
+    return found
+
+
+def people_page(viewer: Person, faults: Faults | None = None) -> PeoplePage:
+    """Raises Refused `role-required` for others than the second line, administrators and auditors."""
+    roles = viewer.roles()
+    if not roles & READERS:
+        names = ", ".join(TITLES[role].lower() for role in Role if role in READERS)
+        raise Refused("role-required", f"This page is for: {names}.", who=names)
+    return PeoplePage(
+        waits=(
+            *(_proposal(one, viewer, roles) for one in open_proposals()),
+            *(_enrolment(one.person, one.link.issued_by, viewer, roles) for one in credentials_to_confirm()),
+        ),
+        people=tuple(
+            PersonRow(
+                name=person.printed_name,
+                username=person.username,
+                active=person.is_active,
+                roles=tuple(HeldRole(TITLES[Role(grant.role)], grant.event.at, _given(grant)) for grant in grants),
+            )
+            for person, grants in holders()
+        ),
+        proposal=_proposal_form() if roles & PROPOSERS else None,
+        accounts=reverse("admin:accounts_person_changelist") if Role.ADMINISTRATOR in roles else "",
+        faults=faults,
+    )
+
+
+def _given(grant: Any) -> str:
+    if grant.at_installation:
+        return "named at installation"
+    if grant.proposed_by:
+        return f"proposed by {grant.proposed_by}, given by {grant.granted_by}"
+    return f"given by {grant.granted_by}"
+
+
+def _proposal(one: RoleProposal, viewer: Person, roles: frozenset[str]) -> Waits:
+    role = TITLES[Role(one.role)].lower()
+    own = viewer.pk == one.person_id
+    shut = ""
+    if not roles & SECOND_LINE:
+        shut = "Somebody of the second line gives the second voice."
+    elif viewer.pk == one.by_id:
+        shut = "You proposed it; the second voice is another person's."
+    elif own:
+        shut = "It is about you; others decide it."
+    return Waits(
+        key=str(one.pk),
+        title=f"{one.person}: {role}",
+        text=f"Proposed by {one.by} on {one.event.at:%-d %b %Y}. {one.person} could then sign stages that open afterwards.",
+        second=None if shut else Second(reverse("second_role", args=[one.pk]), "Give the role"),
+        shut=shut,
+        decline=_decline(one) if roles & PROPOSERS else None,
+    )
+
+
+def _decline(one: RoleProposal) -> ActForm:
+    return ActForm(
+        action=reverse("decline_role", args=[one.pk]),
+        verb="decline",
+        summary="Decline it",
+        effect="The proposal ends; it can be made again.",
+        button="Decline",
+        asks_password=False,
+    )
+
+
+def _enrolment(person: Person, issuer: Person | None, viewer: Person, roles: frozenset[str]) -> Waits:
+    shut = ""
+    if not roles & SECOND_LINE:
+        shut = "Somebody of the second line confirms it."
+    elif viewer.pk == person.pk:
+        shut = "It is about you; a colleague confirms it."
+    return Waits(
+        key=str(person.pk),
+        title=f"{person}: whose password is it?",
+        text=(
+            f"A password was set through a link that {issuer} handed out, and who hands out a link could use it. "
+            f"Ask {person} in person or on the phone. Until somebody confirms it, {person} signs nothing."
+        ),
+        second=None if shut else Second(reverse("confirm_enrolment", args=[person.pk]), f"{person} set it"),
+        shut=shut,
+    )
+
+
+def _proposal_form() -> ProposalForm:
+    active = Person.objects.filter(is_active=True)
+    return ProposalForm(
+        action=reverse("propose_role"),
+        people=tuple(Option(one.username, f"{one.printed_name} ({one.username})") for one in active),
+        roles=tuple(Option(role.value, TITLES[role]) for role in Role if role in SIGNING),
+    )

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 
-from django.db.models import Max
-
 from governance.actions._common import WORKER
-from governance.audit import log
-from governance.audit.events import Action
-from governance.audit.locking import locked, require_transaction
-from governance.audit.log import Subject
+from governance.actions._findings import record_finding
+from governance.audit.locking import require_transaction
 from governance.audit.models import AuditEvent
 from governance.evidence.checks import CheckOutcome, Judged, evaluate
 from governance.evidence.kinds import CheckState
 from governance.evidence.models import CheckResult, Evidence
 from governance.policy.language import tier_rules
-from governance.registry.models import Candidate, Model
-from governance.review.models import Finding
+from governance.registry.models import Candidate
 from governance.review.queries import current_pin, judged_evidence
 
 LONGEST_TITLE = 400
@@ -50,19 +45,7 @@ def judge(evidence: Evidence, event: AuditEvent) -> None:
 
 
 def _finding(candidate: Candidate, result: CheckResult, outcome: CheckOutcome) -> None:
-    number = next_finding_number(candidate.model)
-    event = log.append(
-        Action.FINDING_OPENED, actor=WORKER, subject=Subject("finding", f"F-{number}"), model=candidate.model.slug,
-        candidate=candidate.pk,
-        data={"check": outcome.key, "severity": outcome.severity, "blocking": outcome.blocks},
+    record_finding(
+        candidate.model, actor=WORKER, severity=outcome.severity, blocking=outcome.blocks, candidate=candidate,
+        title=f"{outcome.title[:LONGEST_TITLE]}: outside the limit", check_result=result, data={"check": outcome.key},
     )  # fmt: skip
-    Finding.objects.create(
-        candidate=candidate, model=candidate.model, number=number, severity=outcome.severity,
-        blocking=outcome.blocks, title=f"{outcome.title[:LONGEST_TITLE]}: outside the limit", check_result=result, event=event,
-    )  # fmt: skip
-
-
-def next_finding_number(model: Model) -> int:
-    """The next number in this model; the model's row is held, so that two findings never take the same."""
-    model = locked(model)
-    return (Finding.objects.filter(model=model).aggregate(Max("number"))["number__max"] or 0) + 1

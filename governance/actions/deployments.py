@@ -9,7 +9,7 @@ from django.db import transaction
 
 from governance.accounts.models import Person, ServiceAccount
 from governance.actions._common import acting
-from governance.actions.checks import next_finding_number
+from governance.actions._findings import record_finding
 from governance.audit import log
 from governance.audit.clock import timestamp
 from governance.audit.errors import BadInput, fault
@@ -19,7 +19,6 @@ from governance.registry.models import Model
 from governance.release import gate
 from governance.release.clock import decision_time
 from governance.release.models import Deployment
-from governance.review.models import Finding
 
 
 @transaction.atomic
@@ -61,13 +60,9 @@ def record_deployment(
 
 
 def _finding(model: Model, deployment: Deployment, by: Person, service_account: ServiceAccount | None) -> None:
-    number = next_finding_number(model)
     codes = ", ".join(one["code"] for one in deployment.reasons) or "not allowed on arrival"
-    event = log.append(
-        Action.FINDING_OPENED, actor=acting(by, service_account), subject=Subject("finding", f"F-{number}"),
-        model=model.slug, data={"deployment": str(deployment.pk), "severity": "critical", "blocking": False},
-    )  # fmt: skip
-    Finding.objects.create(
-        model=model, number=number, severity="critical", blocking=False,
-        title=f"Deployed in {deployment.environment} although the gate would have said no: {codes}", event=event,
+    record_finding(
+        model, actor=acting(by, service_account), severity="critical", blocking=False,
+        title=f"Deployed in {deployment.environment} although the gate would have said no: {codes}",
+        data={"deployment": str(deployment.pk)},
     )  # fmt: skip

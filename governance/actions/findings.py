@@ -7,7 +7,7 @@ from django.db import transaction
 from governance.accounts.models import Person
 from governance.accounts.roles import FIRST_LINE
 from governance.actions._common import acting, require_role, require_second_line, require_text
-from governance.actions.checks import next_finding_number
+from governance.actions._findings import record_finding
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
@@ -28,15 +28,9 @@ def open_finding(
     require_second_line(by, "open a finding")
     if severity not in SEVERITIES:
         raise BadInput([fault("/severity", "not-allowed", f"Severities are {', '.join(SEVERITIES)}.")])
-    title = require_text("/title", title, "Finding", least=5)[:500]
-    number = next_finding_number(candidate.model)
-    event = log.append(
-        Action.FINDING_OPENED, actor=acting(by), subject=Subject("finding", f"F-{number}"),
-        model=candidate.model.slug, candidate=candidate.pk, data={"severity": severity, "blocking": blocking},
-    )  # fmt: skip
-    return Finding.objects.create(
-        candidate=candidate, model=candidate.model, number=number, severity=severity, blocking=blocking, title=title,
-        detail=detail.strip(), by=by, event=event,
+    return record_finding(
+        candidate.model, actor=acting(by), severity=severity, blocking=blocking, detail=detail.strip(), by=by,
+        title=require_text("/title", title, "Finding", least=5), candidate=candidate,
     )  # fmt: skip
 
 

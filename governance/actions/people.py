@@ -32,12 +32,14 @@ from governance.actions._common import (
     require_second_line,
     require_text,
 )
+from governance.actions._findings import record_finding
 from governance.audit import log
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Actor, Subject
+from governance.registry.inventory import owned_by
 
 LINK_LIFE = timedelta(days=7)
 ADMINISTRATOR = frozenset({Role.ADMINISTRATOR.value})
@@ -290,7 +292,10 @@ def change_person(person: Person, *, by: Person, printed_name: str, email: str, 
 
 @transaction.atomic
 def deactivate_person(person: Person, *, by: Person) -> Person:
-    """Ends the person's sessions, tokens and roles at once; signatures given stay valid."""
+    """Ends the person's sessions, tokens and roles at once; signatures given stay valid.
+
+    Each model that is left without an active owner gets a high finding.
+    """
     actor = _administering(by)
     person = locked(person)
     if not person.is_active:
@@ -300,4 +305,9 @@ def deactivate_person(person: Person, *, by: Person) -> Person:
     person.is_active = False
     person.save(update_fields=["is_active"])
     log.append(Action.PERSON_DEACTIVATED, actor=actor, subject=_subject(person))
+    for model in owned_by(person):
+        record_finding(
+            model, actor=actor, severity="high", blocking=False, data={"check": "active-owner"},
+            title=f"{person}, who owns this model, has left; name an owner who is here",
+        )  # fmt: skip
     return person

@@ -10,7 +10,7 @@ from django.db.models import Max
 from governance.accounts.models import Person, ServiceAccount, Token
 from governance.accounts.roles import FIRST_LINE
 from governance.actions._common import acting, require_role, require_text
-from governance.actions.checks import next_finding_number
+from governance.actions._findings import record_finding
 from governance.audit import log
 from governance.audit.canonical import canonical, canonical_document, digest
 from governance.audit.clock import database_now
@@ -28,7 +28,6 @@ from governance.registry.people import find_people, stated_author
 from governance.registry.submission import Submission
 from governance.release.models import Approval
 from governance.release.outcomes import outcome, same_artifact
-from governance.review.models import Finding
 
 
 @transaction.atomic
@@ -146,15 +145,10 @@ def _pin(candidate: Candidate, actor: Actor) -> None:
 
 def _finding_of_same_artifact(candidate: Candidate, known: list[dict[str, Any]], actor: Actor) -> None:
     severity = "high" if any(one["outcome"] in ("rejected", "revoked") for one in known) else "medium"
-    number = next_finding_number(candidate.model)
-    event = log.append(
-        Action.FINDING_OPENED, actor=actor, subject=Subject("finding", f"F-{number}"), model=candidate.model.slug,
-        candidate=candidate.pk, data={"check": "same-artifact", "severity": severity, "blocking": False},
-    )  # fmt: skip
     where = ", ".join(f"{one['model']} ({one['outcome']})" for one in known)
-    Finding.objects.create(
-        candidate=candidate, model=candidate.model, number=number, severity=severity, blocking=False,
-        title=f"The same file was submitted before: {where}"[:500], event=event,
+    record_finding(
+        candidate.model, actor=actor, severity=severity, blocking=False, candidate=candidate,
+        title=f"The same file was submitted before: {where}", data={"check": "same-artifact"},
     )  # fmt: skip
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Max, Prefetch, QuerySet
 
+from governance.accounts.models import Person
 from governance.registry.models import Model, ModelRevision, TierConfirmation
 
 
@@ -19,3 +20,9 @@ def confirmed_tiers(rows: QuerySet[Model]) -> dict[UUID, str]:
     """The tier that a validator confirmed last, by model."""
     said = TierConfirmation.objects.filter(model__in=rows.values("pk")).order_by("event_id")
     return {one.model_id: one.tier for one in said}
+
+
+def owned_by(person: Person) -> QuerySet[Model]:
+    """The models whose newest record names the person as owner."""
+    newest = Model.objects.annotate(newest=Max("revisions__number"))
+    return newest.filter(revisions__number=F("newest"), revisions__owner=person)

@@ -53,6 +53,9 @@ def tell(people: dict[str, Person]) -> None:
 
 def of_accounts(people: dict[str, Person]) -> None:
     administrator = people["administrator"]
+    owner = add_person(by=administrator, username="owner", printed_name="Otto Owner")
+    factories.a_model(people, "orphan", owner=owner)
+    deactivate_person(owner, by=administrator)
     added = add_person(by=administrator, username="newcomer", printed_name="Nora Newcomer")
     grant = grant_role(added, role="auditor", by=administrator)
     end_role(grant, by=administrator)

@@ -19,15 +19,17 @@ from governance.actions.tokens import create_service_account, create_token
 from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.log import Actor, Subject, append
+from governance.release import gate
 from governance.release.queries import gate_facts
 from governance.review.independence import participations, why_not_independent
-from governance.review.models import Signature
+from governance.review.models import Finding, Signature
 from tests.factories import (
     INTERPRETATION,
     PASSWORD,
     a_candidate,
     a_model,
     a_submission,
+    approved,
     computed,
     installed,
     interpreted,
@@ -249,6 +251,22 @@ def test_somebody_deactivated_does_not_sign_and_what_they_signed_stands(people):
     signed(candidate, people["second_officer"])
     assert hasattr(type(candidate).objects.get(pk=candidate.pk), "approval")
     assert form["stage"] == "independent-validation"
+
+
+def test_a_model_whose_owner_leaves_gets_a_high_finding_that_blocks_nothing_standing(people):
+    standing = approved(people, a_model(people, owner=people["colleague"]))
+    formerly = a_model(people, "formerly", owner=people["colleague"])
+    revise_model(
+        formerly, by=people["scientist"], name="Formerly", purpose="p", team="t", owner=people["scientist"], risk_tier="low"
+    )
+    other = a_model(people, "other", owner=people["scientist"])
+    deactivate_person(people["colleague"], by=people["administrator"])
+    found = Finding.objects.filter(candidate=None)
+    assert [(one.model, one.severity, one.blocking) for one in found] == [(standing.model, "high", False)]
+    assert not Finding.objects.filter(model__in=(formerly, other), candidate=None).exists()
+    assert gate.ask(model=standing.model.slug, digest=standing.gate_digest, environment="production").allowed
+    with pytest.raises(Refused, match="inventory-incomplete"):
+        approved(people, standing.model)
 
 
 @pytest.mark.parametrize("role", [Role.VALIDATOR, Role.COMPLIANCE_OFFICER, Role.APPROVER, Role.REGULATOR])

@@ -19,7 +19,7 @@ GRAVE = ("serious", "critical")
 def addresses(bank: Bank) -> Iterator[str]:
     candidate = bank.candidate
     yield from ("/", "/?view=others", "/?view=decided", "/models/", f"/models/{candidate.model.slug}/", "/policies/")
-    yield from ("/policies/standard/1/", "/audit/", "/gate/", f"/candidates/{candidate.pk}/")
+    yield from ("/policies/standard/1/", "/audit/", "/gate/", "/people/", f"/candidates/{candidate.pk}/")
     yield f"/gate/?model={candidate.model.slug}&digest={candidate.gate_digest}&environment=production"
 
 

@@ -9,8 +9,9 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from governance.accounts.models import Person
+from governance.accounts.models import Person, RoleProposal
 from governance.actions.findings import open_finding
+from governance.actions.people import propose_role
 from governance.registry.models import Candidate
 from governance.web import dossier_page
 from tests.factories import PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
@@ -45,6 +46,11 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("dossier_page", "GET", {"else": 503}),
     ("gate", "GET", {"else": 200}),
     ("audit", "GET", {"else": 200}),
+    ("people", "GET", {"scientist": 403, "else": 200}),
+    ("propose_role", "POST", {"validator": 302, "officer": 409, "approver": 409, "administrator": 409, "else": 403}),
+    ("second_role", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
+    ("decline_role", "POST", {"validator": 400, "officer": 400, "approver": 400, "administrator": 400, "else": 403}),
+    ("confirm_enrolment", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
@@ -63,12 +69,18 @@ def people(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPat
 def candidate(people: dict[str, Person]) -> Candidate:
     one = computed(a_candidate(people, a_model(people)))
     open_finding(one, by=people["officer"], title="Something to see", detail="", severity="low", blocking=False)
+    propose_role(people["colleague"], role="approver", by=people["administrator"])
     return one
 
 
 def path_of(name: str, candidate: Candidate) -> str:
     one = f"/candidates/{candidate.pk}/"
+    proposal = RoleProposal.objects.get(role="approver")
     return {
+        "propose_role": "/people/proposals/",
+        "second_role": f"/people/proposals/{proposal.pk}/second/",
+        "decline_role": f"/people/proposals/{proposal.pk}/decline/",
+        "confirm_enrolment": f"/people/{proposal.person_id}/enrolment/",
         "inbox": "/",
         "candidate": one,
         "candidate_progress": f"{one}progress/",
@@ -95,6 +107,9 @@ def data_of(name: str) -> dict[str, str]:
         "candidate_revoke": act,
         "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
         "candidate_rerun": {"kind": "fairness", "reason": "Try again."},
+        "propose_role": {"person": "colleague", "role": "validator"},
+        "second_role": {"password": PASSWORD},
+        "confirm_enrolment": {"password": PASSWORD},
     }.get(name, {})
 
 

@@ -28,7 +28,7 @@ from governance.release.models import Approval
 from governance.release.queries import gate_facts
 from governance.review import binding, nonces
 from governance.review.eligibility import Eligibility, eligibility
-from governance.review.models import FILLING, OUTCOMES, Signature, Statement
+from governance.review.models import FILLING, OUTCOMES, Signature, SignatureWithdrawal, Statement
 from governance.review.stages import StageProgress, earlier_stages
 
 METHOD = "password"
@@ -79,6 +79,31 @@ def sign(
         if outcome in FILLING:
             _approve_if_complete(candidate, signature)
         return signature
+
+
+def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, password: str) -> SignatureWithdrawal:
+    """The signer takes the own signature back, as long as its stage waits for others.
+
+    It stays on record and counts no more; the same statement is not signed again by the same person. Raises Refused
+    (`nothing-to-withdraw` once the stage is closed, `wrong-password`) and BadInput.
+    """
+    reason = require_text("/reason", reason, "Reason")
+    reauthenticate(by, password)
+    with transaction.atomic():
+        require_sound_log()
+        candidate = locked(candidate)
+        by = locked(by)
+        facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+        stage = facts.progress.current if facts.approval is None else None
+        mine = next((one for one in stage.counted if one.by == by.pk), None) if stage else None
+        if mine is None:
+            detail = "You have no signature on a stage that still waits for others."
+            raise Refused("nothing-to-withdraw", detail, status=409)
+        event = log.append(
+            Action.SIGNATURE_WITHDRAWN, actor=acting(by), subject=Subject("signature", mine.digest),
+            model=candidate.model.slug, candidate=candidate.pk,
+        )  # fmt: skip
+        return SignatureWithdrawal.objects.create(signature_id=mine.id, reason=reason, event=event)
 
 
 def _checked(outcome: str, reason: str) -> str:

@@ -39,6 +39,7 @@ class Action(StrEnum):
     INTERPRETATION_WRITTEN = "interpretation.written"
     STATEMENT_FROZEN = "statement.frozen"
     SIGNATURE_GIVEN = "signature.given"
+    SIGNATURE_WITHDRAWN = "signature.withdrawn"
     CANDIDATE_APPROVED = "candidate.approved"
     APPROVAL_SUSPENDED = "approval.suspended"
     APPROVAL_REINSTATED = "approval.reinstated"

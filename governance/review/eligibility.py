@@ -78,7 +78,7 @@ def _personal(
     if stage.statement and any(
         one.by == person.pk and one.statement_digest == stage.statement.digest for one in facts.signatures
     ):
-        return Refused("signed", "You have signed this statement already.", status=409)
+        return Refused("signed", "You have signed this statement already; a withdrawn signature is not given again.", status=409)
     if not _fits(stage, frozenset(roles)):
         names = ", ".join(stage.free_roles)
         return Refused("no-free-seat", f"The seats of your role are filled. Still free: {names}.", status=409)

@@ -102,6 +102,7 @@ class SignatureFact:
     method: str
     seq: int
     at: datetime
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -114,3 +114,10 @@ class Signature(Fact):
             models.UniqueConstraint(fields=["statement", "by"], name="signature_once_a_statement"),
             models.CheckConstraint(condition=Q(outcome__in=OUTCOMES), name="signature_known_outcome"),
         ]
+
+
+class SignatureWithdrawal(Fact):
+    """A signer takes the own signature back before its stage closes; the signature stays on record and counts no more."""
+
+    signature = models.OneToOneField(Signature, models.PROTECT, related_name="withdrawal")
+    reason = models.TextField()

@@ -205,13 +205,13 @@ def _interpretations(candidate: Candidate) -> tuple[InterpretationFact, ...]:
 
 
 def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement").order_by("event_id")
+    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal")
     return tuple(
         SignatureFact(
             row.pk, row.stage, row.statement.digest, row.by_id, row.printed_name, tuple(row.roles), row.outcome,
-            row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
+            row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at, hasattr(row, "withdrawal"),
         )
-        for row in rows
+        for row in rows.order_by("event_id")
     )  # fmt: skip
 
 

@@ -99,7 +99,8 @@ def _stage(
     latest = max(statements, key=lambda one: one.seq, default=None)
     against = binding.changes(latest, facts, earlier_stages(before)) if latest else ()
     holds = latest is not None and not against and ready
-    given = [one for one in facts.signatures if holds and latest and one.statement_digest == latest.digest]
+    standing = [one for one in facts.signatures if not one.withdrawn]
+    given = [one for one in standing if holds and latest and one.statement_digest == latest.digest]
     filling = [one for one in given if one.outcome in FILLING and one.by not in facts.participants]
     matched = seats.fill(rule.roles, [frozenset(one.roles) for one in filling])
     filled = tuple(

@@ -167,6 +167,8 @@ def _name(case: Case, one: SignatureFact) -> str:
 def _why_not_counted(case: Case, stage: StageProgress, one: SignatureFact) -> str:
     if one.outcome not in FILLING:
         return f"“{one.reason}”"
+    if one.withdrawn:
+        return "Withdrawn by the signer before the stage closed."
     newest = max((known for known in case.review.statements if known.stage == one.stage), key=lambda known: known.seq)
     if one.statement_digest != newest.digest:
         return "No longer counts: it was given on an earlier statement."
@@ -351,7 +353,16 @@ def _reasons(case: Case) -> tuple[ReasonRow, ...]:
 
 def acts(case: Case) -> tuple[ActForm, ...]:
     """What this person may do to it now, besides signing."""
-    return (*_approval_acts(case), *_submitter_acts(case))
+    return (*_approval_acts(case), *_signer_acts(case), *_submitter_acts(case))
+
+
+def _signer_acts(case: Case) -> tuple[ActForm, ...]:
+    """Who has signed the open stage may take it back until the stage has all its signatures."""
+    stage = case.state.facts.progress.current
+    if case.approval or stage is None or not any(one.by == case.viewer.pk for one in stage.counted):
+        return ()
+    effect = "Your signature stays on record, marked as withdrawn, and your seat is free. You cannot sign this statement again."
+    return (_act(case, "withdraw_signature", "Withdraw your signature", effect, "Withdraw the signature"),)
 
 
 def _approval_acts(case: Case) -> tuple[ActForm, ...]:

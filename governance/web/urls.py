@@ -11,6 +11,11 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/progress/", views.Progress.as_view(), name="candidate_progress"),
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", views.EvidenceDocument.as_view(), name="evidence_document"),
     path("candidates/<uuid:candidate>/sign/", views.Sign.as_view(), name="candidate_sign"),
+    path(
+        "candidates/<uuid:candidate>/withdraw-signature/",
+        views.WithdrawSignature.as_view(),
+        name="candidate_withdraw_signature",
+    ),
     path("candidates/<uuid:candidate>/interpretations/", views.Interpret.as_view(), name="candidate_interpret"),
     path("candidates/<uuid:candidate>/suspend/", views.Suspend.as_view(), name="candidate_suspend"),
     path("candidates/<uuid:candidate>/reinstate/", views.Reinstate.as_view(), name="candidate_reinstate"),

@@ -15,7 +15,7 @@ from governance.actions.approval import reinstate, revoke, suspend
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
-from governance.actions.sign import sign
+from governance.actions.sign import sign, withdraw_signature
 from governance.actions.submit_candidate import name_author, withdraw
 from governance.audit.canonical import canonical_document
 from governance.audit.errors import BadInput, Refused, fault
@@ -209,6 +209,16 @@ class Withdraw(DecisionAct):
     def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
         withdraw(candidate, by=self.person, reason=request.POST.get("reason", ""))
         return "Withdrawn."
+
+
+class WithdrawSignature(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "withdraw_signature"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        reason, password = request.POST.get("reason", ""), request.POST.get("password", "")
+        withdraw_signature(candidate, by=self.person, reason=reason, password=password)
+        return "Your signature is withdrawn."
 
 
 class NameAuthor(DecisionAct):

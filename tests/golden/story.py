@@ -27,6 +27,7 @@ from governance.actions.people import (
     second_role,
     set_first_password,
 )
+from governance.actions.sign import withdraw_signature
 from governance.actions.submit_candidate import name_author, submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
 from governance.audit.errors import Refused
@@ -142,6 +143,11 @@ def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
     candidate, _, _ = submit_candidate(model, submission=submission, by=people["scientist"])
     name_author(candidate, by=people["scientist"], person=people["colleague"])
     withdraw(candidate, by=people["scientist"], reason="Wrong file.")
+    graver = factories.a_model(people, "graver", tier="high")
+    candidate = factories.interpreted(factories.computed(factories.a_candidate(people, graver)), people["validator"])
+    factories.signed(candidate, people["validator"])
+    factories.signed(candidate, people["officer"])
+    withdraw_signature(candidate, by=people["officer"], reason="Too soon.", password=factories.PASSWORD)
 
 
 def shape(value: Any, key: str = "") -> Any:

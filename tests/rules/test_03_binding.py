@@ -9,13 +9,14 @@ from governance.actions import jobs
 from governance.actions.findings import close_finding, open_finding
 from governance.actions.interpret import TEMPLATE, interpret
 from governance.actions.models import confirm_tier
-from governance.actions.sign import sign
+from governance.actions.sign import sign, withdraw_signature
 from governance.audit.canonical import canonical_document, digest
 from governance.audit.errors import BadInput, Refused
 from governance.evidence.models import Evidence
+from governance.registry.models import Candidate
 from governance.release.queries import candidate_state, gate_facts
 from governance.review import nonces
-from governance.review.models import Signature, Statement
+from governance.review.models import Signature, SignatureWithdrawal, Statement
 from tests.factories import (
     INTERPRETATION,
     PASSWORD,
@@ -247,3 +248,54 @@ def test_the_printed_name_is_that_of_the_moment(ready, people):
     signature = signed(ready, people["validator"])
     Person.objects.filter(pk=people["validator"].pk).update(printed_name="Married Name")
     assert Signature.objects.get(pk=signature.pk).printed_name == "Mirela Popa"
+
+
+# --- a signature taken back ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def half(people):
+    """Compliance review of a high tier has two seats; one of them is filled."""
+    candidate = interpreted(computed(a_candidate(people, a_model(people, tier="high"))), people["validator"])
+    signed(candidate, people["validator"])
+    signed(candidate, people["officer"])
+    return candidate
+
+
+def taken_back(candidate, person, password=PASSWORD):
+    return withdraw_signature(candidate, by=person, reason="I read the wrong version.", password=password)
+
+
+def test_a_signature_taken_back_counts_no_more_and_stays_on_record(half, people):
+    taken_back(half, people["officer"])
+    stage = gate_facts(half, "production").progress.current
+    assert (stage.rule.key, stage.filled) == ("compliance-review", 0)
+    assert Signature.objects.filter(candidate=half, by=people["officer"]).count() == 1
+    with pytest.raises(Refused, match="signed"):
+        signed(half, people["officer"])
+    for name in ("second_officer", "both", "approver"):
+        signed(half, people[name])
+    body = json.loads(Candidate.objects.get(pk=half.pk).approval.body)
+    withdrawn = Signature.objects.get(candidate=half, by=people["officer"]).digest
+    assert withdrawn not in {one["digest"] for stage in body["stages"] for one in stage["signatures"]}
+
+
+def test_nothing_is_taken_back_once_the_stage_is_closed(half, people):
+    for name in ("validator", "second_officer", "approver"):
+        with pytest.raises(Refused, match="nothing-to-withdraw"):
+            taken_back(half, people[name])
+    signed(half, people["second_officer"])
+    with pytest.raises(Refused, match="nothing-to-withdraw"):
+        taken_back(half, people["officer"])
+    signed(half, people["approver"])
+    with pytest.raises(Refused, match="nothing-to-withdraw"):
+        taken_back(half, people["approver"])
+    assert not SignatureWithdrawal.objects.exists()
+
+
+def test_taking_back_asks_for_the_password_and_happens_once(half, people):
+    with pytest.raises(Refused, match="wrong-password"):
+        taken_back(half, people["officer"], password="wrong")
+    taken_back(half, people["officer"])
+    with pytest.raises(Refused, match="nothing-to-withdraw"):
+        taken_back(half, people["officer"])

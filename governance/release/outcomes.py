@@ -16,13 +16,13 @@ def with_outcomes(rows: QuerySet[Candidate]) -> QuerySet[Candidate]:
 
 
 def outcome(row: Candidate) -> str:
-    """`revoked`, `approved`, `withdrawn`, `rejected`, `intake-failed` or `in-review`."""
+    """`revoked`, `approved`, `rejected`, `withdrawn`, `intake-failed` or `in-review`; withdrawing hides no rejection."""
     if hasattr(row, "approval"):
         return "revoked" if any(act.kind == "revoke" for act in row.approval.acts.all()) else "approved"
-    if hasattr(row, "withdrawal"):
-        return "withdrawn"
     if any(one.outcome == "reject" for one in row.signatures.all()):
         return "rejected"
+    if hasattr(row, "withdrawal"):
+        return "withdrawn"
     return "intake-failed" if hasattr(row, "intake") and not row.intake.passed else "in-review"
 
 

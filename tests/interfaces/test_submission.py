@@ -12,10 +12,13 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from pytest_django import Settings
 
+from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.models import AuditEvent
 from governance.evidence.kinds import Kind
 from governance.registry import storage
 from governance.registry.models import Candidate, CandidateFile, Model
+from governance.registry.submission import StoredPart
+from tests import factories
 from tests.interfaces.test_sniff import PICKLES
 from tests.interfaces.world import MANIFEST, ROWS, World, skops
 
@@ -73,6 +76,18 @@ def test_the_same_file_with_anything_else_different_is_a_new_candidate_that_name
     shown = world.call("GET", f"/api/v1/candidates/{changed['id']}/").json()
     assert {one["candidate"] for one in shown["same_artifact"]} == {first["id"], other["id"]}
     assert [finding["state"] for finding in shown["findings"]] == ["open"]
+
+
+def test_withdrawing_hides_no_rejection(world: World) -> None:
+    model = factories.a_model(world.people)
+    rejected = factories.interpreted(factories.computed(factories.a_candidate(world.people, model)), world.people["validator"])
+    factories.signed(rejected, world.people["validator"], "reject")
+    withdraw(rejected, by=world.people["scientist"], reason="Never mind.")
+    again = factories.a_submission({**json.loads(rejected.manifest), "summary": "Try again."})
+    again.parts["model"] = StoredPart(rejected.artifact_digest, rejected.artifact_size, rejected.artifact_format)
+    candidate, _, known = submit_candidate(model, submission=again, by=world.people["scientist"])
+    assert [one["outcome"] for one in known] == ["rejected"]
+    assert [one.severity for one in candidate.findings.all()] == ["high"]
 
 
 def test_the_manifest_may_come_as_a_file(world: World) -> None:

@@ -1,0 +1,200 @@
+"""What may run, and who may have signed, worked out again from the rows in the plainest way; nothing of the product's rules.
+
+Slow and long-winded on purpose: it is what the product is held against.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import rfc8785
+
+from governance.accounts.models import Person, RoleGrant
+from governance.audit.models import AuditEvent
+from governance.evidence.models import CheckResult, Evidence
+from governance.policy.models import PolicyVersion
+from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
+from governance.release.models import Approval, ApprovalAct, Deployment
+from governance.review.models import Finding, Interpretation, Signature, SignatureWithdrawal, Statement
+
+
+def sha256_of(value: Any) -> str:
+    return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+# --- may it run? ---------------------------------------------------------------------------------------------------
+
+
+def allowed(model: Model, digest: str, environment: str, now: datetime) -> bool:
+    return any(_stands(one, environment, now) for one in Candidate.objects.filter(model=model, gate_digest=digest))
+
+
+def _stands(candidate: Candidate, environment: str, now: datetime) -> bool:
+    approval = Approval.objects.filter(candidate=candidate).first()
+    if approval is None or environment not in approval.environments:
+        return False
+    if now < approval.valid_from or now >= approval.valid_until:
+        return False
+    acts = list(ApprovalAct.objects.filter(approval=approval).order_by("event_id"))
+    if any(act.kind == "revoke" for act in acts):
+        return False
+    if any(act.kind == "retire" and act.environment == environment for act in acts):
+        return False
+    if is_suspended(approval) or _blocked(candidate):
+        return False
+    others = Candidate.objects.filter(model=candidate.model, gate_digest=candidate.gate_digest).exclude(pk=candidate.pk)
+    return not any(_taints(other, approval) for other in others) and not _pushed_out(candidate, approval, environment)
+
+
+def is_suspended(approval: Approval) -> bool:
+    acts = list(ApprovalAct.objects.filter(approval=approval).order_by("event_id"))
+    last = max((place for place, act in enumerate(acts) if act.kind == "suspend"), default=None)
+    if last is None:
+        return False
+    seats = json.loads(approval.body)["last_stage_seats"]
+    voices: dict[UUID, list[str]] = {}
+    for act in acts[last + 1 :]:
+        if act.kind == "reinstate" and not (act.by_id == acts[last].by_id and len(seats) == 1):
+            voices[act.by_id] = act.roles
+    return not can_fill(seats, list(voices.values()))
+
+
+def can_fill(seats: list[str], voices: list[list[str]]) -> bool:
+    """Whether some of the voices, in some order, take every seat."""
+    orders = itertools.permutations(voices, len(seats))
+    return any(all(seat in roles for seat, roles in zip(seats, order, strict=True)) for order in orders)
+
+
+def _blocked(candidate: Candidate) -> bool:
+    for finding in Finding.objects.filter(candidate=candidate, blocking=True):
+        pin = candidate.pins.order_by("-number").first()
+        check = finding.check_result
+        if check is not None and (check.policy_id, check.tier) != (pin.policy_id, pin.tier):
+            continue
+        if not finding.changes.filter(kind__in=("closed", "void", "lowered")).exists():
+            return True
+    return False
+
+
+def _taints(other: Candidate, approval: Approval) -> bool:
+    """The same file was condemned since, or without this approval having looked at it; or it is suspended elsewhere."""
+    condemned = [one.event_id for one in Signature.objects.filter(candidate=other, outcome="reject")]
+    condemned += [act.event_id for act in ApprovalAct.objects.filter(approval__candidate=other, kind="revoke")]
+    considered = str(other.pk) in {one["candidate"] for one in json.loads(approval.body)["considered"]}
+    if condemned and not (considered and max(condemned) < approval.event_id):
+        return True
+    theirs = Approval.objects.filter(candidate=other).first()
+    revoked = theirs is not None and ApprovalAct.objects.filter(approval=theirs, kind="revoke").exists()
+    return theirs is not None and not revoked and is_suspended(theirs)
+
+
+def _pushed_out(candidate: Candidate, approval: Approval, environment: str) -> bool:
+    rows = Deployment.objects.filter(model=candidate.model, environment=environment, allowed_when_deployed=True)
+    there = list(rows.order_by("deployed_at", "event_id"))
+    if not there or there[-1].candidate_id == candidate.pk:
+        return False
+    own = [one.event_id for one in there if one.candidate_id == candidate.pk]
+    since = max([approval.event_id, *own])
+    newer = {one.candidate_id for one in there if one.event_id > since and one.candidate.version > candidate.version}
+    return len(newer) > approval.keep_approved
+
+
+# --- was it signed as the rules ask? -------------------------------------------------------------------------------
+
+
+def participants(candidate: Candidate) -> set[UUID]:
+    """Whoever took part in making any version of the model. (No story here is longer than 24 months.)"""
+    found: set[UUID] = set()
+    for one in Candidate.objects.filter(model=candidate.model):
+        found.add(one.submitted_by_id)
+        found |= {file.uploaded_by_id for file in one.files.all()}
+    for revision in ModelRevision.objects.filter(model=candidate.model):
+        found |= {revision.owner_id} - {None}
+        if RoleGrant.objects.filter(person=revision.by, role="data-scientist").exists():
+            found.add(revision.by_id)
+        found |= {one.person_id for one in ModelDeveloper.objects.filter(revision=revision)}
+    return found
+
+
+def roles_before(person: Person, seq: int) -> set[str]:
+    """The roles held at an event: given before it and not ended before it."""
+    held = set()
+    for grant in RoleGrant.objects.filter(person=person, event_id__lt=seq):
+        ending = getattr(grant, "ending", None)
+        if ending is None or ending.event_id > seq:
+            held.add(grant.role)
+    return held
+
+
+def complaints(approval: Approval) -> list[str]:
+    """Everything about a new approval that the rules do not allow. Asked at once, before anything else happens."""
+    found: list[str] = []
+    candidate, body = approval.candidate, json.loads(approval.body)
+    pin = candidate.pins.order_by("-number").first()
+    tier = PolicyVersion.objects.get(pk=pin.policy_id).rules["tiers"][pin.tier]
+    if approval.digest != sha256_of(body):
+        found.append("the closing statement is not what its digest says")
+    seats = {stage["key"]: [seat["role"] for seat in stage["seats"] for _ in range(seat["count"])] for stage in tier["stages"]}
+    if [stage["stage"] for stage in body["stages"]] != list(seats):
+        found.append("the stages are not those of the policy")
+    signers: list[UUID] = []
+    for stage in body["stages"]:
+        rows = [Signature.objects.get(digest=one["digest"]) for one in stage["signatures"]]
+        signers += [row.by_id for row in rows]
+        if not can_fill(seats[stage["stage"]], [row.roles for row in rows]) or len(rows) != len(seats[stage["stage"]]):
+            found.append(f"the seats of {stage['stage']} are not filled")
+        for row in rows:
+            found += _about(row, stage, candidate)
+    if len(set(signers)) != len(signers):
+        found.append("somebody fills two seats")
+    if set(signers) & participants(candidate):
+        found.append("somebody who took part signed")
+    return found + _about_matter(candidate, pin)
+
+
+def _about(row: Signature, stage: dict[str, Any], candidate: Candidate) -> list[str]:
+    found = []
+    statement = Statement.objects.get(digest=stage["statement_digest"])
+    payload, body = json.loads(row.payload), json.loads(statement.body)
+    if row.candidate_id != candidate.pk or statement.candidate_id != candidate.pk or row.stage != stage["stage"]:
+        found.append("a signature is of another candidate or stage")
+    if sha256_of(payload) != row.digest or sha256_of(body) != statement.digest:
+        found.append("a digest is not that of its text")
+    if payload["statement_digest"] != statement.digest or payload["outcome"] not in ("approve", "approve-with-conditions"):
+        found.append("a signature is of another statement, or approves nothing")
+    if SignatureWithdrawal.objects.filter(signature=row).exists():
+        found.append("a signature was taken back")
+    if not set(row.roles) <= roles_before(row.by, row.event_id):
+        found.append("a signer did not hold the role")
+    if body["artifact"]["digest"] != candidate.artifact_digest or body["manifest_digest"] != candidate.manifest_digest:
+        found.append("a statement is about other bytes")
+    judged = {one.kind: one.digest for one in Evidence.objects.filter(candidate=candidate).order_by("-run")}
+    if {one["kind"]: one["digest"] for one in body["evidence"]} != judged:
+        found.append("a statement is about other evidence")
+    return found
+
+
+def _about_matter(candidate: Candidate, pin: Any) -> list[str]:
+    found = []
+    if not candidate.model.tier_confirmations.exists():
+        found.append("no validator confirmed the tier")
+    if len({one.kind for one in Evidence.objects.filter(candidate=candidate)}) != 6:
+        found.append("evidence is missing")
+    failed = CheckResult.objects.filter(candidate=candidate, policy=pin.policy_id, tier=pin.tier, blocks=True, state="fail")
+    if failed.exists() or _blocked(candidate):
+        found.append("a check failed, or a blocking finding is open")
+    if {one.kind for one in Interpretation.objects.filter(candidate=candidate)} != {"fairness", "explainability"}:
+        found.append("an interpretation is missing")
+    owner = candidate.model.revisions.order_by("-number").first().owner
+    if owner is None or not owner.is_active:
+        found.append("nobody active owns the model")
+    return found
+
+
+def newest_event() -> AuditEvent:
+    return AuditEvent.objects.latest("seq")

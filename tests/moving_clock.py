@@ -1,0 +1,74 @@
+"""A clock that tests can move on: Python's, and the database's own, which the product asks with its own words.
+
+Nothing of the product is replaced. SQLite gets a `strftime` of this connection; in PostgreSQL a function of another schema
+stands before `pg_catalog` in this connection's search path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import time_machine
+from django.db import connection
+
+
+class MovingClock:
+    """Runs on as clocks do, and jumps forward when told."""
+
+    def __init__(self, traveller: Any) -> None:
+        self._traveller = traveller
+
+    def move(self, step: timedelta) -> None:
+        """Forward only: a clock behind its log decides nothing (rule 11)."""
+        self._traveller.move_to(datetime.now(UTC) + step)
+        _tell_database(datetime.now(UTC))
+
+
+@contextmanager
+def moving_clock() -> Iterator[MovingClock]:
+    """For the connection of this thread, until the block ends."""
+    with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
+        _replace()
+        try:
+            yield MovingClock(traveller)
+        finally:
+            _restore()
+
+
+def _formatted(_form: str, _moment: str) -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+
+
+def _replace() -> None:
+    connection.ensure_connection()
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("strftime", 2, _formatted)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA moved")
+        cursor.execute("SET countersign.ahead = '0 seconds'")
+        cursor.execute(
+            "CREATE FUNCTION moved.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS "
+            "$$ SELECT pg_catalog.clock_timestamp() + current_setting('countersign.ahead')::interval $$"
+        )
+        cursor.execute("SET search_path = moved, pg_catalog, public")
+
+
+def _tell_database(now: datetime) -> None:
+    if connection.vendor == "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.clock_timestamp()")
+        ahead = now - cursor.fetchone()[0]
+        cursor.execute("SELECT set_config('countersign.ahead', %s, false)", [f"{ahead.total_seconds()} seconds"])
+
+
+def _restore() -> None:
+    if connection.vendor == "sqlite":
+        return  # a built-in function does not come back; this one tells Python's time, which is the real one again
+    with connection.cursor() as cursor:
+        cursor.execute("SET search_path TO DEFAULT")
+        cursor.execute("DROP SCHEMA moved CASCADE")

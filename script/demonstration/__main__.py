@@ -212,9 +212,10 @@ def introduce(folder: Folder, demo: Demonstration, *, detach: bool) -> None:
 What to try:
   1  Sign in as ada.okafor (validator). The inbox shows {TRIAGE} version 1: read the evidence,
      write the two interpretations, sign. Then sign in as carla.jensen (compliance officer) and sign.
-  2  Ask the gate before and after, as a pipeline does (the path is on the candidate's page):
-     curl -H "Authorization: Bearer {demo.tokens["gate"]}" \\
-          "{demo.url}/api/v1/gate/{TRIAGE}/sha256:…/?environment=production"
+  2  Ask the gate about the file before and after, as a pipeline does; it ends with 10 for no and 0 for yes:
+     COUNTERSIGN_URL={demo.url} COUNTERSIGN_TOKEN={demo.tokens["gate"]} \\
+     .venv/bin/python -m governance.client gate {TRIAGE} {folder.path}/models/triage-logistic/model.skops \\
+     --environment production
   3  Open {LENDING} version 2, the challenger: see what is wrong with it, and why nobody can wave it through.
   4  Sign in as odile.marchand (auditor), open a candidate and download its dossier.
 

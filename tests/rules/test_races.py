@@ -38,7 +38,7 @@ from tests.factories import (
 )
 from tests.rules import naive
 
-ROUNDS = 200 if os.environ.get(SLOW) else 6
+ROUNDS = 200 if os.environ.get(SLOW) else 3
 Act = Callable[[], Any]
 
 

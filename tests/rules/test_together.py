@@ -42,6 +42,8 @@ from tests.moving_clock import moving_clock
 from tests.rules import naive
 
 STEPS = 50
+pytestmark = pytest.mark.slow
+
 AT_LENGTH = bool(os.environ.get(SLOW))
 EXAMPLES = 200 if AT_LENGTH else 10
 MOST_CANDIDATES = 6

@@ -36,8 +36,10 @@ def open_folds(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["validator", "scientist"])
+AT_LENGTH = [pytest.param(*one, marks=pytest.mark.slow) for one in (("validator", "dark"), ("scientist", "light"))]
+
+
+@pytest.mark.parametrize(("name", "scheme"), [("validator", "light"), ("scientist", "dark"), *AT_LENGTH])
 def test_no_page_has_a_serious_fault_of_access(bank: Bank, sign_in: SignIn, name: str, scheme: str) -> None:
     factories.interpreted(bank.candidate, bank.people["second_validator"])
     page = sign_in(name, color_scheme=scheme)

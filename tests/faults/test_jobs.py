@@ -45,6 +45,7 @@ def test_evidence_appears_once_whatever_is_killed(deed, product, models):
     running.demo.manage("verify_audit")
 
 
+@pytest.mark.slow
 def test_what_was_answered_201_while_the_broker_was_away_is_computed(product, models):
     running = product()
     os.kill(running.part("broker")[0], signal.SIGSTOP)

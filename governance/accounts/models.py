@@ -95,7 +95,7 @@ class RoleGrant(Fact):
     """A role given to a person; it ends by a `RoleEnd`, never by a change.
 
     Invariant: a signing role not named at installation has a proposal, made by another person than its grantor, and
-    neither of the two is the person who gets it.
+    neither of the two is the person who gets it. `proposed_by` is the proposal's, held here so that SQL can compare.
     """
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="grants")
@@ -152,15 +152,11 @@ class CredentialSet(Fact):
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")
 
 
-class CredentialReset(Fact):
-    """An administrator took a person's credential away, so that a new link can be given."""
-
-    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
-    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
-
-
 class EnrolmentConfirmation(Fact):
-    """A second-line colleague says that it was the person who set the credential, and not who handed out the link."""
+    """A second-line colleague says that it was the person who set the credential, and not who handed out the link.
+
+    `person` is the credential's, held here so that SQL can compare.
+    """
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="enrolment_confirmations")
     credential = models.OneToOneField(CredentialSet, models.PROTECT, related_name="confirmation")

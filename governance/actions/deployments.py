@@ -42,7 +42,7 @@ def record_deployment(
     moment = deployed_at or answer.checked_at
     if moment > decision_time() + timedelta(seconds=1):
         raise BadInput([fault("/deployed_at", "in-the-future", "A deployment is recorded once it has happened.")])
-    then = gate.ask(model=model.slug, digest=digest, environment=environment, at=moment)
+    then = gate.ask(model=model.slug, digest=digest, environment=environment, at=moment) if deployed_at else answer
     event = log.append(
         Action.DEPLOYMENT_RECORDED, actor=acting(by, service_account), subject=Subject("deployment", digest),
         model=model.slug, candidate=then.candidate.pk if then.candidate else None,

@@ -14,7 +14,6 @@ from django.db import transaction
 from governance.accounts.enrolment import unconfirmed
 from governance.accounts.models import (
     CredentialLink,
-    CredentialReset,
     CredentialSet,
     EnrolmentConfirmation,
     Person,
@@ -143,8 +142,7 @@ def reset_credential(person: Person, *, by: Person) -> str:
         raise Refused("no-credential", detail, who="administrator", status=409)
     person.set_unusable_password()
     person.save(update_fields=["password"])
-    event = log.append(Action.CREDENTIAL_RESET, actor=actor, subject=_subject(person))
-    CredentialReset.objects.create(person=person, by=by, event=event)
+    log.append(Action.CREDENTIAL_RESET, actor=actor, subject=_subject(person))
     return issue_credential_link(person, by=by)
 
 

@@ -67,10 +67,7 @@ def sign(
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     reauthenticate(by, password)
     with transaction.atomic():
-        require_sound_log()
-        candidate = locked(candidate)
-        by = locked(by)
-        facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+        candidate, by, facts = _held(candidate, by)
         eligible = eligibility(by, candidate, facts.review, facts.progress)
         if eligible.refusal is not None:
             raise eligible.refusal
@@ -90,10 +87,7 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, passwor
     reason = require_text("/reason", reason, "Reason")
     reauthenticate(by, password)
     with transaction.atomic():
-        require_sound_log()
-        candidate = locked(candidate)
-        by = locked(by)
-        facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+        candidate, by, facts = _held(candidate, by)
         stage = facts.progress.current if facts.approval is None else None
         mine = next((one for one in stage.counted if one.by == by.pk), None) if stage else None
         if mine is None:
@@ -104,6 +98,13 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, passwor
             model=candidate.model.slug, candidate=candidate.pk,
         )  # fmt: skip
         return SignatureWithdrawal.objects.create(signature_id=mine.id, reason=reason, event=event)
+
+
+def _held(candidate: Candidate, by: Person) -> tuple[Candidate, Person, GateFacts]:
+    """Both rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
+    require_sound_log()
+    candidate, by = locked(candidate), locked(by)
+    return candidate, by, gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
 
 
 def _checked(outcome: str, reason: str) -> str:

@@ -27,7 +27,7 @@ from governance.registry.models import AuthorNaming, Candidate, CandidateFile, M
 from governance.registry.people import find_people, stated_author
 from governance.registry.submission import Submission
 from governance.release.models import Approval
-from governance.release.outcomes import same_artifact
+from governance.release.outcomes import intake_failed, same_artifact
 
 
 @transaction.atomic
@@ -48,7 +48,7 @@ def submit_candidate(
     model = locked(model)
     identity = _identity(submission)
     existing = Candidate.objects.filter(model=model, identity_digest=identity).order_by("-version").first()
-    if existing is not None and not hasattr(existing, "withdrawal") and not _intake_failed(existing):
+    if existing is not None and not hasattr(existing, "withdrawal") and not intake_failed(existing):
         return existing, False, same_artifact(existing)
     version = (Candidate.objects.filter(model=model).aggregate(Max("version"))["version__max"] or 0) + 1
     actor = acting(by, service_account)
@@ -63,10 +63,6 @@ def submit_candidate(
         _finding_of_same_artifact(candidate, known, actor)
     knock_after_commit(candidate.jobs.get(kind=JobKind.INTAKE).pk)
     return candidate, True, known
-
-
-def _intake_failed(candidate: Candidate) -> bool:
-    return hasattr(candidate, "intake") and not candidate.intake.passed
 
 
 def _identity(submission: Submission) -> str:

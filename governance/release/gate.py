@@ -53,19 +53,23 @@ def ask(
         raise Refused("integrity-alarm", "The audit log does not verify; nothing may be deployed.", status=503)
     rows = Candidate.objects.filter(model__slug=model, gate_digest=digest).select_related("model", "event")
     rows = rows.order_by("-version")
-    answer = None
+    speaker = _speaking_for_all(rows, manifest_digest)
+    if speaker is None:
+        return Answer(False, model, digest, environment, decision_time(), (UNKNOWN,), None, None)
+    answers = {}
     # Only an approved one can be allowed: however often a file was submitted, few of its candidates are judged.
-    for row in [*rows.exclude(approval=None), *_speaking_for_all(rows, manifest_digest)]:
-        if answer is None or not answer.allowed:
-            answer = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
-    return answer or Answer(False, model, digest, environment, decision_time(), (UNKNOWN,), None, None)
+    for row in [*rows.exclude(approval=None), speaker]:
+        if row.pk not in answers:
+            answers[row.pk] = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
+            if answers[row.pk].allowed:
+                return answers[row.pk]
+    return answers[speaker.pk]
 
 
-def _speaking_for_all(rows: QuerySet[Candidate], manifest_digest: str | None) -> list[Candidate]:
+def _speaking_for_all(rows: QuerySet[Candidate], manifest_digest: str | None) -> Candidate | None:
     """Whose reasons are told where none is allowed: the newest with the manifest asked for, else the newest."""
     newest = rows.filter(manifest_digest=manifest_digest).first() if manifest_digest else None
-    newest = newest or rows.first()
-    return [newest] if newest else []
+    return newest or rows.first()
 
 
 def _judged(row: Candidate, facts: GateFacts, at: datetime | None) -> Answer:

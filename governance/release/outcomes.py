@@ -23,7 +23,11 @@ def outcome(row: Candidate) -> str:
         return "rejected"
     if hasattr(row, "withdrawal"):
         return "withdrawn"
-    return "intake-failed" if hasattr(row, "intake") and not row.intake.passed else "in-review"
+    return "intake-failed" if intake_failed(row) else "in-review"
+
+
+def intake_failed(row: Candidate) -> bool:
+    return hasattr(row, "intake") and not row.intake.passed
 
 
 def same_artifact(candidate: Candidate) -> list[dict[str, Any]]:

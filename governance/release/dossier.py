@@ -326,7 +326,7 @@ def _stage(stage: StageProgress) -> dict[str, Any]:
 
 
 def _signatures(candidate: Candidate, state: CandidateState, people: Directory) -> list[dict[str, Any]]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement").order_by("event_id")
+    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal__event")
     return [
         {
             "stage": one.stage,
@@ -343,10 +343,17 @@ def _signatures(candidate: Candidate, state: CandidateState, people: Directory) 
             "digest": one.digest,
             "statement_digest": one.statement.digest,
             "payload": one.payload,
+            "withdrawn": _withdrawn(one),
             "signer_since": _when(people.since(one.by_id, state.counted.get(one.pk) or one.roles[0], one.event_id)),
         }
-        for one in rows
+        for one in rows.order_by("event_id")
     ]
+
+
+def _withdrawn(one: Signature) -> dict[str, str] | None:
+    if not hasattr(one, "withdrawal"):
+        return None
+    return {"at": timestamp(one.withdrawal.event.at), "reason": one.withdrawal.reason}
 
 
 def _checks(state: CandidateState) -> list[dict[str, Any]]:

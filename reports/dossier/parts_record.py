@@ -178,6 +178,9 @@ def _signatures(facts: Facts) -> list[Node]:
 def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup:
     stage = stages.get(one["stage"])
     seat = f"Counts, for the seat {words.role(one['seat'])}" if one["counts"] else "Does not count"
+    if one["withdrawn"]:
+        taken = f"{words.to_the_second(one['withdrawn']['at'])} UTC"
+        seat = f"{seat}: the signer withdrew it on {taken}, saying “{one['withdrawn']['reason']}”"
     since = f"{words.day(one['signer_since'])}" if one["signer_since"] else words.NOTHING
     return tag(
         "div",
@@ -277,6 +280,11 @@ def _negative(facts: Facts) -> list[Node]:
         f"{one['printed_name']} ({words.roles(one['roles'])}): {words.outcome(one['outcome']).lower()}."
         for one in facts.decision["signatures"]
         if one["outcome"] in ("reject", "request-changes", "abstain")
+    ]
+    said += [
+        f"{one['printed_name']} ({words.roles(one['roles'])}): withdrew the own signature."
+        for one in facts.decision["signatures"]
+        if one["withdrawn"]
     ]
     said += [
         f"The same file was submitted before, as candidate {one['candidate']} of {one['model']}."

@@ -237,6 +237,7 @@ def _signature() -> dict[str, Any]:
         "digest": digest_of(payload),
         "statement_digest": digest_of("{}"),
         "payload": payload,
+        "withdrawn": None,
         "signer_since": "2025-03-01T00:00:00.000000Z",
     }
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from governance.actions import jobs
 from governance.actions.findings import open_finding
+from governance.actions.sign import withdraw_signature
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry import storage
@@ -17,7 +18,7 @@ from governance.registry.models import Candidate
 from governance.release import dossier
 from governance.release.dossier import current, dossier_facts, wait_for_dossier
 from tests.dossier.cases import attachments_of, pdf_of, text_of
-from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed, suspended
+from tests.factories import PASSWORD, a_candidate, a_model, approved, computed, interpreted, signed, suspended
 
 pytestmark = pytest.mark.one_engine
 
@@ -168,3 +169,19 @@ def test_the_extract_names_who_acted_and_in_which_role(people):
     ]
     assert [one["seq"] for one in events] == sorted(one["seq"] for one in events)
     assert {one["actor"] for one in events if one["action"] == "evidence.recorded"} == {"worker"}
+
+
+def test_a_signature_taken_back_is_told_with_its_reason(people):
+    candidate = interpreted(computed(a_candidate(people, a_model(people, tier="high"))), people["validator"])
+    for name in ("validator", "officer"):
+        signed(candidate, people[name])
+    withdraw_signature(candidate, by=people["officer"], reason="I read the wrong version.", password=PASSWORD)
+    document = dossier_facts(candidate.pk).document
+    told = {one["printed_name"]: one for one in document["decision"]["signatures"]}
+    first, second = told["Mirela Popa"], told["Aoife Brennan"]
+    assert (first["counts"], first["withdrawn"]) == (True, None)
+    assert (second["counts"], second["withdrawn"]["reason"]) == (False, "I read the wrong version.")
+    data = pdf_of(document)
+    text = " ".join(text_of(data).split())
+    assert "Does not count: the signer withdrew it on" in text
+    assert "withdrew the own signature" in text

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             manifest_digest=options.manifest,
             as_json=options.json,
         )
-    except CouldNotAsk as problem:
+    except (CouldNotAsk, ValueError) as problem:  # ValueError: an address, name or number that no request can hold
         print(f"COULD NOT ASK  {problem}", file=sys.stderr)
         return gate.COULD_NOT_ASK
 

@@ -75,6 +75,8 @@ def test_the_command_tells_an_allow_a_denial_and_an_outage_apart(
         (("cards", same, "--environment", "production"), {"COUNTERSIGN_TOKEN": ""}, "no token"),
         (("cards", tmp_path / "absent", "--environment", "production"), {}, "No such file"),
         (("cards", same), {}, "--environment"),
+        (("cards", same, "--environment", "production", "--timeout", "-1"), {}, "imeout"),
+        (("cards", same, "--environment", "production", "--url", "http://[::1"), {}, "Invalid"),
     ):
         answer = run(served, "gate", *arguments, **{"token": token, **environment})
         assert (answer.returncode, told in answer.stderr) == (COULD_NOT_ASK, True), answer

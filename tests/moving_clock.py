@@ -6,6 +6,7 @@ stands before `pg_catalog` in this connection's search path.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -45,7 +46,9 @@ def _formatted(_form: str, _moment: str) -> str:
 def _replace() -> None:
     connection.ensure_connection()
     if connection.vendor == "sqlite":
-        connection.connection.create_function("strftime", 2, _formatted)
+        gc.collect()  # no statement may be open
+        # With any number of arguments, as the built-in has it: only then are statements prepared before made anew.
+        connection.connection.create_function("strftime", -1, _formatted)
         return
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA moved")

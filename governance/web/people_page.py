@@ -112,7 +112,7 @@ def people_page(viewer: Person, faults: Faults | None = None) -> PeoplePage:
             )
             for person, grants in holders()
         ),
-        proposal=_proposal_form() if roles & PROPOSERS else None,
+        proposal=_proposal_form(viewer) if roles & PROPOSERS else None,
         accounts=reverse("admin:accounts_person_changelist") if Role.ADMINISTRATOR in roles else "",
         faults=faults,
     )
@@ -175,8 +175,8 @@ def _enrolment(person: Person, issuer: Person | None, viewer: Person, roles: fro
     )
 
 
-def _proposal_form() -> ProposalForm:
-    active = Person.objects.filter(is_active=True)
+def _proposal_form(viewer: Person) -> ProposalForm:
+    active = Person.objects.filter(is_active=True).exclude(pk=viewer.pk)
     return ProposalForm(
         action=reverse("propose_role"),
         people=tuple(Option(one.username, f"{one.printed_name} ({one.username})") for one in active),

@@ -100,14 +100,17 @@ def _group_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]
 
 def _group_count_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]:
     """More groups than anybody can read, or any policy judge one by one."""
-    counts = [(" × ".join(one.features), len(one.groups)) for one in groupings(manifest, table)]
+    found = groupings(manifest, table)
     detail = "{} gives {:,} groups; at most {:,} are judged. Join values in a column of wider bands."
     errors = [
-        error("/manifest/sensitive_features", "too-many-groups", detail.format(name, count, MOST_GROUPS))
-        for name, count in counts
-        if count > MOST_GROUPS
-    ]
-    total = sum(count for _, count in counts)
+        error(
+            "/manifest/sensitive_features" if len(one.features) == 1 else "/manifest/intersections", "too-many-groups",
+            detail.format(" × ".join(one.features), len(one.groups), MOST_GROUPS),
+        )
+        for one in found
+        if len(one.groups) > MOST_GROUPS
+    ]  # fmt: skip
+    total = sum(len(one.groups) for one in found)
     if not errors and total > MOST_GROUPS_IN_ALL:
         told = detail.format("All of them together", total, MOST_GROUPS_IN_ALL)
         return [error("/manifest/intersections", "too-many-groups", told)]

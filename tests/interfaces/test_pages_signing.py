@@ -66,6 +66,24 @@ def test_two_people_interpret_and_sign_in_the_browser_and_the_gate_opens(
     assert officer.decision(candidate).says("Approved")
 
 
+def test_a_signature_is_taken_back_in_the_browser_while_its_stage_waits(people: dict[str, Person]) -> None:
+    candidate = interpreted(computed(a_candidate(people, a_model(people, tier="high"))), people["validator"])
+    validator, officer = Browser(people["validator"]), Browser(people["officer"])
+    for one in (validator, officer):
+        assert one.signs(candidate).status_code == 302
+    assert validator.decision(candidate).form("/withdraw-signature/") is None, "that stage is closed"
+    assert officer.decision(candidate).form("/withdraw-signature/") is not None
+    wrong = officer.post(candidate, "withdraw-signature", {"reason": "Too soon.", "password": "wrong"})
+    assert wrong.status_code == 403
+    assert faults_of(wrong).says("That is not your password")
+    assert "Too soon." in wrong.content.decode()
+    assert officer.post(candidate, "withdraw-signature", {"reason": "Too soon.", "password": PASSWORD}).status_code == 302
+    page = officer.decision(candidate)
+    assert page.form("/withdraw-signature/") is None
+    assert page.says("Withdrawn by the signer before the stage closed.")
+    assert page.form("/sign/") is None, "the same statement is not signed again"
+
+
 def test_suspension_in_the_browser_closes_the_gate_and_reinstatement_opens_it(people: dict[str, Person]) -> None:
     candidate = approved(people, a_model(people))
     officer, second = Browser(people["officer"]), Browser(people["second_officer"])

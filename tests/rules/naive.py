@@ -15,7 +15,6 @@ from uuid import UUID
 import rfc8785
 
 from governance.accounts.models import Person, RoleGrant
-from governance.audit.models import AuditEvent
 from governance.evidence.models import CheckResult, Evidence
 from governance.policy.models import PolicyVersion
 from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
@@ -194,7 +193,3 @@ def _about_matter(candidate: Candidate, pin: Any) -> list[str]:
     if owner is None or not owner.is_active:
         found.append("nobody active owns the model")
     return found
-
-
-def newest_event() -> AuditEvent:
-    return AuditEvent.objects.latest("seq")

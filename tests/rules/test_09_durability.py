@@ -131,6 +131,15 @@ def test_an_act_and_its_event_stand_or_fall_together(candidate, monkeypatch):
     evidence(claimed)
 
 
+def test_whatever_the_scheduler_knocks_for_is_known_to_the_worker():
+    import reports.tasks  # noqa: F401 - what a worker imports
+    from governance.project.celery import app
+
+    asked = {one["task"] for one in app.conf.beat_schedule.values()}
+    assert asked == {"governance.sweep", "governance.tidy", "governance.checkpoint"}
+    assert asked <= set(app.tasks)
+
+
 def test_sqlite_commits_to_the_disk(db):
     if connection.vendor != "sqlite":
         with connection.cursor() as cursor:

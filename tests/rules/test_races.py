@@ -69,6 +69,7 @@ def at_once(*acts: Act) -> list[Any]:
         one.start()
     for one in threads:
         one.join(120)
+        assert not one.is_alive(), "an act never came to an end"
     for end in ends:
         if isinstance(end, BaseException) and not isinstance(end, Refused):
             raise end

@@ -268,7 +268,7 @@ class Bank(RuleBasedStateMachine):
 def test_whatever_people_do_the_rules_hold(db: None, settings: Any, tmp_path: Any) -> None:
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
     Bank.approvals = 0
-    run_state_machine_as_test(Bank, settings=_at_length())  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Bank, settings=_at_length())
     assert Bank.approvals >= EXAMPLES // 3, "too little came to an approval to say anything"
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from django.conf import settings
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import suspend
 from governance.actions.install import FirstPerson, install
@@ -39,6 +40,7 @@ from governance.review.models import Signature
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence"
 PASSWORD = "correct horse battery staple"
+CREDENTIALS = Credentials(PASSWORD)
 PEOPLE = {
     "scientist": ("Ines Marchetti", ("data-scientist",)),
     "colleague": ("Oskar Lindqvist", ("data-scientist",)),
@@ -87,7 +89,7 @@ def a_model(people: dict[str, Person], slug: str = "consumer-credit", tier: str 
     }
     model = create_model(by=people["scientist"], slug=slug, **{**known, **record})
     if tier:
-        confirm_tier(model, by=people["validator"], tier=tier, reason="Checked against the tiering rules.", password=PASSWORD)
+        confirm_tier(model, by=people["validator"], tier=tier, reason="By the tiering rules.", credentials=CREDENTIALS)
     return model
 
 
@@ -169,7 +171,7 @@ def signed(candidate: Candidate, person: Person, outcome: str = "approve", **cha
         "outcome": outcome,
         "reason": "Evidence read; within policy.",
         "conditions": [],
-        "password": PASSWORD,
+        "credentials": CREDENTIALS,
     }
     return sign(candidate, by=person, **{**given, **changed})
 
@@ -192,7 +194,7 @@ def signers_of(candidate: Candidate) -> tuple[str, ...]:
 
 
 def suspended(candidate: Candidate, by: Person) -> Candidate:
-    suspend(candidate, by=by, reason="Complaints from customers.", password=PASSWORD)
+    suspend(candidate, by=by, reason="Complaints from customers.", credentials=CREDENTIALS)
     return candidate
 
 

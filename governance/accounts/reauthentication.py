@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from governance.accounts import enrolment
@@ -13,6 +14,13 @@ from governance.audit.models import AuditEvent
 
 WINDOW = timedelta(minutes=5)
 MAX_FAILURES = 10
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody shows at the moment of a signature or a grave act, as it came in."""
+
+    password: str = field(default="", repr=False)
 
 
 def check_password(person: Person, password: str) -> bool:

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from governance.accounts import enrolment
 from governance.accounts.models import Person, ServiceAccount
-from governance.accounts.reauthentication import check_password
+from governance.accounts.reauthentication import Credentials, check_password
 from governance.accounts.roles import SECOND_LINE
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
@@ -23,9 +23,9 @@ WORKER = Actor(system="worker")
 INSTALLATION = Actor(system="installation")
 
 
-def reauthenticate(by: Person, password: str) -> None:
+def reauthenticate(by: Person, credentials: Credentials) -> None:
     """Raises Refused `wrong-password`; the failure is logged even though the act it belonged to is not done."""
-    if check_password(by, password):
+    if check_password(by, credentials.password):
         return
     with transaction.atomic():
         log.append(Action.SIGN_IN_FAILED, actor=acting(by), subject=Subject("person", str(by.pk)))

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.actions._common import acting, reauthenticate, require_second_line, require_text
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
@@ -26,33 +27,33 @@ EVENTS = {
 }
 
 
-def suspend(candidate: Candidate, *, by: Person, reason: str, password: str) -> ApprovalAct:
+def suspend(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> ApprovalAct:
     """Any second-line person, at once, with a reason. The gate's next answer is no."""
-    return _act("suspend", candidate, by, reason, password)
+    return _act("suspend", candidate, by, reason, credentials)
 
 
-def reinstate(candidate: Candidate, *, by: Person, reason: str, password: str) -> ApprovalAct:
+def reinstate(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> ApprovalAct:
     """One voice for reinstatement; it holds once the last stage's quorum has spoken, the suspender not alone."""
-    return _act("reinstate", candidate, by, reason, password)
+    return _act("reinstate", candidate, by, reason, credentials)
 
 
-def revoke(candidate: Candidate, *, by: Person, reason: str, password: str) -> ApprovalAct:
+def revoke(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> ApprovalAct:
     """Final."""
-    return _act("revoke", candidate, by, reason, password)
+    return _act("revoke", candidate, by, reason, credentials)
 
 
-def retire(candidate: Candidate, *, by: Person, reason: str, password: str, environment: str) -> ApprovalAct:
+def retire(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials, environment: str) -> ApprovalAct:
     """The version no longer runs in that environment."""
     if environment not in settings.COUNTERSIGN_ENVIRONMENTS:
         raise BadInput([fault("/environment", "unknown-environment", f"There is no environment {environment!r}.")])
-    return _act("retire", candidate, by, reason, password, environment)
+    return _act("retire", candidate, by, reason, credentials, environment)
 
 
 def _act(
-    kind: str, candidate: Candidate, by: Person, reason: str, password: str, environment: str = ""
+    kind: str, candidate: Candidate, by: Person, reason: str, credentials: Credentials, environment: str = ""
 ) -> ApprovalAct:
     reason = require_text("/reason", reason, "Reason")
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         candidate = locked(candidate)
         by = locked(by)

@@ -9,6 +9,7 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from governance.accounts.models import Person, ServiceAccount
+from governance.accounts.reauthentication import Credentials
 from governance.accounts.roles import FIRST_LINE, Role
 from governance.actions._common import acting, reauthenticate, require_role, require_text
 from governance.actions.checks import judge_all_evidence
@@ -95,12 +96,12 @@ def _revision(
     return revision
 
 
-def confirm_tier(model: Model, *, by: Person, tier: str, reason: str, password: str) -> TierConfirmation:
+def confirm_tier(model: Model, *, by: Person, tier: str, reason: str, credentials: Credentials) -> TierConfirmation:
     """A validator's signed word on the tier. Candidates in review are judged under it from now on.
 
     Their stages open again where that changes the rules they were signed under. Raises Refused, BadInput.
     """
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         model = locked(model)
         require_role(by, frozenset({Role.VALIDATOR.value}), "confirm a risk tier")

@@ -22,6 +22,7 @@ from governance.accounts.models import (
     RoleGrant,
     RoleProposal,
 )
+from governance.accounts.reauthentication import Credentials
 from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role, conflict
 from governance.actions._common import (
     INSTALLATION,
@@ -146,12 +147,12 @@ def reset_credential(person: Person, *, by: Person) -> str:
     return issue_credential_link(person, by=by)
 
 
-def confirm_enrolment(person: Person, *, by: Person, password: str) -> EnrolmentConfirmation:
+def confirm_enrolment(person: Person, *, by: Person, credentials: Credentials) -> EnrolmentConfirmation:
     """A second-line colleague has made sure that it was the person who used the link."""
     require_second_line(by, "confirm an enrolment")
     if person.pk == by.pk:
         raise Refused("self", "Nobody confirms the own enrolment.", who="a colleague of the second line")
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         require_second_line(locked(by), "confirm an enrolment")
         person = locked(person)
@@ -212,13 +213,13 @@ def propose_role(person: Person, *, role: str, by: Person) -> RoleProposal:
     return RoleProposal.objects.create(person=person, role=role, by=by, event=event)
 
 
-def second_role(proposal: RoleProposal, *, by: Person, password: str) -> RoleGrant:
+def second_role(proposal: RoleProposal, *, by: Person, credentials: Credentials) -> RoleGrant:
     """The second voice, which grants: a second-line person's who neither proposed it nor gets it.
 
     The role counts for stages that open from now on. Raises Refused `role-required`, `same-person`, `self`, `closed`.
     """
     require_second_line(by, "second a proposal")
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         by = locked(by)
         require_second_line(by, "second a proposal")

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.actions._common import acting, reauthenticate, require_sound_log, require_text
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
@@ -57,7 +58,7 @@ def sign(
     outcome: str,
     reason: str,
     conditions: list[dict[str, Any]],
-    password: str,
+    credentials: Credentials,
 ) -> Signature:
     """Sign. The person is asked for the credential first; then everything stands or falls in one transaction.
 
@@ -65,7 +66,7 @@ def sign(
     outcomes what stands against an approval) and BadInput.
     """
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         candidate, by, facts = _held(candidate, by)
         eligible = eligibility(by, candidate, facts.review, facts.progress)
@@ -78,14 +79,14 @@ def sign(
         return signature
 
 
-def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, password: str) -> SignatureWithdrawal:
+def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> SignatureWithdrawal:
     """The signer takes the own signature back, as long as its stage waits for others.
 
     It stays on record and counts no more; the same statement is not signed again by the same person. Raises Refused
     (`nothing-to-withdraw` once the stage is closed, `wrong-password`) and BadInput.
     """
     reason = require_text("/reason", reason, "Reason")
-    reauthenticate(by, password)
+    reauthenticate(by, credentials)
     with transaction.atomic():
         candidate, by, facts = _held(candidate, by)
         stage = facts.progress.current if facts.approval is None else None

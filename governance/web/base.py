@@ -14,6 +14,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.audit.errors import BadInput, Refused
 from governance.registry.models import Candidate, Model
 from governance.registry.visibility import visible_candidates, visible_models
@@ -59,6 +60,11 @@ def faults_of(refused: Refused, title: str, kept: str = "Nothing was recorded. W
     else:
         errors = (Fault(refused.detail, refused.who and f"Who can mend it: {refused.who}.", refused.code),)
     return Faults(title, kept, errors)
+
+
+def credentials_of(request: HttpRequest) -> Credentials:
+    """What the form asks for again at this moment."""
+    return Credentials(password=request.POST.get("password", ""))
 
 
 def text_of(request: HttpRequest, *names: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from governance.release import gate
 from governance.release.queries import CandidateState, candidate_state, deployed_now
 from governance.review.models import Finding
 from governance.review.queries import CHANGES, finding_fact, inventory_gaps
-from governance.web.base import PersonView, faults_of, model_or_404, text_of
+from governance.web.base import PersonView, credentials_of, faults_of, model_or_404, text_of
 from governance.web.pages import (
     Crumb,
     EnvironmentRow,
@@ -181,7 +181,7 @@ class ConfirmTier(PersonView):
         model = model_or_404(self.person, slug)
         given = text_of(request, "tier", "reason")
         try:
-            confirm_tier(model, by=self.person, **given, password=request.POST.get("password", ""))
+            confirm_tier(model, by=self.person, **given, credentials=credentials_of(request))
         except Refused as refused:
             page = model_page(model, self.person, faults_of(refused, "Tier not confirmed"))
             return self.page("web/model.html", page, status=refused.status)

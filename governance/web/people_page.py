@@ -16,7 +16,7 @@ from governance.accounts.queries import credentials_to_confirm, holders, open_pr
 from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role
 from governance.actions import people
 from governance.audit.errors import Refused
-from governance.web.base import PersonView, faults_of, text_of
+from governance.web.base import PersonView, credentials_of, faults_of, text_of
 from governance.web.pages import (
     ActForm,
     Faults,
@@ -64,8 +64,7 @@ class SecondVoice(People):
     def post(self, request: HttpRequest, proposal: UUID) -> HttpResponse:
         one = _proposal_or_404(proposal)
         done = f"{one.person} is {TITLES[Role(one.role)].lower()} now, for stages that open from now on."
-        password = request.POST.get("password", "")
-        return self.act("Role not given", done, people.second_role, one, password=password)
+        return self.act("Role not given", done, people.second_role, one, credentials=credentials_of(self.request))
 
 
 class Decline(People):
@@ -81,8 +80,7 @@ class ConfirmEnrolment(People):
         if one is None:
             raise Http404("There is no such person.")
         done = f"Confirmed. {one} can sign."
-        password = request.POST.get("password", "")
-        return self.act("Not confirmed", done, people.confirm_enrolment, one, password=password)
+        return self.act("Not confirmed", done, people.confirm_enrolment, one, credentials=credentials_of(self.request))
 
 
 def _proposal_or_404(proposal: UUID) -> RoleProposal:

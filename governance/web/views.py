@@ -23,7 +23,7 @@ from governance.registry.models import Candidate
 from governance.registry.people import find_person
 from governance.review.models import Finding
 from governance.review.queries import candidate_facts
-from governance.web.base import PersonView, candidate_or_404, text_of
+from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
 from governance.web.decision import decision_page, work_of
 from governance.web.decision_case import judged_documents
 from governance.web.errors import decision_again
@@ -94,7 +94,7 @@ class Sign(DecisionAct):
         given = text_of(request, "stage", "statement_digest", "nonce", "outcome", "reason")
         signature = sign(
             candidate, by=self.person, session_key=request.session.session_key or "", **given,
-            conditions=_conditions(request), password=request.POST.get("password", ""),
+            conditions=_conditions(request), credentials=credentials_of(request),
         )  # fmt: skip
         done = f"Signed at {signature.event.at:%H:%M:%S} UTC: {signature.outcome.replace('-', ' ')}."
         return f"{done} The version is approved." if hasattr(signature.candidate, "approval") else done
@@ -139,7 +139,7 @@ class ApprovalAct(DecisionAct):
 
     def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
         reason = request.POST.get("reason", "")
-        type(self).does(candidate, by=self.person, reason=reason, password=request.POST.get("password", ""))
+        type(self).does(candidate, by=self.person, reason=reason, credentials=credentials_of(request))
         return self.done
 
 
@@ -216,8 +216,8 @@ class WithdrawSignature(DecisionAct):
         return "withdraw_signature"
 
     def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
-        reason, password = request.POST.get("reason", ""), request.POST.get("password", "")
-        withdraw_signature(candidate, by=self.person, reason=reason, password=password)
+        reason = request.POST.get("reason", "")
+        withdraw_signature(candidate, by=self.person, reason=reason, credentials=credentials_of(request))
         return "Your signature is withdrawn."
 
 

@@ -18,7 +18,16 @@ from governance.registry.models import Candidate
 from governance.release import dossier
 from governance.release.dossier import current, dossier_facts, wait_for_dossier
 from tests.dossier.cases import attachments_of, pdf_of, text_of
-from tests.factories import PASSWORD, a_candidate, a_model, approved, computed, interpreted, signed, suspended
+from tests.factories import (
+    CREDENTIALS,
+    a_candidate,
+    a_model,
+    approved,
+    computed,
+    interpreted,
+    signed,
+    suspended,
+)
 
 pytestmark = pytest.mark.one_engine
 
@@ -175,7 +184,7 @@ def test_a_signature_taken_back_is_told_with_its_reason(people):
     candidate = interpreted(computed(a_candidate(people, a_model(people, tier="high"))), people["validator"])
     for name in ("validator", "officer"):
         signed(candidate, people[name])
-    withdraw_signature(candidate, by=people["officer"], reason="I read the wrong version.", password=PASSWORD)
+    withdraw_signature(candidate, by=people["officer"], reason="I read the wrong version.", credentials=CREDENTIALS)
     document = dossier_facts(candidate.pk).document
     told = {one["printed_name"]: one for one in document["decision"]["signatures"]}
     first, second = told["Mirela Popa"], told["Aoife Brennan"]

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.deployments import record_deployment
@@ -65,13 +66,13 @@ def of_accounts(people: dict[str, Person]) -> None:
     proposal = propose_role(people["auditor"], role="validator", by=administrator)
     decline_role(proposal, by=people["officer"], reason="Auditors stay auditors.")
     proposal = propose_role(people["colleague"], role="validator", by=administrator)
-    second_role(proposal, by=people["officer"], password=factories.PASSWORD)
+    second_role(proposal, by=people["officer"], credentials=factories.CREDENTIALS)
     secret = reset_credential(people["colleague"], by=administrator)
     colleague = set_first_password(secret, password=factories.PASSWORD)
-    confirm_enrolment(colleague, by=people["officer"], password=factories.PASSWORD)
+    confirm_enrolment(colleague, by=people["officer"], credentials=factories.CREDENTIALS)
     with suppress(Refused):
         confirm_tier(
-            factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", password="wrong"
+            factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", credentials=Credentials("wrong")
         )
 
 
@@ -86,7 +87,7 @@ def of_a_review(people: dict[str, Person], model: Model) -> None:
         model, submission=submission, by=scientist, service_account=pipeline, token=token
     )
     revoke_token(token, by=scientist)
-    confirm_tier(model, by=people["validator"], tier="high", reason="Grew.", password=factories.PASSWORD)
+    confirm_tier(model, by=people["validator"], tier="high", reason="Grew.", credentials=factories.CREDENTIALS)
     factories.computed(candidate, fairness=_outside)
     closed, lowered = (
         open_finding(candidate, by=people["validator"], title="A remark", detail="", severity="low", blocking=True)
@@ -104,7 +105,7 @@ def _outside(content: dict[str, Any]) -> None:
 
 def of_an_approval(people: dict[str, Person], model: Model) -> None:
     """The same bytes again, approved; deployed, suspended, reinstated, retired, revoked; its dossier printed."""
-    confirm_tier(model, by=people["validator"], tier="low", reason="Shrank.", password=factories.PASSWORD)
+    confirm_tier(model, by=people["validator"], tier="low", reason="Shrank.", credentials=factories.CREDENTIALS)
     candidate = factories.approved(people, model, artifact=b"from the pipeline", reference=b"of a later month")
     scientist, officer = people["scientist"], people["officer"]
     record_deployment(model, digest=candidate.gate_digest or "", environment="production", by=scientist)
@@ -147,7 +148,7 @@ def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
     candidate = factories.interpreted(factories.computed(factories.a_candidate(people, graver)), people["validator"])
     factories.signed(candidate, people["validator"])
     factories.signed(candidate, people["officer"])
-    withdraw_signature(candidate, by=people["officer"], reason="Too soon.", password=factories.PASSWORD)
+    withdraw_signature(candidate, by=people["officer"], reason="Too soon.", credentials=factories.CREDENTIALS)
 
 
 def shape(value: Any, key: str = "") -> Any:

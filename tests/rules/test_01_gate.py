@@ -20,7 +20,17 @@ from governance.release.facts import ActFact, CondemnedFact, GateFacts
 from governance.release.queries import gate_facts
 from governance.review.facts import FindingFact
 from governance.review.models import Finding
-from tests.factories import PASSWORD, a_candidate, a_model, a_submission, approved, computed, interpreted, sha, signed
+from tests.factories import (
+    CREDENTIALS,
+    a_candidate,
+    a_model,
+    a_submission,
+    approved,
+    computed,
+    interpreted,
+    sha,
+    signed,
+)
 
 CODES = (
     "unknown-artifact", "deployable-unknown", "intake-failed", "evidence-incomplete", "check-failed", "open-finding",
@@ -189,12 +199,12 @@ def test_every_step_on_the_way_is_a_no_with_its_reason(people):
 
 def test_suspension_takes_effect_in_the_next_answer_and_the_suspender_alone_cannot_lift_it(people):
     candidate = approved(people, a_model(people))
-    suspend(candidate, by=people["officer"], reason="Complaints.", password=PASSWORD)
+    suspend(candidate, by=people["officer"], reason="Complaints.", credentials=CREDENTIALS)
     assert codes(candidate) == ["suspended"]
-    reinstate(candidate, by=people["officer"], reason="It was nothing.", password=PASSWORD)
+    reinstate(candidate, by=people["officer"], reason="It was nothing.", credentials=CREDENTIALS)
     assert codes(candidate) == ["suspended"]
-    reinstate(candidate, by=people["validator"], reason="Not of the last stage's role.", password=PASSWORD)
-    reinstate(candidate, by=people["second_officer"], reason="Checked: it was nothing.", password=PASSWORD)
+    reinstate(candidate, by=people["validator"], reason="Not of the last stage's role.", credentials=CREDENTIALS)
+    reinstate(candidate, by=people["second_officer"], reason="Checked: it was nothing.", credentials=CREDENTIALS)
     assert asked(candidate).allowed
 
 
@@ -206,7 +216,7 @@ def test_a_suspension_denies_the_digest_whichever_candidate_bears_it(people):
     again = replace(again, manifest_digest="sha256:" + "1" * 64)
     second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
     assert [one["outcome"] for one in known] == ["approved"]
-    suspend(first, by=people["officer"], reason="Complaints.", password=PASSWORD)
+    suspend(first, by=people["officer"], reason="Complaints.", credentials=CREDENTIALS)
     interpreted(computed(second), people["validator"])
     for name in ("validator", "officer"):
         signed(second, people[name])
@@ -216,7 +226,7 @@ def test_a_suspension_denies_the_digest_whichever_candidate_bears_it(people):
 def test_a_revoked_file_stays_denied_until_a_later_approval_names_it(people):
     model, artifact = a_model(people), b"the same bytes again"
     first = approved(people, model, artifact=artifact)
-    revoke(first, by=people["officer"], reason="Wrong outcome column.", password=PASSWORD)
+    revoke(first, by=people["officer"], reason="Wrong outcome column.", credentials=CREDENTIALS)
     assert "revoked" in codes(first)
     again = replace(a_submission(artifact=artifact), manifest_digest="sha256:" + "2" * 64)
     second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
@@ -237,7 +247,7 @@ def test_revoking_after_a_sibling_s_approval_denies_the_file_again(people):
     interpreted(computed(second), people["validator"])
     for name in ("validator", "officer"):
         signed(second, people[name])
-    revoke(first, by=people["officer"], reason="The outcome column was wrong.", password=PASSWORD)
+    revoke(first, by=people["officer"], reason="The outcome column was wrong.", credentials=CREDENTIALS)
     assert codes(second) == ["rejected"], "its approval came before the revocation and cannot have considered it"
 
 
@@ -247,7 +257,7 @@ def test_a_rejection_outlives_a_change_of_tier(people):
     for name in ("validator", "officer", "second_officer"):
         signed(candidate, people[name])
     signed(candidate, people["approver"], "reject")
-    confirm_tier(model, by=people["second_validator"], tier="low", reason="Smaller.", password=PASSWORD)
+    confirm_tier(model, by=people["second_validator"], tier="low", reason="Smaller.", credentials=CREDENTIALS)
     assert "rejected" in codes(candidate)
     assert gate_facts(candidate, "production").progress.stage == "rejected"
 
@@ -312,7 +322,7 @@ def test_a_deployment_is_judged_by_what_held_when_it_was_made(people):
     assert (recorded(before), recorded(fine), recorded(blocked), recorded(None)) == (
         (False, True), (True, True), (False, True), (True, True),
     )  # fmt: skip
-    suspend(candidate, by=people["officer"], reason="Drift.", password=PASSWORD)
+    suspend(candidate, by=people["officer"], reason="Drift.", credentials=CREDENTIALS)
     assert (recorded(fine), recorded(None)) == ((True, False), (False, False))
 
 
@@ -345,7 +355,7 @@ def test_the_gate_asks_no_more_of_a_file_that_was_submitted_often(people):
 
 def test_a_second_line_signer_retires_a_version_for_one_environment(people):
     candidate = approved(people, a_model(people))
-    retire(candidate, by=people["officer"], reason="Replaced.", password=PASSWORD, environment="staging")
+    retire(candidate, by=people["officer"], reason="Replaced.", credentials=CREDENTIALS, environment="staging")
     assert codes(candidate, "staging") == ["superseded"]
     assert codes(candidate) == []
 

@@ -24,8 +24,8 @@ from governance.release.queries import gate_facts
 from governance.review.independence import participations, why_not_independent
 from governance.review.models import Finding, Signature
 from tests.factories import (
+    CREDENTIALS,
     INTERPRETATION,
-    PASSWORD,
     a_candidate,
     a_model,
     a_submission,
@@ -308,10 +308,10 @@ def test_only_a_validator_who_is_no_participant_confirms_a_tier(name, people):
     model = a_model(people, tier=None)
     a_candidate(people, model)
     with pytest.raises(Refused, match="role-required|not-independent"):
-        confirm_tier(model, by=people[name], tier="low", reason="cheaper", password=PASSWORD)
+        confirm_tier(model, by=people[name], tier="low", reason="cheaper", credentials=CREDENTIALS)
 
 
 def test_a_validator_who_develops_the_model_does_not_confirm_its_tier(people):
     model = a_model(people, tier=None, developers=[people["validator"]])
     with pytest.raises(Refused, match="not-independent"):
-        confirm_tier(model, by=people["validator"], tier="low", reason="cheaper", password=PASSWORD)
+        confirm_tier(model, by=people["validator"], tier="low", reason="cheaper", credentials=CREDENTIALS)

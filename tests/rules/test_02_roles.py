@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from governance.accounts.models import Person, RoleGrant
+from governance.accounts.reauthentication import Credentials
 from governance.accounts.roles import SIGNING, Role
 from governance.actions.approval import suspend
 from governance.actions.interpret import interpret
@@ -26,7 +27,17 @@ from governance.audit.errors import BadInput, Refused
 from governance.audit.events import Action
 from governance.audit.models import AuditEvent
 from governance.review.models import Signature
-from tests.factories import INTERPRETATION, PASSWORD, a_candidate, a_model, approved, computed, interpreted, signed
+from tests.factories import (
+    CREDENTIALS,
+    INTERPRETATION,
+    PASSWORD,
+    a_candidate,
+    a_model,
+    approved,
+    computed,
+    interpreted,
+    signed,
+)
 from tests.interfaces.pages import Page
 
 NEW = "a passphrase of my own choice"
@@ -34,7 +45,7 @@ NEW = "a passphrase of my own choice"
 
 def voice(people, proposer, second, *, person="auditor", role=Role.VALIDATOR):
     proposal = propose_role(people[person], role=role, by=people[proposer])
-    return second_role(proposal, by=people[second], password=PASSWORD)
+    return second_role(proposal, by=people[second], credentials=CREDENTIALS)
 
 
 def current(person):
@@ -72,7 +83,7 @@ def test_the_second_voice_is_another_of_the_second_line(who, people):
     proposer, second, code = ONE_VOICE[who]
     proposal = propose_role(people["second_validator"], role=Role.APPROVER, by=people[proposer])
     with pytest.raises(Refused, match=code):
-        second_role(proposal, by=people[second], password=PASSWORD)
+        second_role(proposal, by=people[second], credentials=CREDENTIALS)
     assert not people["second_validator"].grants.filter(role=Role.APPROVER).exists()
 
 
@@ -104,7 +115,7 @@ def test_who_is_or_was_an_administrator_gets_no_signing_role(people):
         propose_role(people["colleague"], role=Role.VALIDATOR, by=people["validator"])
     grant_role(people["auditor"], role=Role.ADMINISTRATOR, by=people["administrator"])
     with pytest.raises(Refused, match="roles-exclude-each-other"):
-        second_role(proposal, by=people["validator"], password=PASSWORD)
+        second_role(proposal, by=people["validator"], credentials=CREDENTIALS)
 
 
 def test_a_proposal_is_decided_once(people):
@@ -113,7 +124,7 @@ def test_a_proposal_is_decided_once(people):
         propose_role(people["auditor"], role=Role.VALIDATOR, by=people["officer"])
     decline_role(proposal, by=people["approver"], reason="Auditors stay auditors.")
     for again in (
-        lambda: second_role(proposal, by=people["officer"], password=PASSWORD),
+        lambda: second_role(proposal, by=people["officer"], credentials=CREDENTIALS),
         lambda: decline_role(proposal, by=people["officer"], reason="Twice."),
     ):
         with pytest.raises(Refused, match="closed"):
@@ -127,7 +138,7 @@ def test_a_voice_of_somebody_who_left_does_not_count(people):
     proposal = propose_role(people["auditor"], role=Role.VALIDATOR, by=people["second_officer"])
     deactivate_person(people["second_officer"], by=people["administrator"])
     with pytest.raises(Refused, match="inactive"):
-        second_role(proposal, by=people["validator"], password=PASSWORD)
+        second_role(proposal, by=people["validator"], credentials=CREDENTIALS)
     with pytest.raises(Refused, match="inactive"):
         propose_role(current(people["second_officer"]), role=Role.VALIDATOR, by=people["validator"])
 
@@ -135,7 +146,7 @@ def test_a_voice_of_somebody_who_left_does_not_count(people):
 def test_the_second_voice_gives_the_password_again(people):
     proposal = propose_role(people["auditor"], role=Role.VALIDATOR, by=people["administrator"])
     with pytest.raises(Refused, match="wrong-password"):
-        second_role(proposal, by=people["validator"], password="wrong")
+        second_role(proposal, by=people["validator"], credentials=Credentials("wrong"))
     assert not people["auditor"].grants.filter(role=Role.VALIDATOR).exists()
 
 
@@ -167,7 +178,7 @@ def newcomer(people):
     person = add_person(by=people["administrator"], username="nora", printed_name="Nora Newcomer")
     secret = issue_credential_link(person, by=people["administrator"])
     proposal = propose_role(person, role=Role.VALIDATOR, by=people["administrator"])
-    second_role(proposal, by=people["officer"], password=PASSWORD)
+    second_role(proposal, by=people["officer"], credentials=CREDENTIALS)
     return set_first_password(secret, password=NEW)
 
 
@@ -175,13 +186,13 @@ def test_who_handed_out_the_link_signs_nothing_through_it(newcomer, people):
     candidate = computed(a_candidate(people, a_model(people)))
     interpreted(candidate, people["validator"])
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        signed(candidate, newcomer, password=NEW)
+        signed(candidate, newcomer, credentials=Credentials(NEW))
     standing = approved(people, a_model(people, "standing"))
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        suspend(standing, by=newcomer, reason="Why not.", password=NEW)
+        suspend(standing, by=newcomer, reason="Why not.", credentials=Credentials(NEW))
     assert not Signature.objects.filter(by=newcomer).exists()
-    confirm_enrolment(newcomer, by=people["officer"], password=PASSWORD)
-    signed(candidate, newcomer, password=NEW)
+    confirm_enrolment(newcomer, by=people["officer"], credentials=CREDENTIALS)
+    signed(candidate, newcomer, credentials=Credentials(NEW))
 
 
 def test_nobody_unconfirmed_interprets(newcomer, people):
@@ -196,19 +207,19 @@ def test_nobody_unconfirmed_interprets(newcomer, people):
 )
 def test_only_the_second_line_confirms_an_enrolment(name, code, newcomer, people):
     with pytest.raises(Refused, match=code):
-        confirm_enrolment(newcomer, by=people[name], password=PASSWORD)
+        confirm_enrolment(newcomer, by=people[name], credentials=CREDENTIALS)
 
 
 def test_nobody_confirms_the_own_enrolment_nor_for_another_while_unconfirmed(newcomer, people):
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        confirm_enrolment(newcomer, by=newcomer, password=NEW)
+        confirm_enrolment(newcomer, by=newcomer, credentials=Credentials(NEW))
     with pytest.raises(Refused, match="self"):
-        confirm_enrolment(people["officer"], by=people["officer"], password=PASSWORD)
+        confirm_enrolment(people["officer"], by=people["officer"], credentials=CREDENTIALS)
     reset_credential(people["validator"], by=people["administrator"])
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        confirm_enrolment(people["validator"], by=newcomer, password=NEW)
+        confirm_enrolment(people["validator"], by=newcomer, credentials=Credentials(NEW))
     with pytest.raises(Refused, match="wrong-password"):
-        confirm_enrolment(newcomer, by=people["officer"], password="wrong")
+        confirm_enrolment(newcomer, by=people["officer"], credentials=Credentials("wrong"))
 
 
 def test_a_reset_ends_the_session_and_signing_until_enrolled_and_confirmed_again(people):
@@ -223,19 +234,19 @@ def test_a_reset_ends_the_session_and_signing_until_enrolled_and_confirmed_again
         signed(candidate, validator)
     validator = set_first_password(secret, password=NEW)
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        signed(candidate, validator, password=NEW)
-    confirm_enrolment(validator, by=people["officer"], password=PASSWORD)
-    signed(candidate, validator, password=NEW)
+        signed(candidate, validator, credentials=Credentials(NEW))
+    confirm_enrolment(validator, by=people["officer"], credentials=CREDENTIALS)
+    signed(candidate, validator, credentials=Credentials(NEW))
     with pytest.raises(Refused, match="nothing-to-confirm"):
-        confirm_enrolment(validator, by=people["officer"], password=PASSWORD)
+        confirm_enrolment(validator, by=people["officer"], credentials=CREDENTIALS)
 
 
 def test_each_reset_is_confirmed_anew(newcomer, people):
-    confirm_enrolment(newcomer, by=people["officer"], password=PASSWORD)
+    confirm_enrolment(newcomer, by=people["officer"], credentials=CREDENTIALS)
     again = set_first_password(reset_credential(newcomer, by=people["administrator"]), password=f"{NEW} again")
     candidate = interpreted(computed(a_candidate(people, a_model(people))), people["validator"])
     with pytest.raises(Refused, match="enrolment-unconfirmed"):
-        signed(candidate, again, password=f"{NEW} again")
+        signed(candidate, again, credentials=Credentials(f"{NEW} again"))
 
 
 def test_an_administrator_resets_neither_the_own_nor_a_missing_credential(people):
@@ -303,7 +314,7 @@ def test_the_page_is_for_those_who_decide_or_audit_it(people):
 
 def test_a_second_voice_that_comes_too_late_is_refused(people):
     proposal = propose_role(people["auditor"], role=Role.VALIDATOR, by=people["administrator"])
-    second_role(proposal, by=people["officer"], password=PASSWORD)
+    second_role(proposal, by=people["officer"], credentials=CREDENTIALS)
     with pytest.raises(Refused, match="closed"):
-        second_role(proposal, by=people["approver"], password=PASSWORD)
+        second_role(proposal, by=people["approver"], credentials=CREDENTIALS)
     assert people["auditor"].grants.filter(role=Role.VALIDATOR).count() == 1

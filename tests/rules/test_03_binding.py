@@ -5,6 +5,7 @@ import json
 import pytest
 
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.findings import close_finding, open_finding
 from governance.actions.interpret import TEMPLATE, interpret
@@ -18,8 +19,8 @@ from governance.release.queries import candidate_state, gate_facts
 from governance.review import nonces
 from governance.review.models import Signature, SignatureWithdrawal, Statement
 from tests.factories import (
+    CREDENTIALS,
     INTERPRETATION,
-    PASSWORD,
     SESSION,
     a_candidate,
     a_model,
@@ -98,7 +99,7 @@ def blocking_finding(candidate, people):
 
 def another_tier(candidate, people):
     confirm_tier(
-        candidate.model, by=people["second_validator"], tier="medium", reason="Decides on people.", password=PASSWORD
+        candidate.model, by=people["second_validator"], tier="medium", reason="Decides on people.", credentials=CREDENTIALS
     )
 
 
@@ -141,7 +142,7 @@ SPOILT = {
     "another stage": {"stage": "compliance-review"},
     "no nonce": {"nonce": ""},
     "a forged nonce": {"nonce": "e30:1aaaaa:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"},
-    "a wrong password": {"password": "not the password"},
+    "a wrong password": {"credentials": Credentials("not the password")},
     "an outcome that does not exist": {"outcome": "approve-later"},
     "no reason": {"reason": "  "},
     "conditions without the outcome": {"conditions": [{"kind": "text", "text": "x"}]},
@@ -196,7 +197,7 @@ def test_one_reject_ends_the_review(ready, people):
     with pytest.raises(Refused, match="closed"):
         sign(
             ready, by=people["second_validator"], session_key=SESSION, stage=statement.stage, nonce=nonce,
-            statement_digest=statement.digest, outcome="approve", reason="I disagree.", conditions=[], password=PASSWORD,
+            statement_digest=statement.digest, outcome="approve", reason="I disagree.", conditions=[], credentials=CREDENTIALS,
         )  # fmt: skip
 
 
@@ -262,8 +263,8 @@ def half(people):
     return candidate
 
 
-def taken_back(candidate, person, password=PASSWORD):
-    return withdraw_signature(candidate, by=person, reason="I read the wrong version.", password=password)
+def taken_back(candidate, person, credentials=CREDENTIALS):
+    return withdraw_signature(candidate, by=person, reason="I read the wrong version.", credentials=credentials)
 
 
 def test_a_signature_taken_back_counts_no_more_and_stays_on_record(half, people):
@@ -295,7 +296,7 @@ def test_nothing_is_taken_back_once_the_stage_is_closed(half, people):
 
 def test_taking_back_asks_for_the_password_and_happens_once(half, people):
     with pytest.raises(Refused, match="wrong-password"):
-        taken_back(half, people["officer"], password="wrong")
+        taken_back(half, people["officer"], credentials=Credentials("wrong"))
     taken_back(half, people["officer"])
     with pytest.raises(Refused, match="nothing-to-withdraw"):
         taken_back(half, people["officer"])

@@ -20,7 +20,7 @@ from governance.release import gate
 from governance.release.queries import gate_facts
 from governance.review.models import Finding
 from tests.factories import (
-    PASSWORD,
+    CREDENTIALS,
     a_candidate,
     a_model,
     approved,
@@ -180,7 +180,7 @@ def test_an_unconfirmed_tier_is_reviewed_as_high_and_confirming_pins_again(peopl
     model = a_model(people, tier=None, risk_tier="low")
     candidate = computed(a_candidate(people, model))
     assert gate_facts(candidate, "production").review.tier == "high"
-    confirm_tier(model, by=people["validator"], tier="low", reason="Below the threshold.", password=PASSWORD)
+    confirm_tier(model, by=people["validator"], tier="low", reason="Below the threshold.", credentials=CREDENTIALS)
     facts = gate_facts(candidate, "production").review
     assert facts.tier == "low"
     assert len(facts.rules.stages) == 2
@@ -189,7 +189,7 @@ def test_an_unconfirmed_tier_is_reviewed_as_high_and_confirming_pins_again(peopl
 
 def test_confirming_a_tier_leaves_an_approved_candidate_alone(people):
     candidate = approved(people, a_model(people))
-    confirm_tier(candidate.model, by=people["validator"], tier="high", reason="Grew.", password=PASSWORD)
+    confirm_tier(candidate.model, by=people["validator"], tier="high", reason="Grew.", credentials=CREDENTIALS)
     assert gate_facts(candidate, "production").review.tier == "low"
     assert asked(candidate).allowed
 

@@ -8,7 +8,7 @@ from governance.actions.findings import answer_finding, open_finding
 from governance.actions.people import deactivate_person
 from governance.audit.models import AuditEvent
 from governance.registry.visibility import sees_rows, visible_candidates, visible_events, visible_models
-from tests.factories import GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, approved, computed, document
+from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, approved, computed, document
 
 REASON = "Because Mrs. Jane Q. Applicant of 12 Elm Street complained."
 
@@ -16,7 +16,7 @@ REASON = "Because Mrs. Jane Q. Applicant of 12 Elm Street complained."
 def test_no_personal_text_enters_the_log(people):
     model = a_model(people, developers=[people["colleague"]])
     candidate = approved(people, model)
-    suspend(candidate, by=people["officer"], reason=REASON, password=PASSWORD)
+    suspend(candidate, by=people["officer"], reason=REASON, credentials=CREDENTIALS)
     finding = open_finding(
         candidate, by=people["validator"], title=REASON, detail=REASON, severity="low", blocking=False
     )

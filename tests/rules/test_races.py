@@ -25,8 +25,8 @@ from governance.release.models import Approval
 from governance.review.models import Signature
 from tests.examples import SLOW
 from tests.factories import (
+    CREDENTIALS,
     INTERPRETATION,
-    PASSWORD,
     a_candidate,
     a_model,
     approved,
@@ -152,7 +152,7 @@ def leaving(bank: dict[str, Person], candidate: Candidate) -> Act:
 
 
 def withdrawn_signature(bank: dict[str, Person], candidate: Candidate) -> Act:
-    return lambda: withdraw_signature(candidate, by=bank["validator"], reason="Too soon.", password=PASSWORD)
+    return lambda: withdraw_signature(candidate, by=bank["validator"], reason="Too soon.", credentials=CREDENTIALS)
 
 
 def replaced_interpretation(bank: dict[str, Person], candidate: Candidate) -> Act:
@@ -186,10 +186,10 @@ def test_the_last_signature_against_whatever_takes_its_ground_away(against: Any,
 def test_suspended_reinstated_and_revoked_at_once(bank: dict[str, Person]) -> None:
     for number in range(ROUNDS):
         candidate = approved(bank, a_model(bank, f"model-{number}"))
-        suspend(candidate, by=bank["validator"], reason="Drift.", password=PASSWORD)
+        suspend(candidate, by=bank["validator"], reason="Drift.", credentials=CREDENTIALS)
 
         def says(act: Any, name: str, candidate: Candidate = candidate) -> Act:
-            return lambda: act(candidate, by=bank[name], reason="So it is.", password=PASSWORD)
+            return lambda: act(candidate, by=bank[name], reason="So it is.", credentials=CREDENTIALS)
 
         at_once(says(reinstate, "officer"), says(revoke, "approver"), says(suspend, "second_officer"))
         assert not stands(candidate)
@@ -200,7 +200,7 @@ def test_two_second_voices(bank: dict[str, Person]) -> None:
         proposal = propose_role(bank[person], role="validator", by=bank["administrator"])
 
         def says(name: str, proposal: Any = proposal) -> Act:
-            return lambda: second_role(proposal, by=bank[name], password=PASSWORD)
+            return lambda: second_role(proposal, by=bank[name], credentials=CREDENTIALS)
 
         assert sorted(won(at_once(says("officer"), says("approver")))) == [False, True]
         assert bank[person].grants.filter(role="validator").count() == 1

@@ -37,7 +37,17 @@ from governance.release.models import Approval
 from governance.release.queries import gate_facts
 from governance.review.models import OUTCOMES, Finding
 from tests.examples import SLOW
-from tests.factories import INTERPRETATION, PASSWORD, PEOPLE, a_model, a_submission, computed, founded, signed
+from tests.factories import (
+    CREDENTIALS,
+    INTERPRETATION,
+    PASSWORD,
+    PEOPLE,
+    a_model,
+    a_submission,
+    computed,
+    founded,
+    signed,
+)
 from tests.moving_clock import moving_clock
 from tests.rules import naive
 
@@ -185,12 +195,12 @@ class Bank(RuleBasedStateMachine):
                         self.sign(replace(drawn, name=name, outcome="approve"))
 
     def take_back(self, drawn: Drawn) -> None:
-        withdraw_signature(self.one(drawn), by=self.person(drawn.name), reason="Too soon.", password=PASSWORD)
+        withdraw_signature(self.one(drawn), by=self.person(drawn.name), reason="Too soon.", credentials=CREDENTIALS)
 
     def act(self, drawn: Drawn) -> None:
         more = {"environment": drawn.environment} if drawn.act == "retire" else {}
         name = drawn.name if drawn.rarely else "officer"
-        getattr(acts, drawn.act)(self.one(drawn), by=self.person(name), reason="So it is.", password=PASSWORD, **more)
+        getattr(acts, drawn.act)(self.one(drawn), by=self.person(name), reason="So it is.", credentials=CREDENTIALS, **more)
 
     def find(self, drawn: Drawn) -> None:
         given = {"title": "Something odd", "detail": "", "severity": "low", "blocking": drawn.often_not}
@@ -206,7 +216,7 @@ class Bank(RuleBasedStateMachine):
         withdraw(self.one(drawn), by=self.person(drawn.name), reason="A mistake.")
 
     def confirm(self, drawn: Drawn) -> None:
-        confirm_tier(self.model, by=self.person(drawn.name), tier=drawn.tier, reason="By its use.", password=PASSWORD)
+        confirm_tier(self.model, by=self.person(drawn.name), tier=drawn.tier, reason="By its use.", credentials=CREDENTIALS)
 
     def deploy(self, drawn: Drawn) -> None:
         """Recorded whether or not it is allowed."""
@@ -221,7 +231,7 @@ class Bank(RuleBasedStateMachine):
     def second(self, drawn: Drawn) -> None:
         newest = RoleProposal.objects.order_by("-event_id").first()
         if newest is not None:
-            of_people.second_role(newest, by=self.person(drawn.name), password=PASSWORD)
+            of_people.second_role(newest, by=self.person(drawn.name), credentials=CREDENTIALS)
 
     def end_role(self, drawn: Drawn) -> None:
         grant = RoleGrant.objects.filter(person__username=drawn.other, ending=None).first()
@@ -234,7 +244,7 @@ class Bank(RuleBasedStateMachine):
             of_people.set_first_password(secret, password=PASSWORD)
 
     def confirm_enrolment(self, drawn: Drawn) -> None:
-        of_people.confirm_enrolment(self.person(drawn.other), by=self.person(drawn.name), password=PASSWORD)
+        of_people.confirm_enrolment(self.person(drawn.other), by=self.person(drawn.name), credentials=CREDENTIALS)
 
     def leave(self, drawn: Drawn) -> None:
         of_people.deactivate_person(self.person(drawn.other), by=self.person("administrator"))

@@ -111,7 +111,7 @@ def of_an_approval(people: dict[str, Person], model: Model) -> None:
     record_deployment(model, digest=candidate.gate_digest or "", environment="production", by=scientist)
     record_deployment(model, digest="sha256:" + "9" * 64, environment="production", by=scientist)
     factories.suspended(candidate, officer)
-    again = {"reason": "Checked.", "password": factories.PASSWORD}
+    again = {"reason": "Checked.", "credentials": factories.CREDENTIALS}
     reinstate(candidate, by=people["second_officer"], **again)
     retire(candidate, by=officer, environment="staging", **again)
     revoke(candidate, by=officer, **again)

@@ -170,19 +170,3 @@ def withdraw(candidate: Candidate, *, by: Person, reason: str) -> Withdrawal:
     return Withdrawal.objects.create(
         candidate=candidate, by=by, reason=require_text("/reason", reason, "Reason"), event=event
     )
-
-
-@transaction.atomic
-def name_author(candidate: Candidate, *, by: Person, person: Person) -> AuthorNaming:
-    """The first line says who the manifest's author is; that person takes part from now on."""
-    candidate = locked(candidate)
-    require_role(by, frozenset(FIRST_LINE), "name an author")
-    if not stated_author(candidate):
-        raise Refused("no-author", "The manifest names no author; its submitter stands for it.")
-    event = log.append(
-        Action.AUTHOR_NAMED, actor=acting(by), subject=Subject("candidate", str(candidate.pk)),
-        model=candidate.model.slug, candidate=candidate.pk, data={"person": str(person.pk)},
-    )  # fmt: skip
-    return AuthorNaming.objects.create(candidate=candidate, person=person, by=by, event=event)
-
-

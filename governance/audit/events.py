@@ -47,5 +47,7 @@ class Action(StrEnum):
     VERSION_RETIRED = "version.retired"
     DEPLOYMENT_RECORDED = "deployment.recorded"
     AUTHOR_NAMED = "author.named"
+    AUTHORSHIP_DENIED = "authorship.denied"
+    AUTHORSHIP_DENIAL_AGREED = "authorship.denial-agreed"
     DOSSIER_MADE = "dossier.made"
     SIGN_IN_FAILED = "sign-in.failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from governance.accounts.models import Person, ServiceAccount, Token
 from governance.audit.immutable import Fact
@@ -120,6 +120,34 @@ class AuthorNaming(Fact):
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="author_namings")
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")
     by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class AuthorDenial(Fact):
+    """That somebody named as author says it was somebody else. It lifts the bar once two others agree."""
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="author_denials")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    reason = models.TextField()
+
+    AGREEMENTS = 2
+
+    @property
+    def lifted(self) -> bool:
+        return len(self.agreements.all()) >= self.AGREEMENTS
+
+
+class AuthorDenialAgreement(Fact):
+    """One of the two second-line people who agree. `person` is the denial's, held here so that SQL can compare."""
+
+    denial = models.ForeignKey(AuthorDenial, models.PROTECT, related_name="agreements")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["denial", "by"], name="author_denial_agreed_once"),
+            models.CheckConstraint(condition=~Q(by=F("person")), name="author_denial_agreed_by_another"),
+        ]
 
 
 class Withdrawal(Fact):

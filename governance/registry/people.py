@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Q
@@ -31,14 +32,28 @@ def stated_author(candidate: Candidate) -> str:
     return author.strip() if isinstance(author, str) else ""
 
 
-def authors(candidate: Candidate) -> list[UUID]:
+@dataclass(frozen=True)
+class Author:
+    """Somebody whom the author's name stands for. `named_by` is empty for whoever bears the name."""
+
+    person: UUID
+    named_by: str = ""
+
+
+def authors(candidate: Candidate) -> list[Author]:
     """Whom the author's name stands for: as recorded at submission or named since, and whoever bears it now.
 
     Recorded, because a later change of somebody's name must not lift the bar; everybody of the name, because several
-    people who share it are all possible authors.
+    people who share it are all possible authors. Left out is whose denial two others agree with, until named anew.
     """
-    recorded = [naming.person_id for naming in candidate.author_namings.all()]
-    return recorded + [person.pk for person in find_people(stated_author(candidate))]
+    lifted = {one.person_id: one.event_id for one in candidate.author_denials.all() if one.lifted}
+    recorded = [
+        Author(one.person_id, "" if one.by_id == one.person_id else one.by.printed_name)
+        for one in candidate.author_namings.all()
+        if one.event_id > lifted.get(one.person_id, -1)
+    ]
+    known = {one.person for one in recorded} | set(lifted)
+    return recorded + [Author(one.pk) for one in find_people(stated_author(candidate)) if one.pk not in known]
 
 
 def unresolved_authors(candidate: Candidate) -> tuple[str, ...]:

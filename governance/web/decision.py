@@ -238,22 +238,28 @@ def _condition(one: dict[str, object]) -> str:
     return f"{text} ({', '.join(owed)})" if owed else text
 
 
-UPLOADED = re.compile(r"uploaded the \S+ file of (.+)")
+UPLOADED = re.compile(r"uploaded the (\S+) file of (.+)")
 
 
 def _people(case: Case) -> tuple[PersonLine, ...]:
-    """Everybody who took part; several files of one version are one reason."""
-    reasons: dict[UUID, list[str]] = {}
+    """Everybody who took part, with what they did and since when; several files of one version are one reason."""
+    reasons: dict[UUID, dict[str, list[str]]] = {}
     for part in case.took_part:
-        known = reasons.setdefault(part.person, [])
-        reason = UPLOADED.sub(r"uploaded files of \1", part.reason)
-        if reason not in known:
-            known.append(reason)
+        uploaded = UPLOADED.fullmatch(part.reason)
+        text = f"uploaded files of {uploaded[2]}" if uploaded else part.reason
+        files = reasons.setdefault(part.person, {}).setdefault(f"{text} on {part.at:%-d %b %Y}", [])
+        files.extend([uploaded[1]] if uploaded else [])
     names = dict(Person.objects.filter(pk__in=list(reasons)).values_list("pk", "printed_name"))
     return tuple(
-        PersonLine(names[person], tuple(why), person == case.viewer.pk)
+        PersonLine(names[person], tuple(_with_files(*one) for one in why.items()), person == case.viewer.pk)
         for person, why in sorted(reasons.items(), key=lambda pair: names[pair[0]])
     )
+
+
+def _with_files(reason: str, files: list[str]) -> str:
+    """`uploaded files of this version (evaluation, model) on 3 May 2026`."""
+    text, on, date = reason.rpartition(" on ")
+    return f"{text} ({', '.join(sorted(files))}){on}{date}" if files else reason
 
 
 def _submission(case: Case) -> tuple[Fact, ...]:

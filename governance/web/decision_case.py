@@ -13,6 +13,7 @@ from governance.accounts.roles import SECOND_LINE
 from governance.audit.errors import Refused
 from governance.evidence.models import Evidence
 from governance.registry.models import Candidate
+from governance.registry.people import authors
 from governance.release.facts import ApprovalFact
 from governance.release.queries import CandidateState, candidate_state
 from governance.review.eligibility import Eligibility, eligibility
@@ -72,6 +73,11 @@ class Case:
     def own_part(self) -> tuple[str, ...]:
         """What the viewer did in the making of the candidate."""
         return tuple(dict.fromkeys(one.reason for one in self.took_part if one.person == self.viewer.pk))
+
+    @property
+    def named_author(self) -> bool:
+        """Whether the viewer stands as the author of this version, in name."""
+        return self.viewer.pk in {one.person for one in authors(self.candidate)}
 
     @property
     def independent_second_line(self) -> bool:

@@ -353,7 +353,7 @@ def _reasons(case: Case) -> tuple[ReasonRow, ...]:
 
 def acts(case: Case) -> tuple[ActForm, ...]:
     """What this person may do to it now, besides signing."""
-    return (*_approval_acts(case), *_signer_acts(case), *_submitter_acts(case))
+    return (*_approval_acts(case), *_signer_acts(case), *_author_acts(case), *_submitter_acts(case))
 
 
 def _signer_acts(case: Case) -> tuple[ActForm, ...]:
@@ -363,6 +363,35 @@ def _signer_acts(case: Case) -> tuple[ActForm, ...]:
         return ()
     effect = "Your signature stays on record, marked as withdrawn, and your seat is free. You cannot sign this statement again."
     return (_act(case, "withdraw_signature", "Withdraw your signature", effect, "Withdraw the signature"),)
+
+
+def _author_acts(case: Case) -> tuple[ActForm, ...]:
+    """Who is named as author may deny it; two others of the second line agree, or do not."""
+    if case.approval or not case.review_open:
+        return ()
+    found = []
+    waiting = [one for one in case.candidate.author_denials.all() if not one.lifted]
+    if case.named_author and not any(one.person_id == case.viewer.pk for one in waiting):
+        effect = "You sign nothing on it until two people of the second line agree that it was somebody else."
+        found.append(
+            _act(case, "deny_authorship", "I am not the author", effect, "Deny the authorship", asks_password=False)
+        )
+    for one in waiting if case.independent_second_line else ():
+        if case.viewer.pk in {one.person_id, *(agreed.by_id for agreed in one.agreements.all())}:
+            continue
+        effect = f"{one.person} denies it: “{one.reason}” Once two people agree, {one.person} has taken no part as author."
+        found.append(
+            ActForm(
+                action=reverse("candidate_agree_with_denial", args=[case.candidate.pk, one.pk]),
+                verb=f"agree-{one.pk}",
+                summary=f"Agree that {one.person} is not the author",
+                effect=effect,
+                button="Agree",
+                asks_text=False,
+                faults=case.faults(f"agree-{one.pk}", "Not done"),
+            )
+        )
+    return tuple(found)
 
 
 def _approval_acts(case: Case) -> tuple[ActForm, ...]:

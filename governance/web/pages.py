@@ -409,6 +409,7 @@ class ActForm:
     effect: str
     button: str
     asks_password: bool = True
+    asks_text: bool = True
     name: str = "reason"
     label: str = "Reason"
     text: str = ""

@@ -28,6 +28,12 @@ urlpatterns = [
     ),
     path("candidates/<uuid:candidate>/rerun/", views.Rerun.as_view(), name="candidate_rerun"),
     path("candidates/<uuid:candidate>/withdraw/", views.Withdraw.as_view(), name="candidate_withdraw"),
+    path("candidates/<uuid:candidate>/author/deny/", views.DenyAuthorship.as_view(), name="candidate_deny_authorship"),
+    path(
+        "candidates/<uuid:candidate>/author/denials/<uuid:denial>/agree/",
+        views.AgreeWithDenial.as_view(),
+        name="candidate_agree_with_denial",
+    ),
     path("candidates/<uuid:candidate>/author/", views.NameAuthor.as_view(), name="candidate_author"),
     path("", include("governance.web.inventory_urls")),
 ]

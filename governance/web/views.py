@@ -12,14 +12,15 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from governance.actions.approval import reinstate, revoke, suspend
+from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
 from governance.actions.sign import sign, withdraw_signature
-from governance.actions.submit_candidate import name_author, withdraw
+from governance.actions.submit_candidate import withdraw
 from governance.audit.canonical import canonical_document
 from governance.audit.errors import BadInput, Refused, fault
-from governance.registry.models import Candidate
+from governance.registry.models import AuthorDenial, Candidate
 from governance.registry.people import find_person
 from governance.review.models import Finding
 from governance.review.queries import candidate_facts
@@ -232,3 +233,24 @@ class NameAuthor(DecisionAct):
             raise BadInput([fault("/person", "unknown-person", f"{name!r} is nobody here, or several people.")])
         name_author(candidate, by=self.person, person=person)
         return f"{person} is recorded as the author."
+
+
+class DenyAuthorship(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "deny_authorship"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        deny_authorship(candidate, by=self.person, reason=request.POST.get("reason", ""))
+        return "Recorded. You sign nothing on it until two people of the second line agree."
+
+
+class AgreeWithDenial(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return f"agree-{where['denial']}"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        denial = AuthorDenial.objects.filter(candidate=candidate, pk=where["denial"]).select_related("person").first()
+        if denial is None:
+            raise Http404("There is no such denial.")
+        agree_with_denial(denial, by=self.person, credentials=credentials_of(request))
+        return f"You agree that {denial.person} is not the author."

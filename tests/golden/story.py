@@ -12,6 +12,7 @@ from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import reinstate, retire, revoke
+from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.models import confirm_tier
@@ -29,7 +30,7 @@ from governance.actions.people import (
     set_first_password,
 )
 from governance.actions.sign import withdraw_signature
-from governance.actions.submit_candidate import name_author, submit_candidate, withdraw
+from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
 from governance.audit.errors import Refused
 from governance.evidence.kinds import JobKind
@@ -143,6 +144,8 @@ def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
     submission.manifest["source"] = {"author": "somebody nobody knows"}
     candidate, _, _ = submit_candidate(model, submission=submission, by=people["scientist"])
     name_author(candidate, by=people["scientist"], person=people["colleague"])
+    denial = deny_authorship(candidate, by=people["colleague"], reason="It was somebody else.")
+    agree_with_denial(denial, by=people["officer"], credentials=factories.CREDENTIALS)
     withdraw(candidate, by=people["scientist"], reason="Wrong file.")
     graver = factories.a_model(people, "graver", tier="high")
     candidate = factories.interpreted(factories.computed(factories.a_candidate(people, graver)), people["validator"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from governance.accounts.models import Person, RoleProposal
+from governance.actions.authorship import deny_authorship
 from governance.actions.findings import open_finding
 from governance.actions.people import propose_role
-from governance.registry.models import Candidate
+from governance.registry.models import AuthorDenial, Candidate
 from governance.web import dossier_page
-from tests.factories import PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
+from tests.factories import GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
 from tests.interfaces.pages import Browser
 
 pytestmark = pytest.mark.one_engine
@@ -38,6 +40,8 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("candidate_withdraw", "POST", {"scientist": 400, "else": 403}),
     ("candidate_author", "POST", {"else": 400}),
     ("candidate_withdraw_signature", "POST", {"else": 409}),
+    ("candidate_deny_authorship", "POST", {"else": 409}),
+    ("candidate_agree_with_denial", "POST", {"validator": 302, "officer": 302, "approver": 409, "else": 403}),
     ("models", "GET", {"else": 200}),
     ("model", "GET", {"else": 200}),
     ("new_model", "GET", {"scientist": 200, "else": 403}),
@@ -68,7 +72,9 @@ def people(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def candidate(people: dict[str, Person]) -> Candidate:
-    one = computed(a_candidate(people, a_model(people)))
+    manifest = {**json.loads((GOLDEN / "manifest.json").read_text()), "source": {"author": "second_validator"}}
+    one = computed(a_candidate(people, a_model(people), manifest=manifest))
+    deny_authorship(one, by=people["second_validator"], reason="It was somebody else.")
     open_finding(one, by=people["officer"], title="Something to see", detail="", severity="low", blocking=False)
     propose_role(people["colleague"], role="approver", by=people["administrator"])
     return one
@@ -89,6 +95,8 @@ def path_of(name: str, candidate: Candidate) -> str:
         "candidate_interpret": f"{one}interpretations/",
         "candidate_withdraw_signature": f"{one}withdraw-signature/",
         "candidate_finding": f"{one}findings/1/close/",
+        "candidate_deny_authorship": f"{one}author/deny/",
+        "candidate_agree_with_denial": f"{one}author/denials/{AuthorDenial.objects.get().pk}/agree/",
         "dossier_page": f"{one}dossier/",
         "model": f"/models/{candidate.model.slug}/",
         "new_model": "/models/new/",
@@ -107,6 +115,8 @@ def data_of(name: str) -> dict[str, str]:
         "candidate_suspend": act,
         "candidate_reinstate": act,
         "candidate_revoke": act,
+        "candidate_deny_authorship": act,
+        "candidate_agree_with_denial": act,
         "candidate_withdraw_signature": act,
         "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
         "candidate_rerun": {"kind": "fairness", "reason": "Try again."},

@@ -4,6 +4,7 @@ import pytest
 
 from governance.accounts.models import Person, RoleGrant
 from governance.accounts.roles import Role
+from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier, revise_model
 from governance.actions.people import (
@@ -14,7 +15,7 @@ from governance.actions.people import (
     grant_role,
     issue_credential_link,
 )
-from governance.actions.submit_candidate import name_author, submit_candidate
+from governance.actions.submit_candidate import submit_candidate
 from governance.actions.tokens import create_service_account, create_token
 from governance.audit.errors import Refused
 from governance.audit.events import Action
@@ -49,7 +50,7 @@ def with_role(person: Person, role: str) -> Person:
 
 
 def submitted(people, model, **more):
-    return submit_candidate(model, submission=a_submission(), **{"by": people["scientist"], **more})[0]
+    return submit_candidate(model, **{"submission": a_submission(), "by": people["scientist"], **more})[0]
 
 
 def submitter(people):
@@ -178,6 +179,83 @@ def test_an_author_whom_nobody_knows_denies_until_named(people):
     interpreted(computed(candidate), people["validator"])
     with pytest.raises(Refused, match="people-unresolved"):
         signed(candidate, people["validator"])
+
+
+def named_by_another(people):
+    """A version of which the submitter says that the second validator is its author."""
+    submission = a_submission()
+    submission.manifest["source"] = {"author": people["second_validator"].printed_name}
+    return interpreted(computed(submitted(people, a_model(people), submission=submission)), people["validator"])
+
+
+def agreed(denial, *people):
+    for person in people:
+        agree_with_denial(denial, by=person, credentials=CREDENTIALS)
+
+
+def test_a_name_given_by_somebody_else_bars_at_once_and_says_by_whom(people):
+    candidate = named_by_another(people)
+    assert why_not_independent(people["second_validator"], candidate) == (
+        "is named as author of this version by Ines Marchetti",
+    )
+
+
+def test_the_bar_is_lifted_by_a_denial_and_the_second_agreement_and_by_nothing_less(people):
+    candidate, barred = named_by_another(people), people["second_validator"]
+    denial = deny_authorship(candidate, by=barred, reason="I was on leave.")
+    for step in ((), (people["officer"],)):
+        agreed(denial, *step)
+        with pytest.raises(Refused, match="not-independent"):
+            signed(candidate, barred)
+    agreed(denial, people["approver"])
+    assert gate_facts(candidate, "production").review.people_unresolved == (barred.printed_name,)
+    name_author(candidate, by=people["colleague"], person=people["scientist"])
+    signed(candidate, barred)
+
+
+def test_whoever_is_named_again_after_it_is_barred_again(people):
+    candidate, barred = named_by_another(people), people["second_validator"]
+    agreed(deny_authorship(candidate, by=barred, reason="No."), people["officer"], people["approver"])
+    name_author(candidate, by=people["colleague"], person=barred)
+    assert why_not_independent(barred, candidate) == ("is named as author of this version by Oskar Lindqvist",)
+
+
+NOT_AGREEING = {
+    "the person": ("second_validator", "self"),
+    "the submitter": ("scientist", "role-required"),
+    "an administrator": ("administrator", "role-required"),
+    "an auditor": ("auditor", "role-required"),
+    "whoever agreed already": ("officer", "agreed"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_AGREEING)
+def test_who_may_not_agree_with_a_denial(people, case):
+    candidate = named_by_another(people)
+    denial = deny_authorship(candidate, by=people["second_validator"], reason="No.")
+    agreed(denial, people["officer"])
+    name, code = NOT_AGREEING[case]
+    with pytest.raises(Refused, match=code):
+        agreed(denial, people[name])
+    with pytest.raises(Refused, match="not-independent"):
+        signed(candidate, people["second_validator"])
+
+
+def test_a_participant_does_not_agree_with_a_denial(people):
+    candidate = named_by_another(people)
+    with_role(people["colleague"], Role.COMPLIANCE_OFFICER)
+    denial = deny_authorship(candidate, by=people["second_validator"], reason="No.")
+    with pytest.raises(Refused, match="not-independent"):
+        agreed(denial, people["colleague"])
+
+
+def test_only_whoever_is_named_denies_and_once(people):
+    candidate = named_by_another(people)
+    with pytest.raises(Refused, match="not-named"):
+        deny_authorship(candidate, by=people["validator"], reason="Nor did I.")
+    deny_authorship(candidate, by=people["second_validator"], reason="No.")
+    with pytest.raises(Refused, match="denied"):
+        deny_authorship(candidate, by=people["second_validator"], reason="No!")
 
 
 def test_a_signature_of_somebody_named_as_author_later_fills_no_seat(people):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.db import transaction
 
 from governance.accounts.models import Person
@@ -16,22 +14,21 @@ from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.registry.models import Candidate
 from governance.release.models import Approval
+from governance.review.facts import CandidateFacts
 from governance.review.independence import require_independent
 from governance.review.models import Interpretation
 from governance.review.queries import candidate_facts
+from governance.review.reading import unanswered
 
 LEAST = 40
-TEMPLATE = (
-    "What this evidence shows:\n\nWhat it cannot show:\n\nHow each failed, uncertain or insufficient verdict is read:\n"
-)
 
 
 @transaction.atomic
 def interpret(candidate: Candidate, *, by: Person, kind: str, evidence_digest: str, text: str) -> Interpretation:
     """Written by a second-line person who took no part. A later one by the same person replaces it.
 
-    Raises Refused (`role-required`, `not-independent`, `evidence-changed`, `approved`), BadInput for an empty text or
-    the unchanged template.
+    Raises Refused (`role-required`, `not-independent`, `evidence-changed`, `approved`), BadInput for a text that is too
+    short or leaves a heading of the template empty.
     """
     candidate = locked(candidate)
     require_second_line(by, "interpret evidence")
@@ -43,19 +40,17 @@ def interpret(candidate: Candidate, *, by: Person, kind: str, evidence_digest: s
         raise Refused("closed", "This candidate's review is closed.", status=409)
     if kind not in facts.evidence or facts.evidence[kind].digest != evidence_digest:
         raise Refused("evidence-changed", f"This is not the {kind} evidence that is judged now. Read it again.", status=409)
-    text = _written(text)
+    text = _written(text, facts, kind)
     return _record(candidate, by, kind, evidence_digest, text)
 
 
-def _written(text: str) -> str:
+def _written(text: str, facts: CandidateFacts, kind: str) -> str:
     text = require_text("/text", text, "Interpretation", least=LEAST)
-    if _plain(text) == _plain(TEMPLATE):
-        raise BadInput([fault("/text", "unchanged-template", "The template was not filled in.")])
+    empty = unanswered(text, facts, kind)
+    if empty:
+        detail = f"Nothing is written under {' or '.join(f'“{one}”' for one in empty)} Fill it in, or take the heading out."
+        raise BadInput([fault("/text", "unfilled-template", detail)])
     return text
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\W+", " ", text).strip().lower()
 
 
 def _record(candidate: Candidate, by: Person, kind: str, evidence_digest: str, text: str) -> Interpretation:

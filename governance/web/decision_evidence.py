@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from governance.accounts.models import RoleGrant
 from governance.accounts.roles import SECOND_LINE, TITLES, Role
-from governance.actions.interpret import TEMPLATE
 from governance.review.facts import InterpretationFact
+from governance.review.reading import template
 from governance.web.decision_case import Case, Document
 from governance.web.pages import (
     ActForm,
@@ -372,7 +372,7 @@ def _interpretation_form(case: Case, kind: str, written: list[InterpretationFact
         action=reverse("candidate_interpret", args=[case.candidate.pk]),
         kind=kind,
         evidence_digest=case.documents[kind].digest,
-        text=case.given(form, "text", own.text if own else TEMPLATE),
+        text=case.given(form, "text", own.text if own else template(case.review, kind)),
         replaces=own is not None,
         must_name=tuple(
             check.title for check in case.review.checks

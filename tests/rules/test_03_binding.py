@@ -8,7 +8,7 @@ from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.findings import close_finding, open_finding
-from governance.actions.interpret import TEMPLATE, interpret
+from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier
 from governance.actions.sign import sign, withdraw_signature
 from governance.audit.canonical import canonical_document, digest
@@ -16,7 +16,7 @@ from governance.audit.errors import BadInput, Refused
 from governance.evidence.models import Evidence
 from governance.registry.models import Candidate
 from governance.release.queries import candidate_state, gate_facts
-from governance.review import nonces
+from governance.review import nonces, reading
 from governance.review.models import Signature, SignatureWithdrawal, Statement
 from tests.factories import (
     CREDENTIALS,
@@ -225,16 +225,37 @@ def test_the_first_successful_run_is_judged_and_a_second_run_changes_nothing(rea
     assert set(Evidence.objects.filter(candidate=ready).values_list("digest", flat=True)) == digests
 
 
-@pytest.mark.parametrize("text", ["", "ok", TEMPLATE])
-def test_an_empty_or_unchanged_interpretation_is_refused(text, people):
-    candidate = computed(a_candidate(people, a_model(people)))
+def filled(template, but=""):
+    """The template with a sentence under each heading, save under one."""
+    return "\n".join(one if one.startswith(but) and but else f"{one}\nAs one would expect." for one in template.split("\n\n\n"))
+
+
+def of_a_small_group(document):
+    """One group is too small to say anything of it."""
+    next(one for one in document["groupings"][0]["groups"] if one["verdict"])["verdict"] = "insufficient-data"
+
+
+WRITTEN = {
+    "nothing": lambda template: "",
+    "too little": lambda template: "ok",
+    "the unchanged template": lambda template: template,
+    "the template with other spaces and capitals": lambda template: template.upper().replace("\n\n", "\n \n"),
+    "nothing on what it cannot show": lambda template: filled(template, but="What it cannot"),
+    "nothing on the uncertain verdict": lambda template: filled(template, but="How"),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_an_empty_or_unfilled_interpretation_is_refused(case, people):
+    candidate = computed(a_candidate(people, a_model(people)), fairness=of_a_small_group)
+    template = reading.template(gate_facts(candidate, "production").review, "fairness")
+    assert "uncertain" in template
+    evidence = candidate.evidence.get(kind="fairness").digest
     with pytest.raises(BadInput):
-        interpret(
-            candidate, by=people["validator"], kind="fairness", text=text,
-            evidence_digest=candidate.evidence.get(kind="fairness").digest,
-        )  # fmt: skip
+        interpret(candidate, by=people["validator"], kind="fairness", text=WRITTEN[case](template), evidence_digest=evidence)
     with pytest.raises(Refused, match="awaiting-interpretation"):
         signed(candidate, people["validator"])
+    interpret(candidate, by=people["validator"], kind="fairness", text=filled(template), evidence_digest=evidence)
 
 
 def test_an_interpretation_of_other_evidence_is_refused(people):

@@ -31,13 +31,8 @@ def addresses(committed_db: CommittedDatabase) -> Iterator[list[str]]:
     """Several web servers, each one process of its own, on one database."""
     ports = [free_port() for _ in range(PROCESSES)]
     command = [sys.executable, "-m", "gunicorn", "-c", "python:governance.project.web_server", "governance.project.wsgi"]
-    servers = [
-        subprocess.Popen(
-            command, env={**committed_db.environment, "COUNTERSIGN_BIND": f"127.0.0.1:{port}"},
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - no threads yet
-        )  # fmt: skip
-        for port in ports
-    ]
+    places = [{**committed_db.environment, "COUNTERSIGN_BIND": f"127.0.0.1:{port}"} for port in ports]
+    servers = [subprocess.Popen(command, env=one, preexec_fn=die_with_parent) for one in places]  # noqa: PLW1509 - no threads yet
     try:
         for port in ports:
             wait_for(lambda: status(f"http://127.0.0.1:{port}/accounts/login/") == 200, seconds=60, what="it answers")  # noqa: B023

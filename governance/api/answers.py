@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from governance.audit.clock import timestamp
 from governance.audit.models import AuditEvent
+from governance.audit.queries import ConsistencyProof, InclusionProof
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Evidence
 from governance.registry.models import Candidate, Model, ModelRevision
@@ -221,3 +222,18 @@ def deployment(one: Deployment) -> Json:
 def event(one: AuditEvent) -> Json:
     """The event as it was hashed, and its leaf of the tree in hexadecimal."""
     return {**json.loads(one.body), "leaf": bytes(one.leaf).hex()}
+
+
+def inclusion(proof: InclusionProof) -> Json:
+    """Hashes in hexadecimal, from the leaf's sibling up; `checkpoint` signs the root of the `size` events."""
+    return {
+        "event": proof.seq,
+        "size": proof.size,
+        "leaf": proof.leaf.hex(),
+        "hashes": [one.hex() for one in proof.hashes],
+        "checkpoint": proof.checkpoint,
+    }
+
+
+def consistency(proof: ConsistencyProof) -> Json:
+    return {"from": proof.old, "to": proof.new, "hashes": [one.hex() for one in proof.hashes]}

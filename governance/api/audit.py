@@ -1,4 +1,4 @@
-"""The audit log for readers: its events, and the signed tree head."""
+"""The audit log for readers: its events, the signed tree head, and the proofs that both belong together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rest_framework.response import Response
 from governance.api import answers, scope, shapes
 from governance.api.authentication import Credential, caller
 from governance.api.views import CURSOR, PAGE_SIZE, ApiView, problems
-from governance.audit.errors import Refused
+from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
 from governance.audit.models import AuditEvent
-from governance.audit.queries import checkpoint_now, events
+from governance.audit.queries import checkpoint_now, consistency_proof, events, inclusion_proof
 from governance.registry.visibility import visible_events
 
 
@@ -82,3 +82,47 @@ class Checkpoint(ApiView):
         if not note:
             raise Refused("empty-log", "The log has no event yet.", status=404)
         return HttpResponse(note, content_type="text/plain; charset=utf-8")
+
+
+def _number(request: Request, name: str) -> int:
+    """Raises BadInput unless the question names a whole number."""
+    text = request.query_params.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadInput([fault(f"/{name}", "wrong-type", f"{name} is a whole number, such as {name}=17.")])
+    return int(text)
+
+
+class Inclusion(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="prove_inclusion",
+        summary="That an event stands in the log (RFC 6962 audit path)",
+        parameters=[OpenApiParameter("event", int, required=True, description="Number of the event, `seq`.")],
+        responses={200: shapes.InclusionProof, **problems(400, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        number = _number(request, "event")
+        if not _visible(caller(request)).filter(seq=number).exists():
+            raise Refused("unknown-event", f"There is no event {number}, or you may not see it.", status=404)
+        return Response(answers.inclusion(inclusion_proof(number)))
+
+
+class Consistency(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="prove_consistency",
+        summary="That the log of one checkpoint begins with the log of an earlier one (RFC 6962)",
+        parameters=[
+            OpenApiParameter("from", int, required=True, description="Events of the earlier checkpoint."),
+            OpenApiParameter("to", int, required=True, description="Events of the later one, at most those of now."),
+        ],
+        responses={200: shapes.ConsistencyProof, **problems(400, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        old, new = _number(request, "from"), _number(request, "to")
+        try:
+            return Response(answers.consistency(consistency_proof(old, new)))
+        except ValueError as error:
+            raise BadInput([fault("/to" if old else "/from", "out-of-range", f"{error}.")]) from error

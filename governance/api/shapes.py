@@ -294,3 +294,17 @@ class EventAnswer(serializers.Serializer[Any]):
     data = serializers.DictField()  # type: ignore[assignment]
     request_id = Text(allow_null=True)
     leaf = Text()
+
+
+class InclusionProof(serializers.Serializer[Any]):
+    event = serializers.IntegerField()
+    size = serializers.IntegerField()
+    leaf = Text()
+    hashes = serializers.ListField(child=Text())
+    checkpoint = Text()
+
+
+ConsistencyProof = inline_serializer(
+    "ConsistencyProof",
+    {"from": serializers.IntegerField(), "to": serializers.IntegerField(), "hashes": serializers.ListField(child=Text())},
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from governance.audit import checkpoint
+from governance.audit import checkpoint, merkle
 from governance.audit.canonical import canonical
 from governance.audit.merkle import leaf_hash
 from governance.audit.models import AuditEvent, AuditHead
@@ -66,3 +66,49 @@ def test_the_checkpoint_is_the_signed_head_of_now(world: World, candidate: Any) 
     answer = world.call("GET", "/api/v1/audit/checkpoint", "read of auditor")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert checkpoint.opened(answer.content.decode()).size == AuditHead.objects.get().size
+
+
+def signed_now(world: World) -> Any:
+    return checkpoint.opened(world.call("GET", "/api/v1/audit/checkpoint", "read of auditor").content.decode())
+
+
+def test_each_event_is_proven_to_stand_in_the_signed_log(world: World, candidate: Any) -> None:
+    for shown in listed(world)[::5]:
+        path = f"/api/v1/audit/proof/inclusion/?event={shown['seq']}"
+        proof = world.call("GET", path, "read of auditor").json()
+        signed = checkpoint.opened(proof["checkpoint"])
+        assert (proof["leaf"], proof["size"]) == (shown["leaf"], signed.size)
+        proven = {"index": shown["seq"], "size": signed.size, "proof": [bytes.fromhex(one) for one in proof["hashes"]]}
+        merkle.verify_inclusion(leaf=bytes.fromhex(proof["leaf"]), root=signed.root, **proven)
+        with pytest.raises(merkle.ProofError):
+            merkle.verify_inclusion(leaf=bytes(32), root=signed.root, **proven)
+
+
+def test_a_later_checkpoint_is_proven_to_begin_with_an_earlier_one(world: World, candidate: Any) -> None:
+    old = signed_now(world)
+    world.model("other-cards")
+    new = signed_now(world)
+    path = f"/api/v1/audit/proof/consistency/?from={old.size}&to={new.size}"
+    hashes = [bytes.fromhex(one) for one in world.call("GET", path, "read of auditor").json()["hashes"]]
+    merkle.verify_consistency(old=old.size, new=new.size, proof=hashes, old_root=old.root, new_root=new.root)
+    with pytest.raises(merkle.ProofError):
+        merkle.verify_consistency(old=old.size, new=new.size, proof=hashes, old_root=bytes(32), new_root=new.root)
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        ("inclusion/?event=one", 400), ("inclusion/", 400), ("inclusion/?event=999999", 404), ("inclusion/?event=-1", 400),
+        ("consistency/?from=0&to=3", 400), ("consistency/?from=3&to=2", 400), ("consistency/?from=1&to=999999", 400),
+        ("consistency/?from=1", 400),
+    ],
+)  # fmt: skip
+def test_a_proof_of_what_is_not_there_is_refused(world: World, question: str, status: int) -> None:
+    assert world.call("GET", f"/api/v1/audit/proof/{question}", "read of auditor").status_code == status
+
+
+def test_who_may_not_see_an_event_gets_no_proof_of_it(world: World, candidate: Any) -> None:
+    of_people = AuditEvent.objects.filter(model_slug="").earliest("seq").seq
+    path = f"/api/v1/audit/proof/inclusion/?event={of_people}"
+    assert world.call("GET", path, "read of auditor").status_code == 200
+    assert world.call("GET", path, "read elsewhere").status_code == 404

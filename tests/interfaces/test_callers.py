@@ -43,6 +43,8 @@ TABLE: list[tuple[str, str, str | None, int, int]] = [
     ("deployments", "POST", "deploy", 201, 404),
     ("events", "GET", "read", 200, 200),
     ("checkpoint", "GET", "read", 200, 200),
+    ("inclusion-proof", "GET", "read", 200, 404),
+    ("consistency-proof", "GET", "read", 200, 200),
     ("schema", "GET", None, 200, 200),
     ("docs", "GET", None, 200, 200),
 ]
@@ -64,6 +66,8 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
         "gate": f"/api/v1/gate/cards/{candidate.gate_digest}/?environment=production",
         "events": "/api/v1/audit/events/",
         "checkpoint": "/api/v1/audit/checkpoint",
+        "inclusion-proof": "/api/v1/audit/proof/inclusion/?event=0",
+        "consistency-proof": "/api/v1/audit/proof/consistency/?from=1&to=2",
         "schema": "/api/v1/schema/",
         "docs": "/api/v1/docs/",
     }

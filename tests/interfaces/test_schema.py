@@ -36,7 +36,7 @@ def all_scopes(world: World) -> str:
 OPERATIONS = {
     "list_models", "create_model", "get_model", "list_candidates", "submit_candidate", "get_candidate", "get_evidence",
     "get_explanation_values", "get_dossier", "ask_gate", "get_rollback_target", "record_deployment", "list_events",
-    "get_checkpoint",
+    "get_checkpoint", "prove_inclusion", "prove_consistency",
 }  # fmt: skip
 
 
@@ -91,6 +91,8 @@ def test_the_schema_names_every_address_scope_and_part_of_the_contract(world: Wo
         "/api/v1/deployments/",
         "/api/v1/audit/events/",
         "/api/v1/audit/checkpoint",
+        "/api/v1/audit/proof/inclusion/",
+        "/api/v1/audit/proof/consistency/",
     } == set(schema["paths"])
     submission = schema["components"]["schemas"]["NewCandidate"]["properties"]
     assert set(submission) == {"manifest", "model", "evaluation", "reference", "background", "predictions"}

@@ -29,7 +29,7 @@ from governance.actions.people import set_first_password
 from governance.actions.sign import current_statement, sign
 from governance.actions.submit_candidate import submit_candidate
 from governance.audit.canonical import canonical_document, digest
-from governance.evidence.kinds import JobKind
+from governance.evidence.kinds import JobKind, Kind
 from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Candidate, Model
@@ -56,7 +56,7 @@ PEOPLE = {
     "regulator": ("Rita Regel", ("regulator",)),
 }
 SESSION = "session-of-a-test"
-KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.INTAKE, JobKind.DOSSIER))
+KINDS = tuple(JobKind(kind) for kind in Kind)
 INTERPRETATION = (
     "Selection rates differ between groups; where a group is small nothing can be concluded. The main features are those "
     "that a lender would expect."

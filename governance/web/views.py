@@ -17,15 +17,14 @@ from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
 from governance.actions.sign import sign, withdraw_signature
 from governance.actions.submit_candidate import name_author, withdraw
-from governance.audit.canonical import canonical_document
 from governance.audit.errors import BadInput, Refused, fault
+from governance.evidence.judged import judged_run
 from governance.registry.models import Candidate
 from governance.registry.people import find_person
 from governance.review.models import Finding
 from governance.review.queries import candidate_facts
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
 from governance.web.decision import decision_page, work_of
-from governance.web.decision_case import judged_documents
 from governance.web.errors import decision_again
 
 
@@ -49,12 +48,12 @@ class EvidenceDocument(PersonView):
 
     def get(self, request: HttpRequest, candidate: UUID, kind: str) -> HttpResponse:
         one = candidate_or_404(self.person, candidate)
-        document = judged_documents([one], (kind,)).get(one.pk, {}).get(kind)
+        document = judged_run(one.pk, kind)
         if document is None:
             raise Http404("There is no such evidence.")
         name = f"{one.model.slug}-{one.version}-{kind}.json"
         return HttpResponse(
-            canonical_document(document.content),
+            document.content,
             content_type="application/json",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )

@@ -91,10 +91,10 @@ def check_challenge(manifest: Mapping[str, Any], stored: Mapping[str, StoredUplo
     faults += header_faults
     if CHALLENGE in headers:
         missing = manifests.missing_columns(manifest, headers[CHALLENGE])
-        faults += [
-            fault(f"/{CHALLENGE}", "missing-column", f"The file has no column {name[:60]!r}, which the manifest names.")
-            for name in missing[: manifests.MAX_FAULTS]
-        ]
+        if missing:
+            named = ", ".join(repr(name[:60]) for name in missing[: manifests.MAX_FAULTS])
+            detail = f"The file has no column of these names, which the manifest asks for: {named}."
+            faults.append(fault(f"/{CHALLENGE}", "missing-column", detail))
     if faults:
         raise BadInput(faults)
     kept = upload.keep()

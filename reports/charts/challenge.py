@@ -55,7 +55,7 @@ def fairness_beside(submitted: Content, challenge: Content, *, language: str = E
         )
         for key, name in _names(before, after)
     ]  # fmt: skip
-    names = ("Group (95 %)", _SUBMITTED, "Verdict there", _CHALLENGE, "Verdict here")
+    names = ("Group (95 %)", _SUBMITTED, "Verdict on it", _CHALLENGE, "Verdict on it")
     columns = tuple(Column(name, numeric=False) for name in names)
     table = table_of(columns, rows, caption="Selection ratio against the reference group, on both", what="groups")
     return replace(table, note=f"{table.note} {OWN_REFERENCE}".strip()) if _references_differ(before, after) else table

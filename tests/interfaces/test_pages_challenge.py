@@ -1,4 +1,4 @@
-"""Challenge data in the browser and in the API: the form, its refusals, figures side by side, failures, and nothing else changed."""
+"""Challenge data in the browser and in the API: the form, its refusals, figures side by side, failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from governance.accounts.models import Person
 from governance.evidence.kinds import ChallengeKind, Kind
 from governance.registry import storage
 from governance.registry.models import Candidate, ChallengeData
-from tests.factories import GOLDEN, a_candidate, a_challenge, a_model, challenge_computed, computed, founded, interpreted
+from tests.factories import (
+    GOLDEN,
+    a_candidate,
+    a_challenge,
+    a_model,
+    challenge_computed,
+    computed,
+    founded,
+    interpreted,
+)
 from tests.interfaces.pages import Browser, Page, address
 from tests.interfaces.world import World
 
@@ -75,7 +84,7 @@ def test_without_the_token_of_the_form_nothing_is_taken(people: dict[str, Person
         (b"\x80\x04\x95pickled", "runs code when it is loaded"),
         (b"\x00\x01\x02", "no known format"),
         (b"some;columns;only\n1;2;3\n", "separate columns by commas"),
-        (b"age,income\n1,2\n", "The file has no column"),
+        (b"age,income\n1,2\n", "The file has no column of these names"),
         (ROWS.replace(b"\n", b",amount\n", 1), "stands there twice"),
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from governance.policy.language import check_document, tier_rules
 from governance.registry.models import ChallengeData
 from governance.release import gate
 from governance.release.queries import candidate_state, gate_facts
+from governance.review.inbox import waiting
 from governance.review.independence import why_not_independent
 from tests.factories import (
     CREDENTIALS,
@@ -282,6 +283,19 @@ def test_required_and_absent_no_stage_opens(asking):
     assert reason_of(candidate) is None
     assert stage_of(candidate) == "independent-validation"
     assert signed(candidate, asking["validator"]).outcome == "approve"
+
+
+def test_what_is_asked_for_waits_in_the_inbox_of_those_who_could_bring_it(asking):
+    candidate = computed(a_candidate(asking, a_model(asking)))
+
+    def needed(name):
+        (one,) = waiting(asking[name], [candidate])
+        return one.mine, one.needs_challenge
+
+    asked = {name: needed(name) for name in ("validator", "officer", "scientist")}
+    assert asked == {"validator": (True, True), "officer": (False, False), "scientist": (False, False)}
+    challenge_computed(a_challenge(candidate, asking["validator"]))
+    assert needed("second_validator") == (True, False), "there is something to interpret now"
 
 
 def signed_at_any_rate(candidate, person):

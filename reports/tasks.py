@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
@@ -14,7 +15,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from governance.actions import idempotency, jobs
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
-from governance.evidence.models import Evidence
+from governance.evidence.judged import judged_run
 from governance.registry import storage
 from governance.release.dossier import dossier_facts
 from reports.dossier.document import printed
@@ -100,7 +101,7 @@ def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
 @shared_task(name="reports.reproduce", ignore_result=False)
 def reproduce(candidate: str, kind: str) -> dict[str, object]:
     """Compute recorded evidence again and say how it compares (rule 8). Records nothing."""
-    evidence = Evidence.objects.filter(candidate_id=candidate, kind=kind).order_by("run").first()
+    evidence = judged_run(UUID(candidate), kind)
     if evidence is None:
         return {"kind": kind, "result": "never computed"}
     inputs = jobs.reproduction_inputs(evidence)

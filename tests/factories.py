@@ -22,6 +22,7 @@ from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import suspend
+from governance.actions.challenge import upload_challenge
 from governance.actions.install import FirstPerson, install
 from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier, create_model
@@ -29,10 +30,10 @@ from governance.actions.people import set_first_password
 from governance.actions.sign import current_statement, sign
 from governance.actions.submit_candidate import submit_candidate
 from governance.audit.canonical import canonical_document, digest
-from governance.evidence.kinds import JobKind
+from governance.evidence.kinds import ChallengeKind, JobKind, Kind
 from governance.evidence.models import Job
 from governance.registry import storage
-from governance.registry.models import Candidate, Model
+from governance.registry.models import Candidate, ChallengeData, Model
 from governance.registry.submission import StoredPart, Submission
 from governance.release.queries import gate_facts
 from governance.review import nonces
@@ -56,7 +57,7 @@ PEOPLE = {
     "regulator": ("Rita Regel", ("regulator",)),
 }
 SESSION = "session-of-a-test"
-KINDS = tuple(kind for kind in JobKind if kind not in (JobKind.INTAKE, JobKind.DOSSIER))
+KINDS = tuple(JobKind(kind) for kind in Kind)
 INTERPRETATION = (
     "Selection rates differ between groups; where a group is small nothing can be concluded. The main features are those "
     "that a lender would expect."
@@ -142,6 +143,30 @@ def computed(candidate: Candidate, **spoilt: Callable[[dict[str, Any]], None]) -
             provenance={**given["provenance"], "candidate": str(candidate.pk)},
         )  # fmt: skip
     return candidate
+
+
+def a_challenge(
+    candidate: Candidate, by: Person, content: bytes | None = None, note: str = "A later month of another branch."
+) -> ChallengeData:
+    """Challenge data as the upload leaves it; its evidence is yet to be computed. The bytes differ from call to call."""
+    kept = storage.put(io.BytesIO(content if content is not None else f"challenge {next(_bytes)}".encode()))
+    return upload_challenge(candidate, by=by, data=StoredPart(kept.digest, kept.size, "csv"), note=note)
+
+
+def challenge_computed(challenge: ChallengeData, *, failing: str = "", **spoilt: Callable[[dict[str, Any]], None]) -> None:
+    """Its evidence through the jobs' own door; the kind that is named `failing` fails."""
+    for job in Job.objects.filter(candidate=challenge.candidate, kind__in=list(ChallengeKind), run=challenge.number):
+        claimed = jobs.claim_job(job.pk)
+        assert claimed is not None, f"{job.kind} could not be claimed"
+        if claimed.kind == failing:
+            jobs.record_failure(claimed, code="rejected-input", detail="age is no column.")
+            continue
+        beside = ChallengeKind(claimed.kind).beside
+        given = document(beside)
+        if beside in spoilt:
+            spoilt[beside](given["content"])
+        origin = {**given["provenance"], "kind": claimed.kind, "run": claimed.run, "data_digests": claimed.digests}
+        jobs.record_evidence(claimed, schema=given["schema"], content=given["content"], provenance=origin)
 
 
 def interpreted(candidate: Candidate, by: Person) -> Candidate:

@@ -23,11 +23,12 @@ from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.evidence.jobs import LEASE, MAX_ATTEMPTS, claimable, ready, waiting
-from governance.evidence.kinds import JobKind, JobState
+from governance.evidence.kinds import ChallengeKind, JobKind, JobState
 from governance.evidence.knock import knock, knock_after_commit
 from governance.evidence.models import Evidence, EvidenceFailure, IntakeResult, Job, RerunOrder
 from governance.registry import storage
-from governance.registry.models import Candidate, CandidateFile
+from governance.registry.models import Candidate, CandidateFile, ChallengeData
+from governance.registry.submission import CHALLENGE
 from governance.release.models import Dossier
 from governance.release.queries import champion
 from governance.review.queries import current_pin
@@ -111,8 +112,17 @@ def _claimed(job: Job) -> ClaimedJob:
 
 
 def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion | None) -> WorkInputs:
-    """What the evidence of this kind is computed from: the same inputs for the first run and for a reproduction."""
+    """What the evidence of this kind is computed from: the same inputs for the first run and for a reproduction.
+
+    On challenge data it stands in place of the submitter's evaluation table, with a seed of its own.
+    """
     digests = {one.part: one.digest for one in CandidateFile.objects.filter(candidate=candidate)}
+    files = {part: storage.path(one) for part, one in digests.items()}
+    seed = candidate.seed
+    if kind in set(ChallengeKind):
+        challenge = ChallengeData.objects.get(candidate=candidate, number=run)
+        files["evaluation"], seed = storage.path(challenge.digest), challenge.seed
+        digests = {part: one for part, one in digests.items() if part != "evaluation"} | {CHALLENGE: challenge.digest}
     return WorkInputs(
         kind=kind,
         run=run,
@@ -122,8 +132,8 @@ def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion |
         manifest=json.loads(candidate.manifest),
         model_format=candidate.artifact_format,
         artifact_digest=candidate.artifact_digest,
-        seed=candidate.seed,
-        files={part: storage.path(one) for part, one in digests.items()},
+        seed=seed,
+        files=files,
         digests=digests,
         limits=current_pin(candidate).policy.rules["limits"],
         champion=champion_,
@@ -321,6 +331,9 @@ def order_rerun(candidate: Candidate, *, by: Person, kind: str, reason: str) -> 
     intake = IntakeResult.objects.filter(candidate=candidate).first()
     if newest is None or kind in (JobKind.INTAKE, JobKind.DOSSIER) or intake is None or not intake.passed:
         raise Refused("no-such-evidence", f"There is no {kind} evidence of this candidate to run again.", status=404)
+    if kind in set(ChallengeKind):
+        detail = "Challenge data on which no evidence could be computed is uploaded again, not run again."
+        raise Refused("upload-again", detail, who="validator", status=409)
     if newest.state != JobState.FAILED:
         raise Refused("not-failed", f"The {kind} evidence has not failed.", status=409)
     event = log.append(

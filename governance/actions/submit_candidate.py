@@ -18,7 +18,7 @@ from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Actor, Subject
-from governance.evidence.kinds import JobKind
+from governance.evidence.kinds import JobKind, Kind
 from governance.evidence.knock import knock_after_commit
 from governance.evidence.models import Job
 from governance.policy.models import PolicyPin, PolicyVersion
@@ -56,7 +56,7 @@ def submit_candidate(
     _pin(candidate, actor)
     now = database_now()
     Job.objects.bulk_create(
-        Job(candidate=candidate, kind=kind, created_at=now) for kind in JobKind if kind is not JobKind.DOSSIER
+        Job(candidate=candidate, kind=kind.value, created_at=now) for kind in (JobKind.INTAKE, *Kind)
     )
     known = same_artifact(candidate)
     if known:

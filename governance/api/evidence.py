@@ -16,7 +16,8 @@ from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
 from governance.api.views import ApiView, problems
 from governance.audit.errors import Refused
-from governance.evidence.kinds import Kind
+from governance.evidence.judged import judged_run
+from governance.evidence.kinds import ChallengeKind, Kind
 from governance.evidence.models import Evidence
 from governance.registry import storage
 from governance.registry.models import Candidate
@@ -29,8 +30,8 @@ QUESTIONS = ("perturbation", "output", "players", "class")
 
 
 def _judged(candidate: Candidate, kind: str) -> Evidence:
-    """The document that is judged: the first successful run. Raises Refused `not-computed` (404)."""
-    found = Evidence.objects.filter(candidate=candidate, kind=kind).order_by("run").first()
+    """The document that counts. Raises Refused `not-computed` (404)."""
+    found = judged_run(candidate.pk, kind)
     if found is None:
         detail = f"There is no {kind} evidence of this candidate yet; its state stands in the candidate's `evidence`."
         raise Refused("not-computed", detail, status=404)
@@ -43,12 +44,12 @@ class OneEvidence(ApiView):
     @extend_schema(
         operation_id="get_evidence",
         summary="One evidence document",
-        parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[kind.value for kind in Kind])],
+        parameters=[OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=[*Kind, *ChallengeKind])],
         responses={200: shapes.EvidenceAnswer, **problems(404)},
     )
     def get(self, request: Request, candidate: UUID, kind: str) -> Response:
         one = scope.candidate_or_404(caller(request), "read", candidate)
-        if kind not in set(Kind):
+        if kind not in (*Kind, *ChallengeKind):
             raise Http404
         return Response(answers.evidence(_judged(one, kind)))
 

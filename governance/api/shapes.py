@@ -12,7 +12,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 
-from governance.evidence.kinds import CAUSES, CheckState, JobState, Kind
+from governance.evidence.kinds import CAUSES, ChallengeKind, CheckState, JobState, Kind
 from governance.registry.models import TIERS
 from governance.review.models import OUTCOMES, SEVERITIES
 
@@ -141,7 +141,7 @@ class PolicyLine(serializers.Serializer[Any]):
 
 
 class EvidenceLine(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=[kind.value for kind in Kind])
+    kind = serializers.ChoiceField(choices=[kind.value for kind in (*Kind, *ChallengeKind)])
     state = serializers.ChoiceField(choices=[state.value for state in JobState])
     progress = serializers.FloatField()
     digest = Text(allow_null=True)

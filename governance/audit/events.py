@@ -32,6 +32,7 @@ class Action(StrEnum):
     EVIDENCE_RECORDED = "evidence.recorded"
     EVIDENCE_FAILED = "evidence.failed"
     EVIDENCE_RERUN_ORDERED = "evidence.rerun-ordered"
+    CHALLENGE_UPLOADED = "challenge-data.uploaded"
     FINDING_OPENED = "finding.opened"
     FINDING_ANSWERED = "finding.answered"
     FINDING_CLOSED = "finding.closed"

@@ -4,12 +4,26 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
+    """What is computed on a submission as it was handed in."""
+
     PERFORMANCE = "performance"
     FAIRNESS = "fairness"
     EXPLAINABILITY = "explainability"
     DATA = "data"
     ADMISSION = "admission"
     COMPARISON = "comparison"
+
+
+class ChallengeKind(StrEnum):
+    """What is computed on a validator's challenge data; the run is the number of the data set."""
+
+    CHALLENGE_PERFORMANCE = "challenge-performance"
+    CHALLENGE_FAIRNESS = "challenge-fairness"
+
+    @property
+    def beside(self) -> Kind:
+        """The kind whose document, on the submitter's data, this one stands beside."""
+        return Kind(self.value.removeprefix("challenge-"))
 
 
 class JobKind(StrEnum):
@@ -22,6 +36,8 @@ class JobKind(StrEnum):
     DATA = "data"
     ADMISSION = "admission"
     COMPARISON = "comparison"
+    CHALLENGE_PERFORMANCE = "challenge-performance"
+    CHALLENGE_FAIRNESS = "challenge-fairness"
     DOSSIER = "dossier"
 
 

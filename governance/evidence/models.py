@@ -10,9 +10,11 @@ from django.db.models import Q
 
 from governance.accounts.models import Person
 from governance.audit.immutable import Fact
-from governance.evidence.kinds import CheckState, JobKind, JobState, Kind
+from governance.evidence.kinds import ChallengeKind, CheckState, JobKind, JobState, Kind
 from governance.policy.models import PolicyVersion
 from governance.registry.models import DIGEST, Candidate
+
+LONGEST_KIND = 30
 
 
 class Job(models.Model):
@@ -22,7 +24,7 @@ class Job(models.Model):
     """
 
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="jobs")
-    kind = models.CharField(max_length=20)
+    kind = models.CharField(max_length=LONGEST_KIND)
     run = models.PositiveIntegerField(default=1)
     state = models.CharField(max_length=10, default=JobState.QUEUED)
     progress = models.FloatField(default=0.0)
@@ -64,7 +66,7 @@ class Evidence(Fact):
     """A computed document of one kind, as canonical text, with the digests that signatures bind."""
 
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="evidence")
-    kind = models.CharField(max_length=20)
+    kind = models.CharField(max_length=LONGEST_KIND)
     run = models.PositiveIntegerField()
     schema = models.CharField(max_length=40)
     content = models.TextField()
@@ -75,7 +77,9 @@ class Evidence(Fact):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["candidate", "kind", "run"], name="evidence_run"),
-            models.CheckConstraint(condition=Q(kind__in=[k.value for k in Kind]), name="evidence_known_kind"),
+            models.CheckConstraint(
+                condition=Q(kind__in=[k.value for k in (*Kind, *ChallengeKind)]), name="evidence_known_kind"
+            ),
         ]
 
     @property
@@ -87,7 +91,7 @@ class EvidenceFailure(Fact):
     """That a run failed for good, and why."""
 
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="evidence_failures")
-    kind = models.CharField(max_length=20)
+    kind = models.CharField(max_length=LONGEST_KIND)
     run = models.PositiveIntegerField()
     code = models.CharField(max_length=60)
     detail = models.TextField()
@@ -100,7 +104,7 @@ class RerunOrder(Fact):
     """A second-line person's order to run failed evidence again."""
 
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="rerun_orders")
-    kind = models.CharField(max_length=20)
+    kind = models.CharField(max_length=LONGEST_KIND)
     run = models.PositiveIntegerField()
     reason = models.TextField()
     by = models.ForeignKey(Person, models.PROTECT, related_name="+")

@@ -46,6 +46,7 @@ class TierRules:
     valid_days: int
     keep_approved: int
     checks: tuple[dict[str, Any], ...]
+    challenge_required: bool = False
 
 
 @cache
@@ -81,5 +82,6 @@ def tier_rules(document: dict[str, Any], tier: str) -> TierRules:
         for stage in rules["stages"]
     )
     return TierRules(
-        stages, tuple(rules["environments"]), rules["valid_days"], rules["keep_approved"], tuple(rules["checks"])
-    )
+        stages, tuple(rules["environments"]), rules["valid_days"], rules["keep_approved"], tuple(rules["checks"]),
+        challenge_required=rules.get("challenge_data", "optional") == "required",
+    )  # fmt: skip

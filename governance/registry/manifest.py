@@ -95,6 +95,12 @@ def validate(manifest: Mapping[str, Any], header: Sequence[str] | None) -> Fault
     return _bounded(faults)
 
 
+def missing_columns(manifest: Mapping[str, Any], header: Sequence[str]) -> list[str]:
+    """Columns that a valid manifest asks of a table with outcomes and features, and that this header lacks."""
+    existing = frozenset(header)
+    return list(dict.fromkeys(name for _, name in _columns(manifest) if name not in existing))
+
+
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
     """The digest over the RFC 8785 form."""
     return digest(canonical_document(manifest))

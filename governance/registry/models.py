@@ -6,10 +6,16 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.accounts.models import Person, ServiceAccount, Token
+from governance.audit.canonical import canonical, digest
 from governance.audit.immutable import Fact
 
 TIERS = ("low", "medium", "high")
 DIGEST = 71
+
+
+def seed_of(computing_digest: str) -> int:
+    """Below 2^53, so that JSON readers keep it exactly."""
+    return int(computing_digest[7:23], 16) % (2**53)
 
 
 class Model(Fact):
@@ -97,7 +103,7 @@ class Candidate(Fact):
     @property
     def seed(self) -> int:
         """From the digests of artifact, data and the manifest's computing keys: nobody chooses it (rule 8)."""
-        return int(self.computing_digest[7:23], 16) % (2**53)
+        return seed_of(self.computing_digest)
 
 
 class CandidateFile(Fact):
@@ -112,6 +118,30 @@ class CandidateFile(Fact):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["candidate", "part"], name="candidate_file_part")]
+
+
+class ChallengeData(Fact):
+    """Data that an independent validator brings to see whether the figures hold there too. No participation (rule 2).
+
+    Invariant: numbered from 1 within a candidate; the run of the evidence computed on it is this number.
+    """
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="challenge_data")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=DIGEST, db_index=True)
+    size = models.BigIntegerField()
+    format = models.CharField(max_length=20)
+    note = models.TextField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["candidate", "number"], name="challenge_data_number")]
+        ordering = ["number"]
+
+    @property
+    def seed(self) -> int:
+        """From what the candidate's own seed comes from and this file's digest: nobody chooses it (rule 8)."""
+        return seed_of(digest(canonical({"candidate": self.candidate.computing_digest, "challenge": self.digest})))
 
 
 class AuthorNaming(Fact):

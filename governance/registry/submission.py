@@ -17,6 +17,7 @@ from governance.registry.sniff import MODELS, TABLES, Format, csv_header, format
 from governance.registry.uploads import StoredUpload
 
 PARTS = ("model", "evaluation", "reference", "background", "predictions")
+CHALLENGE = "challenge"
 PREDICTION_COLUMNS = ("score", "prediction")
 
 
@@ -74,6 +75,30 @@ def check_submission(manifest_bytes: bytes | None, stored: Mapping[str, StoredUp
         manifest_digest=manifests.manifest_digest(manifest),
         parts={part: StoredPart(one.digest, one.size, str(formats[part])) for part, one in kept.items()},
     )
+
+
+def check_challenge(manifest: Mapping[str, Any], stored: Mapping[str, StoredUpload]) -> StoredPart:
+    """Check a table of challenge data as an evaluation table is checked, then keep it: what this returns survives a crash.
+
+    `stored` is what was uploaded, by part. Raises BadInput with every fault.
+    """
+    upload = stored.get(CHALLENGE)
+    if upload is None:
+        raise BadInput([fault(f"/{CHALLENGE}", "required", "Choose a file: a table with labels and features.")])
+    form = sniff(upload)
+    faults = _part_faults(CHALLENGE, upload, form)
+    headers, header_faults = _headers({CHALLENGE: upload}, {CHALLENGE: form}) if not faults else ({}, [])
+    faults += header_faults
+    if CHALLENGE in headers:
+        missing = manifests.missing_columns(manifest, headers[CHALLENGE])
+        if missing:
+            named = ", ".join(repr(name[:60]) for name in missing[: manifests.MAX_FAULTS])
+            detail = f"The file has no column of these names, which the manifest asks for: {named}."
+            faults.append(fault(f"/{CHALLENGE}", "missing-column", detail))
+    if faults:
+        raise BadInput(faults)
+    kept = upload.keep()
+    return StoredPart(kept.digest, kept.size, str(form))
 
 
 def _missing_parts(stored: Mapping[str, StoredUpload]) -> list[dict[str, str]]:

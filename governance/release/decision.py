@@ -11,6 +11,7 @@ from datetime import datetime
 
 from governance.release import standing
 from governance.release.facts import GateFacts, Reason
+from governance.review.facts import CandidateFacts
 
 FIRST_LINE = "data-scientist"
 ROLE_OF_EVIDENCE = "data-scientist or a validator ordering a new run"
@@ -41,6 +42,19 @@ def _evidence_incomplete(facts: GateFacts, now: datetime) -> Iterator[Reason]:
         words = [f"{kind} ({'failed' if kind in failed else 'not computed yet'})" for kind in missing]
         who = ROLE_OF_EVIDENCE if failed & set(missing) else "the workers"
         yield Reason("evidence-incomplete", f"Evidence is missing: {', '.join(words)}.", who)
+    yield from _challenge_incomplete(facts.review)
+
+
+def _challenge_incomplete(review: CandidateFacts) -> Iterator[Reason]:
+    awaited = review.challenge_awaited
+    if awaited:
+        yield Reason("evidence-incomplete", awaited.being_computed, "the workers")
+    elif review.challenge_missing() and review.predictions_only:
+        detail = "The policy asks for challenge data, and a model known by its predictions alone cannot be run on any."
+        yield Reason("evidence-incomplete", detail, FIRST_LINE)
+    elif review.challenge_missing():
+        detail = "The policy asks for challenge data: an independent validator must upload some."
+        yield Reason("evidence-incomplete", detail, "validator")
 
 
 def _check_failed(facts: GateFacts, now: datetime) -> Iterator[Reason]:

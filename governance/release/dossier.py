@@ -126,6 +126,7 @@ def _document(candidate: Candidate, state: CandidateState) -> dict[str, Any]:
         "manifest": candidate.manifest,
         "intake": _intake(candidate),
         "files": _files(candidate),
+        "challenges": _challenges(state),
         "policy": _policy(candidate, state),
         "decision": _decision(candidate, state, people),
         "checks": _checks(state),
@@ -214,6 +215,26 @@ def _files(candidate: Candidate) -> list[dict[str, Any]]:
     ]
 
 
+def _challenges(state: CandidateState) -> list[dict[str, Any]]:
+    """Challenge data by digest, with who brought it and why; what failed by its code alone."""
+    review = state.facts.review
+    return [
+        {
+            "number": one.number,
+            "digest": one.digest,
+            "size": one.size,
+            "format": one.format,
+            "note": one.note,
+            "by": one.by_name,
+            "at": timestamp(one.at),
+            "state": one.state,
+            "code": one.code,
+            "counts": one == review.challenge,
+        }
+        for one in review.challenges
+    ]
+
+
 def _policy(candidate: Candidate, state: CandidateState) -> dict[str, Any]:
     facts = state.facts.review
     rules, tier = facts.policy, facts.policy["tiers"][facts.tier]
@@ -246,6 +267,7 @@ def _policy(candidate: Candidate, state: CandidateState) -> dict[str, Any]:
         "environments": tier["environments"],
         "valid_days": tier["valid_days"],
         "checks": tier["checks"],
+        "challenge_required": facts.rules.challenge_required,
     }
 
 

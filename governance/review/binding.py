@@ -24,7 +24,7 @@ def statement_body(facts: CandidateFacts, stage: StageRule, earlier: list[dict[s
         "candidate": {"id": str(facts.candidate), "model": facts.model, "version": facts.version},
         "artifact": facts.artifact,
         "deployable": facts.gate_digest,
-        "data": facts.files,
+        "data": facts.data_digests(),
         "manifest_digest": facts.manifest_digest,
         "text_revision": 1,
         "policy": _policy(facts),
@@ -86,7 +86,7 @@ def changes(statement: StatementFact, facts: CandidateFacts, earlier: list[dict[
             ),
             ("the evidence changed", body["evidence"] != _evidence(facts)),
             ("the manifest changed", body["manifest_digest"] != facts.manifest_digest),
-            ("the data changed", body["data"] != facts.files),
+            ("the data changed", body["data"] != facts.data_digests()),
             ("the file changed", body["artifact"] != facts.artifact),
             (
                 "a blocking finding was opened since",

@@ -45,6 +45,10 @@ def _closed(facts: CandidateFacts, stage: StageProgress) -> Refused | None:
     """What keeps everybody from signing the open stage."""
     if stage.complete:
         return Refused("closed", f"{stage.rule.title} has all its signatures.", status=409)
+    awaited = facts.challenge_awaited
+    if awaited:
+        detail = f"{awaited.being_computed} What would be signed now would be opened again at once."
+        return Refused("evidence-incomplete", detail, who="the workers", status=409)
     missing = facts.missing_interpretations()
     if missing:
         detail = f"Nobody has written an interpretation of the {' and the '.join(missing)} evidence yet."

@@ -116,6 +116,28 @@ class StatementFact:
 
 
 @dataclass(frozen=True)
+class ChallengeFact:
+    """One set of challenge data. `state`: computing, computed, or failed with the code and words of the first failure."""
+
+    number: int
+    digest: str
+    size: int
+    format: str
+    note: str
+    by: UUID
+    by_name: str
+    at: datetime
+    state: str
+    code: str = ""
+    detail: str = ""
+
+    @property
+    def being_computed(self) -> str:
+        """Why nobody signs yet, in one sentence."""
+        return f"Evidence on challenge data {self.number}, which {self.by_name} uploaded, is being computed."
+
+
+@dataclass(frozen=True)
 class CandidateFacts:
     """Everything that review and gate ask about one candidate, loaded at one moment."""
 
@@ -151,6 +173,7 @@ class CandidateFacts:
     submitted_seq: int
     pinned_seq: int
     participants: frozenset[UUID] = frozenset()
+    challenges: tuple[ChallengeFact, ...] = ()
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)
@@ -158,6 +181,35 @@ class CandidateFacts:
     def missing_evidence(self) -> tuple[str, ...]:
         """Required kinds without a successful run."""
         return tuple(kind for kind in self.policy["required_evidence"] if kind not in self.evidence)
+
+    @property
+    def challenge(self) -> ChallengeFact | None:
+        """The challenge data that counts: the newest whose evidence is there. A failed one counts as not there."""
+        return max((one for one in self.challenges if one.state == "computed"), key=lambda one: one.number, default=None)
+
+    @property
+    def challenge_awaited(self) -> ChallengeFact | None:
+        """The newest challenge data that is being computed and will count once it is; None while nothing is to be waited for."""
+        counts = self.challenge.number if self.challenge else 0
+        waited = (one for one in self.challenges if one.state == "computing" and one.number > counts)
+        return max(waited, key=lambda one: one.number, default=None)
+
+    @property
+    def predictions_only(self) -> bool:
+        return "predictions" in self.files
+
+    def challenge_missing(self) -> bool:
+        """The tier asks for challenge data and none counts; of predictions alone it cannot be had, where that is accepted."""
+        excused = self.predictions_only and "predictions-only" in self.policy["acceptable_not_applicable"]
+        return self.rules.challenge_required and self.challenge is None and not excused
+
+    def evidence_gaps(self) -> bool:
+        """Whether stages wait for evidence: a required kind, or required challenge data."""
+        return bool(self.missing_evidence()) or self.challenge_missing()
+
+    def data_digests(self) -> dict[str, str]:
+        """By part, what a statement binds: the submitted files, and the challenge data that counts."""
+        return self.files | ({"challenge": self.challenge.digest} if self.challenge else {})
 
     def missing_interpretations(self) -> tuple[str, ...]:
         """Kinds whose judged evidence nobody has interpreted yet."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from governance.accounts.models import Person
 from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate
+from governance.review.challenge import challenge_refusal
 from governance.review.eligibility import Eligibility, eligibility
 from governance.review.facts import CandidateFacts
 from governance.review.queries import candidate_facts
@@ -27,6 +28,7 @@ class Waiting:
     due: datetime | None
     mine: bool
     needs_interpretation: bool
+    needs_challenge: bool
 
 
 def waiting(person: Person, candidates: list[Candidate]) -> list[Waiting]:
@@ -44,14 +46,16 @@ def _waiting(person: Person, candidate: Candidate) -> Waiting | None:
         return None
     eligible = eligibility(person, candidate, facts, stands)
     to_interpret = _may_interpret(eligible, stands)
+    to_challenge = _may_challenge(person, candidate, facts, stands)
     return Waiting(
         candidate=candidate,
         facts=facts,
         progress=stands,
         eligibility=eligible,
         due=_due(stands),
-        mine=eligible.refusal is None or to_interpret,
+        mine=eligible.refusal is None or to_interpret or to_challenge,
         needs_interpretation=to_interpret,
+        needs_challenge=to_challenge,
     )
 
 
@@ -59,6 +63,13 @@ def _may_interpret(eligible: Eligibility, stands: Progress) -> bool:
     """Somebody of this stage, whom only the missing interpretation keeps from signing."""
     refusal = eligible.refusal
     return bool(refusal and refusal.code == "awaiting-interpretation" and eligible.roles and stands.current)
+
+
+def _may_challenge(person: Person, candidate: Candidate, facts: CandidateFacts, stands: Progress) -> bool:
+    """Somebody who could upload the challenge data that the policy asks for."""
+    if not facts.challenge_missing() or facts.challenge_awaited:
+        return False
+    return challenge_refusal(person, candidate, facts, stands.stage) is None
 
 
 def _due(stands: Progress) -> datetime | None:

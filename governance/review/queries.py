@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import Prefetch
 
 from governance.accounts.models import Person
-from governance.evidence.kinds import JobKind
-from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job
+from governance.evidence.judged import judged_runs
+from governance.evidence.kinds import ChallengeKind, JobKind
+from governance.evidence.models import CheckResult, Evidence, EvidenceFailure, IntakeResult, Job
 from governance.policy.language import tier_rules
 from governance.policy.models import PolicyPin
-from governance.registry.models import Candidate, ModelRevision
+from governance.registry.models import Candidate, ChallengeData, ModelRevision
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
 from governance.review.facts import (
     CandidateFacts,
+    ChallengeFact,
     CheckFact,
     EvidenceFact,
     FindingFact,
@@ -85,6 +88,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         same_artifact=same_artifact_of(candidate),
         withdrawn=hasattr(candidate, "withdrawal"),
         participants=_participants(candidate),
+        challenges=challenge_facts(candidate),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
@@ -111,11 +115,29 @@ def inventory_gaps(revision: ModelRevision) -> tuple[str, ...]:
 
 
 def judged_evidence(candidate: Candidate) -> list[Evidence]:
-    """The first successful run of each kind."""
-    first: dict[str, Evidence] = {}
-    for one in Evidence.objects.filter(candidate=candidate).defer("content", "provenance").order_by("run"):
-        first.setdefault(one.kind, one)
-    return list(first.values())
+    """The run of each kind that counts, without its text."""
+    return list(judged_runs(candidate.pk).values())
+
+
+def challenge_facts(candidate: Candidate) -> tuple[ChallengeFact, ...]:
+    """Every set of challenge data, oldest first, with what became of the evidence on it."""
+    rows = list(ChallengeData.objects.filter(candidate=candidate).select_related("event", "by"))
+    if not rows:
+        return ()
+    kinds = list(ChallengeKind)
+    computed = Counter(Evidence.objects.filter(candidate=candidate, kind__in=kinds).values_list("run", flat=True))
+    failed: dict[int, EvidenceFailure] = {}
+    for one in EvidenceFailure.objects.filter(candidate=candidate, kind__in=kinds).order_by("event_id"):
+        failed.setdefault(one.run, one)
+    return tuple(_challenge(row, computed[row.number], failed.get(row.number)) for row in rows)
+
+
+def _challenge(row: ChallengeData, computed: int, failure: EvidenceFailure | None) -> ChallengeFact:
+    state = "failed" if failure else "computed" if computed == len(ChallengeKind) else "computing"
+    return ChallengeFact(
+        row.number, row.digest, row.size, row.format, row.note, row.by_id, row.by.printed_name, row.event.at, state,
+        failure.code if failure else "", failure.detail if failure else "",
+    )  # fmt: skip
 
 
 def _jobs(candidate: Candidate) -> tuple[JobFact, ...]:

@@ -82,7 +82,7 @@ def earlier_stages(done: list[StageProgress]) -> list[dict[str, Any]]:
 def progress(facts: CandidateFacts) -> Progress:
     """Every stage in the policy's order; a stage is open once the evidence is complete and all before it are."""
     stages: list[StageProgress] = []
-    ready = facts.intake_passed and not facts.missing_evidence()
+    ready = facts.intake_passed and not facts.evidence_gaps()
     opened = max([facts.pinned_seq, *(one.seq for one in facts.evidence.values())])
     for rule in facts.rules.stages:
         one = _stage(facts, rule, stages, ready=ready, opened_seq=opened)
@@ -131,7 +131,7 @@ def _word(facts: CandidateFacts, stages: list[StageProgress]) -> str:
         return "intake"
     if any(one.outcome == "reject" for one in facts.signatures):
         return "rejected"
-    if facts.missing_evidence():
+    if facts.evidence_gaps():
         return "evidence"
     if any(one.outcome == "request-changes" for one in facts.signatures):
         return "changes-requested"

@@ -14,6 +14,8 @@ from governance.registry.models import Candidate
 from governance.release.facts import ApprovalFact
 from governance.review.facts import JobFact
 from governance.web.decision_case import Attempt, Case, load_case
+from governance.web.decision_challenge import TITLES as CHALLENGE_TITLES
+from governance.web.decision_challenge import challenge_part
 from governance.web.decision_desk import desk, due_of, in_days, who_words
 from governance.web.decision_evidence import IDS, changes, parts
 from governance.web.decision_findings import findings, sentence
@@ -84,6 +86,7 @@ def decision_page(
         people=_people(case),
         submission=_submission(case),
         summary=str(review.manifest.get("summary", "")),
+        challenge=challenge_part(case),
     )
     return replace(page, faults=_homeless(case, page))
 
@@ -106,6 +109,7 @@ def _placed(page: DecisionPage) -> bool:
         *(part.interpretations.form for part in page.parts if part.interpretations),
         *(act for part in page.parts for act in part.acts),
         *(act for row in page.findings for act in row.forms),
+        *((page.challenge.form, page.challenge.finding_form) if page.challenge else ()),
     ]
     return any(form.faults for form in forms if form is not None)
 
@@ -118,7 +122,7 @@ def _question(case: Case) -> str:
         for_ = f"for {' and '.join(approval.environments)} until {until}"
         word = state_label(case.state).text
         return f"Approved {for_}." if case.state.approval_state == "active" else f"{word}. It was approved {for_}."
-    if case.review_open and review.intake_passed and not review.missing_evidence():
+    if case.review_open and review.intake_passed and not review.evidence_gaps():
         return f"Decide whether this file may run in {places} for {review.rules.valid_days} days."
     if case.review_open:
         return "No decision is asked for yet: its evidence is not complete."
@@ -177,7 +181,7 @@ def work_of(candidate_id: object, jobs: tuple[JobFact, ...]) -> Work:
 
 
 def _job_line(job: JobFact) -> JobLine:
-    title = IDS[job.kind][1] if job.kind in IDS else "Opening the files"
+    title = IDS[job.kind][1] if job.kind in IDS else CHALLENGE_TITLES.get(job.kind, "Opening the files")
     if job.kind == "comparison":
         title = "Against the champion"
     error = Fault(job.error.get("detail", ""), code=job.error.get("code", "")) if job.error else None

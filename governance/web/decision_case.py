@@ -11,6 +11,7 @@ from uuid import UUID
 from governance.accounts.models import Person
 from governance.accounts.roles import SECOND_LINE
 from governance.audit.errors import Refused
+from governance.evidence.judged import judged
 from governance.evidence.models import Evidence
 from governance.registry.models import Candidate
 from governance.registry.people import authors
@@ -120,11 +121,15 @@ def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt
 
 
 def judged_documents(candidates: list[Candidate], kinds: tuple[str, ...] = ()) -> dict[UUID, dict[str, Document]]:
-    """The first successful run of each kind, of all these candidates in one query."""
-    rows = Evidence.objects.filter(candidate__in=[one.pk for one in candidates]).order_by("run")
-    found: dict[UUID, dict[str, Document]] = {}
+    """The run of each kind that counts, of all these candidates in one query."""
+    rows = Evidence.objects.filter(candidate__in=[one.pk for one in candidates])
+    runs: dict[UUID, list[Evidence]] = {}
     for one in rows.filter(kind__in=kinds) if kinds else rows:
-        of_candidate = found.setdefault(one.candidate_id, {})
-        if one.kind not in of_candidate:
-            of_candidate[one.kind] = Document(json.loads(one.content), json.loads(one.provenance), one.digest)
-    return found
+        runs.setdefault(one.candidate_id, []).append(one)
+    return {
+        candidate: {
+            kind: Document(json.loads(one.content), json.loads(one.provenance), one.digest)
+            for kind, one in judged(found).items()
+        }
+        for candidate, found in runs.items()
+    }

@@ -191,7 +191,11 @@ def _shut(one: Waiting) -> str:
 
 def _what(one: Waiting) -> str:
     stage = one.progress.current
+    if one.needs_challenge:
+        return "Upload challenge data: the policy asks for it before anybody signs."
     if stage is None or not stage.open:
+        if one.facts.intake_passed and one.facts.challenge_missing() and not one.facts.missing_evidence():
+            return "Nobody signs before there is evidence on a validator’s challenge data."
         done = sum(job.state == "succeeded" for job in one.facts.jobs if job.kind != "intake")
         failed = [job.kind for job in one.facts.jobs if job.state == "failed"]
         if failed:

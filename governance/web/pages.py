@@ -303,6 +303,45 @@ class EvidencePart:
 
 
 @dataclass(frozen=True)
+class ChallengeSet:
+    """One set of challenge data: who brought it and why, and what became of its evidence."""
+
+    number: int
+    by: str
+    at: datetime
+    note: str
+    file: str
+    digest: str
+    state: StateLabel
+    failed: Fault | None = None
+
+
+@dataclass(frozen=True)
+class ChallengeForm:
+    """A file and why this one; works without script."""
+
+    action: str
+    file: Field
+    note: Field
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class ChallengePart:
+    """The figures on a validator's own data beside the submitter's, every set that was uploaded, and the form for more."""
+
+    sentence: str
+    meta: str = ""
+    tables: tuple[Table, ...] = ()
+    limitations: tuple[str, ...] = ()
+    downloads: tuple[Link, ...] = ()
+    sets: tuple[ChallengeSet, ...] = ()
+    form: ChallengeForm | None = None
+    shut: Shut | None = None
+    finding_form: FindingForm | None = None
+
+
+@dataclass(frozen=True)
 class FindingStep:
     by: str
     at: datetime
@@ -529,6 +568,7 @@ class DecisionPage:
     submission: tuple[Fact, ...] = ()
     summary: str = ""
     faults: Faults | None = None
+    challenge: ChallengePart | None = None
 
     @property
     def strip(self) -> tuple[StripEntry, ...]:
@@ -540,6 +580,7 @@ class DecisionPage:
             worse = sum(row.verdict == Verdict.WORSE for row in (*changes.rows, *changes.further))
             entries.append(StripEntry("#changes", "Changes", worse))
         entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]
+        entries += [StripEntry("#challenge", "Challenge data")] if self.challenge else []
         entries.append(StripEntry("#findings", "Findings", note=str(len(self.findings) or "")))
         entries.append(StripEntry("#submission", "Submission and people"))
         return tuple(entries)

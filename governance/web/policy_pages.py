@@ -76,6 +76,9 @@ def _tier(one: PolicyVersion, tier: str) -> PolicyTier:
         sentences=(
             f"An approval covers {' and '.join(rules.environments)} for {rules.valid_days} days.",
             f"A version is superseded once more than {rules.keep_approved} newer ones were deployed after it.",
+            "Nobody signs before a validator has challenged it with data of his own."
+            if rules.challenge_required
+            else "A validator may challenge it with data of his own.",
         ),
     )
 

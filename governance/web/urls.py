@@ -26,6 +26,7 @@ urlpatterns = [
         views.FindingAct.as_view(),
         name="candidate_finding",
     ),
+    path("candidates/<uuid:candidate>/challenge/", views.UploadChallenge.as_view(), name="candidate_challenge"),
     path("candidates/<uuid:candidate>/rerun/", views.Rerun.as_view(), name="candidate_rerun"),
     path("candidates/<uuid:candidate>/withdraw/", views.Withdraw.as_view(), name="candidate_withdraw"),
     path("candidates/<uuid:candidate>/author/deny/", views.DenyAuthorship.as_view(), name="candidate_deny_authorship"),

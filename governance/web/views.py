@@ -10,23 +10,27 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from governance.actions.approval import reinstate, revoke, suspend
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
+from governance.actions.challenge import require_challenger, upload_challenge
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
 from governance.actions.sign import sign, withdraw_signature
 from governance.actions.submit_candidate import withdraw
-from governance.audit.canonical import canonical_document
 from governance.audit.errors import BadInput, Refused, fault
+from governance.evidence.judged import judged_run
 from governance.registry.models import AuthorDenial, Candidate
 from governance.registry.people import find_person
+from governance.registry.submission import CHALLENGE, check_challenge
+from governance.registry.uploads import StreamToStorage, received
 from governance.review.models import Finding
 from governance.review.queries import candidate_facts
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
 from governance.web.decision import decision_page, work_of
-from governance.web.decision_case import judged_documents
 from governance.web.errors import decision_again
 
 
@@ -50,12 +54,12 @@ class EvidenceDocument(PersonView):
 
     def get(self, request: HttpRequest, candidate: UUID, kind: str) -> HttpResponse:
         one = candidate_or_404(self.person, candidate)
-        document = judged_documents([one], (kind,)).get(one.pk, {}).get(kind)
+        document = judged_run(one.pk, kind)
         if document is None:
             raise Http404("There is no such evidence.")
         name = f"{one.model.slug}-{one.version}-{kind}.json"
         return HttpResponse(
-            canonical_document(document.content),
+            document.content,
             content_type="application/json",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -191,6 +195,31 @@ class FindingAct(DecisionAct):
         does, done = FINDING_ACTS[where["act"]]
         does(finding, by=self.person, text=request.POST.get("text", ""))
         return f"{finding.label} {done}."
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class UploadChallenge(DecisionAct):
+    """The upload handler has to be set before the body is read, so the CSRF check runs inside `post`."""
+
+    anchor = "#challenge"
+
+    def post(self, request: HttpRequest, candidate: UUID, **where: Any) -> HttpResponse:
+        request.upload_handlers = [StreamToStorage(request)]
+        return self._checked(request, candidate)
+
+    @method_decorator(csrf_protect)
+    def _checked(self, request: HttpRequest, candidate: UUID) -> HttpResponse:
+        return super().post(request, candidate)
+
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return CHALLENGE
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        facts = require_challenger(candidate, self.person)
+        _, uploads = received(request, (CHALLENGE,))
+        data = check_challenge(facts.manifest, uploads)
+        uploaded = upload_challenge(candidate, by=self.person, data=data, note=request.POST.get("note", ""))
+        return f"Challenge data {uploaded.number} is uploaded; its figures are being computed."
 
 
 class Rerun(DecisionAct):

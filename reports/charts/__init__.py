@@ -3,6 +3,7 @@
 Standard library only. The page and the PDF call the same functions and differ in nothing but the style sheet.
 """
 
+from reports.charts.challenge import fairness_beside, performance_beside
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import columns_table, pairs_table, proxies_table, psi
 from reports.charts.explanations import explanations_table, gap_tables, importance
@@ -30,6 +31,7 @@ __all__ = [
     "difference_bar",
     "error_rates",
     "explanations_table",
+    "fairness_beside",
     "gap_tables",
     "headline_table",
     "icon",
@@ -40,6 +42,7 @@ __all__ = [
     "of_check",
     "pairs_table",
     "per_class_table",
+    "performance_beside",
     "predictions_by_group",
     "proxies_table",
     "psi",

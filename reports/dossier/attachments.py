@@ -154,6 +154,8 @@ EVIDENCE_TABLES = {
     "data": _data_tables,
     "admission": _admission_tables,
     "comparison": _comparison_tables,
+    "challenge-performance": _performance_tables,
+    "challenge-fairness": _fairness_tables,
 }
 
 

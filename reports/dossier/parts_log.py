@@ -111,6 +111,7 @@ def _files(files: Sequence[Embedded]) -> Markup:
 
 def reproduction(facts: Facts) -> Body:
     files: list[tuple[str, Node]] = [(one["part"].capitalize(), code(one["digest"])) for one in facts.document["files"]]
+    files += [(f"Challenge data {one['number']}", code(one["digest"])) for one in facts.document["challenges"]]
     return [
         entries(
             [

@@ -431,7 +431,8 @@ def classification(facts: Facts) -> Body:
         _stages(facts),
         paragraph(
             f"Environments: {words.listed(facts.policy['environments'])}. An approval holds "
-            f"{facts.policy['valid_days']:,} days. Evidence required: {words.listed(facts.policy['required_evidence'])}."
+            f"{facts.policy['valid_days']:,} days. Evidence required: {words.listed(facts.policy['required_evidence'])}. "
+            f"Challenge data of a validator: {'required' if facts.policy['challenge_required'] else 'not required'}."
         ),
     ]
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from reports import charts
 from reports.charts import Verdict
 from reports.dossier import words
 from reports.dossier.blocks import (
     Missing,
     bullets,
+    chart_table,
     code,
     entries,
     heading,
@@ -43,6 +45,8 @@ def validation(facts: Facts) -> Body:
             "part in making the version, or another version of the model within 24 months, can sign; the product refuses it."
         ),
         _parties(facts),
+        heading("Challenge data"),
+        *_challenge_data(facts),
         heading("Conclusions and recommendation"),
         *(said or [paragraph(missing("No validator has signed."))]),
         heading("Conclusions per part"),
@@ -67,6 +71,40 @@ def _parties(facts: Facts) -> Markup:
             ("Decided on it", words.listed(decided) or "Nobody yet"),
         ]
     )
+
+
+BESIDE = {"performance": charts.performance_beside, "fairness": charts.fairness_beside}
+
+
+def _challenge_data(facts: Facts) -> list[Node]:
+    """What validators brought, and the figures on the set that counts beside the submitter's."""
+    sets = facts.document["challenges"]
+    if not sets:
+        asked = facts.policy["challenge_required"]
+        return [paragraph(missing("The policy asks for it.") if asked else "No validator has brought data of his own.")]
+    shown: list[Node] = []
+    for kind, beside in BESIDE.items():
+        submitted, challenge = facts.evidence.get(kind), facts.evidence.get(f"challenge-{kind}")
+        if submitted and challenge and (drawn := beside(submitted.content, challenge.content)).rows:
+            shown.append(chart_table(drawn, f"evidence-challenge-{kind}.json"))
+    return [
+        *[node for one in sets for node in _challenge_set(one)],
+        *shown,
+        paragraph(
+            "The policy’s checks are judged on the submitter’s data; the verdicts on the challenge data are those that its "
+            "own evidence carries."
+        ),
+    ]
+
+
+def _challenge_set(one: dict[str, Any]) -> list[Node]:
+    state = {
+        "computed": "its figures count" if one["counts"] else "replaced by a later one",
+        "failed": f"no figures could be computed ({one['code']}); it counts as not there",
+        "computing": "its figures are being computed",
+    }[one["state"]]
+    told = f"Challenge data {one['number']} ({one['format']}, {words.size(one['size'])}): {state}. Digest "
+    return [paragraph(told, code(one["digest"]), "."), quoted(one["note"], by=one["by"], held=(), at=one["at"])]
 
 
 def _challenges(facts: Facts) -> list[Node]:

@@ -45,6 +45,8 @@ KINDS = {
     "data": "Data",
     "admission": "Admission tests",
     "comparison": "Comparison with the champion",
+    "challenge-performance": "Performance on challenge data",
+    "challenge-fairness": "Fairness on challenge data",
 }
 
 

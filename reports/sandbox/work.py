@@ -19,6 +19,7 @@ from reports.measures.table import Table
 
 BACKGROUND_ROWS = 100
 PROVING_ROWS = 2_000
+PREDICTIONS_ONLY = "A model known by its predictions scores no other rows."
 
 Params = Mapping[str, Any]
 Files = Mapping[str, BinaryIO]
@@ -87,6 +88,26 @@ def predict(params: Params, files: Files, report: Report) -> dict[str, Any]:
     }
 
 
+def challenge(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """As `predict`, on rows that no intake has seen in place of `evaluation`: Rejected where their values contradict the
+    manifest. The reference is read only so that columns are text or numbers as they were submitted."""
+    report(0.05, "Reading the challenge data")
+    given = open_submission(params, files, tables=("reference",))
+    if given.predictor is None:
+        raise Rejected([error("/model", "predictions-only", PREDICTIONS_ONLY)])
+    errors = value_errors(given)
+    if errors:
+        raise Rejected(errors)
+    report(0.3, "Scoring the rows")
+    return {
+        "evaluation": given.evaluation,
+        "scores": finite_scores(given.predictor, given.evaluation, given.manifest),
+        "raw_prediction": None,
+        "classes": _classes(given),
+        "features": list(given.features),
+    }
+
+
 def predict_with(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """Another model's scores on these rows: its manifest, its file, this evaluation table."""
     asked = {"features", "categorical_features", "categories", "task", "positive_class", "classes", "family"}
@@ -94,7 +115,7 @@ def predict_with(params: Params, files: Files, report: Report) -> dict[str, Any]
     report(0.1, "Opening the other model")
     given = open_submission({**params, "manifest": manifest}, files, tables=())
     if given.predictor is None:
-        raise Rejected([error("/model", "predictions-only", "A model known by its predictions scores no other rows.")])
+        raise Rejected([error("/model", "predictions-only", PREDICTIONS_ONLY)])
     return {"scores": finite_scores(given.predictor, given.evaluation, manifest)}
 
 
@@ -169,6 +190,7 @@ def admission(params: Params, files: Files, report: Report) -> dict[str, Any]:
 WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "intake": intake,
     "predict": predict,
+    "challenge": challenge,
     "predict_with": predict_with,
     "explain": explain,
     "admission": admission,

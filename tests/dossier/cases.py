@@ -68,6 +68,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
                 "uploaded_by": "Ines Marchetti",
             }
         ],
+        "challenges": [],
         "policy": _policy(),
         "decision": {
             "final": final,
@@ -173,6 +174,7 @@ def _policy() -> dict[str, Any]:
         "environments": ["staging", "production"],
         "valid_days": 365,
         "checks": [{"key": "data.psi", "maximum": 0.2}],
+        "challenge_required": False,
     }
 
 

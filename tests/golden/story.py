@@ -90,6 +90,7 @@ def of_a_review(people: dict[str, Person], model: Model) -> None:
     revoke_token(token, by=scientist)
     confirm_tier(model, by=people["validator"], tier="high", reason="Grew.", credentials=factories.CREDENTIALS)
     factories.computed(candidate, fairness=_outside)
+    factories.a_challenge(candidate, people["second_validator"])
     closed, lowered = (
         open_finding(candidate, by=people["validator"], title="A remark", detail="", severity="low", blocking=True)
         for _ in range(2)

@@ -36,6 +36,7 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("candidate_revoke", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_findings", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("candidate_finding", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
+    ("candidate_challenge", "POST", {"validator": 400, "else": 403}),
     ("candidate_rerun", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_withdraw", "POST", {"scientist": 400, "else": 403}),
     ("candidate_author", "POST", {"else": 400}),

@@ -12,7 +12,7 @@ from governance.actions.install import install
 from governance.actions.models import confirm_tier
 from governance.audit.errors import BadInput, Refused
 from governance.evidence.checks import Judged, evaluate
-from governance.evidence.kinds import CAUSES, CheckState, JobKind
+from governance.evidence.kinds import CAUSES, CheckState, JobKind, Kind
 from governance.evidence.models import CheckResult, Job
 from governance.policy.language import check_document, tier_rules
 from governance.policy.models import PolicyVersion
@@ -145,7 +145,7 @@ def asked(candidate):
     return gate.ask(model=candidate.model.slug, digest=candidate.gate_digest, environment="production")
 
 
-@pytest.mark.parametrize("kind", [kind for kind in JobKind if kind not in (JobKind.INTAKE, JobKind.DOSSIER)])
+@pytest.mark.parametrize("kind", Kind)
 def test_missing_or_failed_evidence_blocks(kind, people):
     candidate = a_candidate(people, a_model(people))
     for job in Job.objects.filter(candidate=candidate).order_by("pk"):

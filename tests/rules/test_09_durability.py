@@ -10,7 +10,7 @@ from governance.actions.jobs import LeaseLost, claim_job, heartbeat, record_evid
 from governance.audit.clock import database_now
 from governance.audit.models import AuditEvent
 from governance.evidence.jobs import MAX_ATTEMPTS, waiting
-from governance.evidence.kinds import JobKind, JobState
+from governance.evidence.kinds import JobKind, JobState, Kind
 from governance.evidence.models import Evidence, EvidenceFailure, Job
 from tests.factories import a_candidate, a_model, document
 
@@ -39,7 +39,7 @@ def lose(job):
 
 
 def test_every_kind_has_a_job_from_the_first_answer_on(candidate):
-    assert {job.kind for job in candidate.jobs.all()} == set(JobKind) - {JobKind.DOSSIER}
+    assert {job.kind for job in candidate.jobs.all()} == {JobKind.INTAKE, *Kind}
 
 
 def test_evidence_waits_for_intake(candidate):

@@ -9,9 +9,10 @@ from celery import current_app
 from celery.exceptions import TimeoutError as NoAnswer
 from django.core.management.base import BaseCommand, CommandError
 
-from governance.evidence.kinds import Kind
+from governance.evidence.kinds import ChallengeKind, Kind
 
 TASK = "reports.reproduce"
+ALL = [kind.value for kind in (*Kind, *ChallengeKind)]
 
 
 class Command(BaseCommand):
@@ -19,11 +20,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("candidate", help="the candidate's id")
-        parser.add_argument("--kind", choices=[kind.value for kind in Kind], help="only this kind; else all")
+        parser.add_argument("--kind", choices=ALL, help="only this kind; else all")
         parser.add_argument("--timeout", type=float, default=1800.0, help="seconds to wait for a worker")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        kinds = [options["kind"]] if options["kind"] else [kind.value for kind in Kind]
+        kinds = [options["kind"]] if options["kind"] else ALL
         answers = [current_app.send_task(TASK, args=[options["candidate"], kind]) for kind in kinds]
         different = False
         for kind, answer in zip(kinds, answers, strict=True):

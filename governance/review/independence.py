@@ -31,7 +31,7 @@ def participations(candidate: Candidate) -> list[Participation]:
     lineage = (
         Candidate.objects.filter(model_id=candidate.model_id, event__at__gte=since)
         .select_related("event", "submitted_by", "service_account__responsible", "token__created_by")
-        .prefetch_related("files__event", "author_namings")
+        .prefetch_related("files__event", "author_namings", "text_revisions__event")
     )
     found = [part for one in lineage for part in _of_candidate(one, candidate)]
     found += _of_inventory(candidate, since)
@@ -50,6 +50,8 @@ def _of_candidate(one: Candidate, asked: Candidate) -> Iterator[Participation]:
         yield Participation(one.token.created_by_id, f"created the token that submitted {which}", at)
     for file in one.files.all():
         yield Participation(file.uploaded_by_id, f"uploaded the {file.part} file of {which}", file.event.at)
+    for text in one.text_revisions.all():
+        yield Participation(text.by_id, f"wrote text revision {text.number} of {which}", text.event.at)
     for person in authors(one):
         yield Participation(person, f"is named as author of {which}", at)
 

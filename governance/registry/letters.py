@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from governance.audit.errors import BadInput, fault
-from governance.registry.uploads import StoredUpload
+from governance.registry.uploads import StoredUpload, StreamToStorage
 
 LETTER = "letter"
 MOST_BYTES = 20 * 10**6
@@ -26,6 +26,13 @@ _MAGIC = (
 )
 _MAIL_HEADER = re.compile(rb"(?i)(?:received|return-path|delivered-to|from|to|date|subject|message-id|mime-version):[^\n]*\r?\n")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
+
+
+class LetterToStorage(StreamToStorage):
+    """What is too large for a letter is not written to the end."""
+
+    def most_bytes(self) -> int:
+        return MOST_BYTES
 
 
 def checked_letter(upload: StoredUpload | None) -> tuple[StoredUpload, str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from governance.accounts.models import Person
 from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate
+from governance.review.answering import answering_refusal
 from governance.review.eligibility import Eligibility, eligibility
 from governance.review.facts import CandidateFacts
 from governance.review.queries import candidate_facts
@@ -27,6 +28,7 @@ class Waiting:
     due: datetime | None
     mine: bool
     needs_interpretation: bool
+    to_answer: bool = False
 
 
 def waiting(person: Person, candidates: list[Candidate]) -> list[Waiting]:
@@ -44,14 +46,16 @@ def _waiting(person: Person, candidate: Candidate) -> Waiting | None:
         return None
     eligible = eligibility(person, candidate, facts, stands)
     to_interpret = _may_interpret(eligible, stands)
+    to_answer = answering_refusal(person, candidate, stands.stage) is None
     return Waiting(
         candidate=candidate,
         facts=facts,
         progress=stands,
         eligibility=eligible,
         due=_due(stands),
-        mine=eligible.refusal is None or to_interpret,
+        mine=eligible.refusal is None or to_interpret or to_answer,
         needs_interpretation=to_interpret,
+        to_answer=to_answer,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Prefetch
@@ -223,8 +224,8 @@ def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
     )
     return tuple(
         SignatureFact(
-            row.pk, row.stage, row.statement.digest, row.by_id or row.external_id, row.printed_name, tuple(row.roles),
-            row.outcome, row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
+            row.pk, row.stage, row.statement.digest, cast("UUID", row.by_id or row.external_id), row.printed_name,
+            tuple(row.roles), row.outcome, row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
             hasattr(row, "withdrawal"), _vouched(row),
         )
         for row in rows.order_by("event_id")

@@ -76,6 +76,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
             "environments": _environments(allowed=final),
             "stages": stages,
             "signatures": [_signature()] if final else [],
+            "letters": [],
             "statements": [
                 {
                     "stage": "independent-validation",
@@ -85,6 +86,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
                 }
             ],
         },
+        "texts": {"summary": manifest["summary"], "revisions": [], "requests": []},
         "checks": _checks(),
         "findings": [_finding()],
         "interpretations": [],
@@ -239,6 +241,7 @@ def _signature() -> dict[str, Any]:
         "payload": payload,
         "withdrawn": None,
         "signer_since": "2025-03-01T00:00:00.000000Z",
+        "letter": None,
     }
 
 

@@ -179,8 +179,10 @@ def test_it_takes_two_and_the_database_knows(waiting, people):
 def test_a_signature_is_a_person_s_or_a_letter_s_and_the_database_knows(waiting, people):
     decision = recorded_letter(waiting, people["second_officer"])
     known = Signature.objects.filter(candidate=waiting).first()
-    copied = {"statement": known.statement, "candidate": waiting, "stage": "s", "printed_name": "x", "roles": [], "outcome": "approve",
-              "reason": "", "conditions": [], "method": "m", "payload": "", "event": known.event}  # fmt: skip
+    copied = {
+        "statement": known.statement, "candidate": waiting, "stage": "s", "printed_name": "x", "roles": [], "reason": "",
+        "outcome": "approve", "conditions": [], "method": "m", "payload": "", "event": known.event,
+    }  # fmt: skip
     for place, who in enumerate(({}, {"by": people["approver"], "external": decision})):
         with pytest.raises(IntegrityError), transaction.atomic():
             Signature.objects.create(**copied, **who, nonce=f"n{place}", digest=f"d{place}")
@@ -243,8 +245,11 @@ def revised_text(waiting: Candidate, people: dict[str, Person]) -> None:
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [(replaced_interpretation, "stage-changed"), (added_interpretation, "statement-changed"), (revised_text, "statement-changed")],
-)
+    [
+        (replaced_interpretation, "stage-changed"), (added_interpretation, "statement-changed"),
+        (revised_text, "statement-changed"),
+    ],
+)  # fmt: skip
 def test_what_was_recorded_about_another_statement_confirms_nothing(change, code, waiting, people):
     decision = recorded_letter(waiting, people["second_officer"])
     change(waiting, people)

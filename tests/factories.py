@@ -23,6 +23,7 @@ from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import suspend
 from governance.actions.challenge import upload_challenge
+from governance.actions.external_decision import confirm_external_decision, record_external_decision
 from governance.actions.install import FirstPerson, install
 from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier, create_model
@@ -35,9 +36,10 @@ from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Candidate, ChallengeData, Model
 from governance.registry.submission import StoredPart, Submission
+from governance.registry.uploads import StoredUpload
 from governance.release.queries import gate_facts
 from governance.review import nonces
-from governance.review.models import Signature
+from governance.review.models import ExternalDecision, Signature
 
 GOLDEN = Path(__file__).parent / "golden" / "evidence"
 PASSWORD = "correct horse battery staple"
@@ -216,6 +218,48 @@ def signers_of(candidate: Candidate) -> tuple[str, ...]:
         "medium": ("validator", "officer", "approver"),
         "high": ("validator", "officer", "second_officer", "approver"),
     }[tier]
+
+
+def supervised_policy(folder: Path) -> Path:
+    """A folder with the shipped policy and, at the end of its low tier, one stage more: the supervisor's."""
+    policy = json.loads((settings.COUNTERSIGN_POLICY_FOLDER / "standard-1.json").read_text())
+    policy["tiers"]["low"]["stages"].append(
+        {
+            "key": "supervisory-review", "title": "Supervisory review", "due_days": 30,
+            "meaning": "I have read this version's record for the supervisor and do not object to its use.",
+            "seats": [{"role": "regulator", "count": 1}],
+        }
+    )  # fmt: skip
+    folder.mkdir()
+    (folder / "supervised-1.json").write_text(json.dumps(policy))
+    return folder
+
+
+def an_upload(content: bytes = b"%PDF-1.7 a letter", name: str = "letter.pdf") -> StoredUpload:
+    incoming = storage.Incoming()
+    incoming.write(content)
+    return StoredUpload(incoming, name, "application/octet-stream")
+
+
+def recorded_letter(candidate: Candidate, person: Person, outcome: str = "approve", **changed: Any) -> ExternalDecision:
+    """What the person says of an authority's letter about the stage that is open."""
+    form = shown(candidate, person)
+    given: dict[str, Any] = {
+        "stage": form["stage"],
+        "statement_digest": form["statement_digest"],
+        "authority": "Financial Supervisory Authority",
+        "decided_on": "2025-06-30",
+        "outcome": outcome,
+        "reason": "The authority has read the file and decides so.",
+        "conditions": [],
+        "letter": an_upload(),
+        "credentials": CREDENTIALS,
+    }
+    return record_external_decision(candidate, by=person, **{**given, **changed})
+
+
+def confirmed_letter(decision: ExternalDecision, person: Person) -> Signature:
+    return confirm_external_decision(decision, by=person, credentials=CREDENTIALS)
 
 
 def suspended(candidate: Candidate, by: Person) -> Candidate:

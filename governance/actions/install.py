@@ -38,7 +38,7 @@ def install(people: list[FirstPerson], policies: Path) -> dict[str, str]:
     if RoleGrant.objects.filter(role__in=SIGNING).exists():
         raise Refused("installed", "Signing roles exist already; further ones take two people.", who="two people")
     for path in sorted(policies.glob("*.json")):
-        _load_policy(path)
+        load_policy(path)
     secrets = {}
     for one in people:
         person = add_person(by=None, username=one.username, printed_name=one.printed_name, email=one.email)
@@ -49,7 +49,7 @@ def install(people: list[FirstPerson], policies: Path) -> dict[str, str]:
     return secrets
 
 
-def _load_policy(path: Path) -> PolicyVersion:
+def load_policy(path: Path) -> PolicyVersion:
     """A shipped policy, published by the installation and marked so (rule 6)."""
     document = json.loads(path.read_text())
     check_document(document)

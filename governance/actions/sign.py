@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +30,7 @@ from governance.release.models import Approval
 from governance.release.queries import gate_facts
 from governance.review import binding, nonces
 from governance.review.eligibility import Eligibility, eligibility
-from governance.review.models import FILLING, OUTCOMES, Signature, SignatureWithdrawal, Statement
+from governance.review.models import FILLING, OUTCOMES, ExternalDecision, Signature, SignatureWithdrawal, Statement
 from governance.review.stages import StageProgress, earlier_stages
 
 METHOD = "password"
@@ -45,6 +46,18 @@ class Decision:
     outcome: str
     reason: str
     conditions: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Whose decision it is: a person's own, or an authority's by a letter."""
+
+    signer: UUID
+    printed_name: str
+    roles: list[str]
+    method: str
+    person: Person | None = None
+    letter: ExternalDecision | None = None
 
 
 def sign(
@@ -68,14 +81,13 @@ def sign(
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     reauthenticate(by, credentials)
     with transaction.atomic():
-        candidate, by, facts = _held(candidate, by)
+        candidate, by, facts = held(candidate, by)
         eligible = eligibility(by, candidate, facts.review, facts.progress)
         if eligible.refusal is not None:
             raise eligible.refusal
-        _require_open(facts, decision)
+        require_open(facts, stage, outcome)
         signature = _signed(candidate, by, session_key, facts, eligible, decision)
-        if outcome in FILLING:
-            _approve_if_complete(candidate, signature)
+        approve_if_complete(candidate, signature, acting_person=by)
         return signature
 
 
@@ -88,7 +100,7 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credent
     reason = require_text("/reason", reason, "Reason")
     reauthenticate(by, credentials)
     with transaction.atomic():
-        candidate, by, facts = _held(candidate, by)
+        candidate, by, facts = held(candidate, by)
         stage = facts.progress.current if facts.approval is None else None
         mine = next((one for one in stage.counted if one.by == by.pk), None) if stage else None
         if mine is None:
@@ -101,7 +113,7 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credent
         return SignatureWithdrawal.objects.create(signature_id=mine.id, reason=reason, event=event)
 
 
-def _held(candidate: Candidate, by: Person) -> tuple[Candidate, Person, GateFacts]:
+def held(candidate: Candidate, by: Person) -> tuple[Candidate, Person, GateFacts]:
     """Both rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
     require_sound_log()
     candidate, by = locked(candidate), locked(by)
@@ -114,14 +126,14 @@ def _checked(outcome: str, reason: str) -> str:
     return require_text("/reason", reason, "Reason")
 
 
-def _require_open(facts: GateFacts, decision: Decision) -> None:
+def require_open(facts: GateFacts, stage: str, outcome: str) -> None:
     """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it."""
     if facts.approval is not None or facts.progress.stage in ("withdrawn", "rejected", "changes-requested"):
         raise Refused("closed", "This candidate's review is closed.", status=409)
-    if decision.outcome not in FILLING:
+    if outcome not in FILLING:
         return
     now = decision_time()
-    last = facts.progress.stages[-1].rule.key == decision.stage
+    last = facts.progress.stages[-1].rule.key == stage
     obstacles = closing.obstacles_to_signing(facts, now)
     if last:
         obstacles += tuple(one for one in closing.obstacles_to_approval(facts, now) if one not in obstacles)
@@ -140,36 +152,51 @@ def _signed(
     spent = nonces.check(decision.nonce, by, session_key, decision.statement_digest)
     if Signature.objects.filter(nonce=spent).exists():
         raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
-    now = decision_time()
-    conditions = checked_conditions(
-        decision.outcome, decision.conditions, facts.review.rules.environments, now=now,
-        latest=closing.ends(now, facts.review.rules.valid_days),
-    )  # fmt: skip
-    statement = _statement(candidate, by, facts, stage, decision.statement_digest)
+    voice = Voice(by.pk, by.printed_name, sorted(eligible.roles), METHOD, person=by)
+    return record_signature(candidate, facts, stage, replace(decision, nonce=spent), voice, acting_person=by)
+
+
+def record_signature(
+    candidate: Candidate, facts: GateFacts, stage: StageProgress, decision: Decision, voice: Voice, *, acting_person: Person
+) -> Signature:
+    """One more signature on the stage's statement, which it freezes if it is the first. `decision.nonce` is spent by it.
+
+    Whether this voice may speak was asked before. Raises Refused `statement-changed`, BadInput for conditions.
+    """
+    conditions = conditions_now(facts, decision.outcome, decision.conditions)
+    statement = _statement(candidate, acting_person, facts, stage, decision.statement_digest)
     payload = binding.signature_payload(
         statement_digest=statement.digest,
         candidate=str(candidate.pk),
         stage=stage.rule.key,
-        signer=str(by.pk),
-        printed_name=by.printed_name,
-        roles=sorted(eligible.roles),
+        signer=str(voice.signer),
+        printed_name=voice.printed_name,
+        roles=voice.roles,
         meaning=stage.rule.meaning,
         outcome=decision.outcome,
         conditions=conditions,
         reason=decision.reason,
-        nonce=spent,
-        method=METHOD,
+        nonce=decision.nonce,
+        method=voice.method,
     )
     event = log.append(
-        Action.SIGNATURE_GIVEN, actor=acting(by), subject=Subject("statement", statement.digest),
+        Action.SIGNATURE_GIVEN, actor=acting(acting_person), subject=Subject("statement", statement.digest),
         model=candidate.model.slug, candidate=candidate.pk,
         data={"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)},
     )  # fmt: skip
     return Signature.objects.create(
-        statement=statement, candidate=candidate, stage=stage.rule.key, by=by, printed_name=by.printed_name,
-        roles=sorted(eligible.roles), outcome=decision.outcome, reason=decision.reason, conditions=conditions,
-        nonce=spent, method=METHOD, payload=payload.decode(), digest=digest(payload), event=event,
+        statement=statement, candidate=candidate, stage=stage.rule.key, by=voice.person, external=voice.letter,
+        printed_name=voice.printed_name, roles=voice.roles, outcome=decision.outcome, reason=decision.reason,
+        conditions=conditions, nonce=decision.nonce, method=voice.method, payload=payload.decode(), digest=digest(payload),
+        event=event,
     )  # fmt: skip
+
+
+def conditions_now(facts: GateFacts, outcome: str, conditions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The conditions as they may be attached at this moment. Raises BadInput."""
+    now = decision_time()
+    latest = closing.ends(now, facts.review.rules.valid_days)
+    return checked_conditions(outcome, conditions, facts.review.rules.environments, now=now, latest=latest)
 
 
 def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict[str, Any]]:
@@ -199,8 +226,10 @@ def _statement(candidate: Candidate, by: Person, facts: GateFacts, stage: StageP
     )
 
 
-def _approve_if_complete(candidate: Candidate, last: Signature) -> Approval | None:
+def approve_if_complete(candidate: Candidate, last: Signature, *, acting_person: Person) -> Approval | None:
     """The closing statement over all counted signatures, once every stage has them."""
+    if last.outcome not in FILLING:
+        return None
     facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
     if not facts.progress.complete:
         return None
@@ -208,7 +237,7 @@ def _approve_if_complete(candidate: Candidate, last: Signature) -> Approval | No
     begins = last.event.at
     valid_until = _until(facts, begins)
     event = log.append(
-        Action.CANDIDATE_APPROVED, actor=acting(last.by), subject=Subject("approval", digest(body)),
+        Action.CANDIDATE_APPROVED, actor=acting(acting_person), subject=Subject("approval", digest(body)),
         model=candidate.model.slug, candidate=candidate.pk,
         data={"valid_from": timestamp(begins), "valid_until": timestamp(valid_until)},
     )  # fmt: skip

@@ -170,6 +170,7 @@ def _signature(one: SignatureFact, state: CandidateState, seat: int | None) -> J
         "signed_at": timestamp(one.at),
         "statement_digest": one.statement_digest,
         "digest": one.digest,
+        "method": one.method,
         "counts": role is not None,
     }
 

@@ -178,6 +178,7 @@ class SignatureLine(serializers.Serializer[Any]):
     signed_at = serializers.DateTimeField()
     statement_digest = Text()
     digest = Text()
+    method = Text()
     counts = serializers.BooleanField()
 
 

@@ -64,6 +64,15 @@ class ModelDeveloper(Fact):
         constraints = [models.UniqueConstraint(fields=["revision", "person"], name="model_developer_once")]
 
 
+class RoomListing(Fact):
+    """That somebody from outside may read one model until a moment. The newest listing of a person and a model holds."""
+
+    model = models.ForeignKey(Model, models.PROTECT, related_name="room_listings")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="room_listings")
+    until = models.DateTimeField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
 class TierConfirmation(Fact):
     """A validator's word on the risk tier; the newest holds."""
 

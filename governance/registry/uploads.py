@@ -46,9 +46,13 @@ class StoredUpload(UploadedFile):
 
 
 class StreamToStorage(FileUploadHandler):
-    """The only upload handler of the product (`FILE_UPLOAD_HANDLERS`)."""
+    """The one way of a file into the product; a letter's has a limit of its own."""
 
     chunk_size = 1024**2
+
+    def most_bytes(self) -> int:
+        """Of one part."""
+        return int(settings.COUNTERSIGN_MAX_UPLOAD_BYTES)
 
     def handle_raw_input(
         self, input_data: Any, META: dict[str, Any], content_length: int, boundary: str, encoding: str | None = None
@@ -66,7 +70,7 @@ class StreamToStorage(FileUploadHandler):
         self.incoming = Incoming()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        limit = manifests.MAX_BYTES if self.field_name == MANIFEST else settings.COUNTERSIGN_MAX_UPLOAD_BYTES
+        limit = manifests.MAX_BYTES if self.field_name == MANIFEST else self.most_bytes()
         if self.incoming.size + len(raw_data) > limit:
             self.incoming.close()
             self._note(f"/{self.field_name}", "too-large", f"The part has more than {limit:,} bytes.")

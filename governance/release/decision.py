@@ -99,9 +99,8 @@ def _awaiting_signature(facts: GateFacts, now: datetime) -> Iterator[Reason]:
 
 
 def _changes_requested(facts: GateFacts, now: datetime) -> Iterator[Reason]:
-    for one in facts.review.signatures if facts.approval is None else ():
-        if one.outcome == "request-changes":
-            yield Reason("changes-requested", f"{_stage_title(facts, one.stage)}: {one.reason}", FIRST_LINE)
+    for one in facts.review.unanswered_requests() if facts.approval is None else ():
+        yield Reason("changes-requested", f"{_stage_title(facts, one.stage)}: {one.reason}", FIRST_LINE)
 
 
 def _rejected(facts: GateFacts, now: datetime) -> Iterator[Reason]:

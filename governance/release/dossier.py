@@ -28,7 +28,7 @@ from governance.release.facts import Reason
 from governance.release.models import Approval, Deployment, Dossier
 from governance.release.outcomes import outcome, with_outcomes
 from governance.release.queries import CandidateState, candidate_state
-from governance.review.models import Finding, FindingChange, Signature, Statement
+from governance.review.models import ExternalDecision, Finding, FindingChange, Signature, Statement
 from governance.review.queries import finding_fact
 from governance.review.stages import StageProgress
 
@@ -129,6 +129,7 @@ def _document(candidate: Candidate, state: CandidateState) -> dict[str, Any]:
         "challenges": _challenges(state),
         "policy": _policy(candidate, state),
         "decision": _decision(candidate, state, people),
+        "texts": _texts(state),
         "checks": _checks(state),
         "findings": _findings(candidate, people),
         "interpretations": _interpretations(state, people),
@@ -289,6 +290,7 @@ def _decision(candidate: Candidate, state: CandidateState, people: Directory) ->
         ],
         "stages": [_stage(one) for one in state.facts.progress.stages],
         "signatures": _signatures(candidate, state, people),
+        "letters": _letters(candidate),
         "statements": [
             {"stage": one.stage, "digest": one.digest, "at": timestamp(one.event.at), "body": one.body}
             for one in Statement.objects.filter(candidate=candidate).select_related("event").order_by("event_id")
@@ -348,7 +350,9 @@ def _stage(stage: StageProgress) -> dict[str, Any]:
 
 
 def _signatures(candidate: Candidate, state: CandidateState, people: Directory) -> list[dict[str, Any]]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal__event")
+    rows = Signature.objects.filter(candidate=candidate).select_related(
+        "event", "statement", "withdrawal__event", "external"
+    )
     return [
         {
             "stage": one.stage,
@@ -366,10 +370,72 @@ def _signatures(candidate: Candidate, state: CandidateState, people: Directory) 
             "statement_digest": one.statement.digest,
             "payload": one.payload,
             "withdrawn": _withdrawn(one),
-            "signer_since": _when(people.since(one.by_id, state.counted.get(one.pk) or one.roles[0], one.event_id)),
+            "signer_since": _signer_since(one, state, people),
+            "letter": one.external.digest if one.external else None,
         }
         for one in rows.order_by("event_id")
     ]
+
+
+def _signer_since(one: Signature, state: CandidateState, people: Directory) -> str | None:
+    """Since when the signer held the role; an authority holds none here."""
+    if one.by_id is None:
+        return None
+    return _when(people.since(one.by_id, state.counted.get(one.pk) or one.roles[0], one.event_id))
+
+
+def _letters(candidate: Candidate) -> list[dict[str, Any]]:
+    """Every letter that was recorded, confirmed or not, with the very text that its record's digest is over."""
+    rows = ExternalDecision.objects.filter(candidate=candidate).select_related("event", "confirmation__event")
+    return [
+        {
+            "authority": one.authority,
+            "decided_on": one.decided_on.isoformat(),
+            "stage": one.stage,
+            "outcome": one.outcome,
+            "reason": one.reason,
+            "conditions": one.conditions,
+            "file": {"digest": one.letter_digest, "size": one.letter_size, "format": one.letter_format},
+            "statement_digest": one.statement_digest,
+            "digest": one.digest,
+            "payload": one.payload,
+            "recorded_by": one.printed_name,
+            "recorded_at": timestamp(one.event.at),
+            "confirmed_by": one.confirmation.printed_name if hasattr(one, "confirmation") else None,
+            "confirmed_at": timestamp(one.confirmation.event.at) if hasattr(one, "confirmation") else None,
+        }
+        for one in rows.order_by("event_id")
+    ]
+
+
+def _texts(state: CandidateState) -> dict[str, Any]:
+    """The text of what changed and why as it reads now, its revisions, and the requests that they answer."""
+    facts = state.facts.review
+    return {
+        "summary": facts.summary,
+        "revisions": [
+            {
+                "number": one.number,
+                "summary": one.summary,
+                "answer": one.answer,
+                "digest": one.digest,
+                "by": one.by_name,
+                "at": timestamp(one.at),
+            }
+            for one in facts.text_revisions
+        ],
+        "requests": [
+            {
+                "stage": one.stage,
+                "by": one.printed_name,
+                "roles": list(one.roles),
+                "at": timestamp(one.at),
+                "text": one.reason,
+                "answered_by": answer.number if answer else None,
+            }
+            for one, answer in facts.change_requests()
+        ],
+    }
 
 
 def _withdrawn(one: Signature) -> dict[str, str] | None:

@@ -9,6 +9,7 @@ from governance.policy.language import StageRule
 from governance.review.facts import CandidateFacts, StatementFact
 
 STATEMENT_SCHEMA = "statement/1"
+REVISED_SCHEMA = "statement/2"  # differs in `text_revision` alone: an object where `statement/1` has the number 1
 SIGNATURE_SCHEMA = "signature/1"
 
 
@@ -18,7 +19,7 @@ def statement_body(facts: CandidateFacts, stage: StageRule, earlier: list[dict[s
     `earlier` lists the completed stages before this one with their statement and counted signature digests.
     """
     return {
-        "schema": STATEMENT_SCHEMA,
+        "schema": REVISED_SCHEMA if facts.text_revisions else STATEMENT_SCHEMA,
         "stage": {"key": stage.key, "title": stage.title, "meaning": stage.meaning, "seats": list(stage.roles)},
         "number": 1 + sum(statement.stage == stage.key for statement in facts.statements),
         "candidate": {"id": str(facts.candidate), "model": facts.model, "version": facts.version},
@@ -26,7 +27,7 @@ def statement_body(facts: CandidateFacts, stage: StageRule, earlier: list[dict[s
         "deployable": facts.gate_digest,
         "data": facts.data_digests(),
         "manifest_digest": facts.manifest_digest,
-        "text_revision": 1,
+        "text_revision": _text_revision(facts),
         "policy": _policy(facts),
         "scope": {"environments": list(facts.rules.environments), "valid_days": facts.rules.valid_days},
         "evidence": _evidence(facts),
@@ -41,8 +42,7 @@ def statement_body(facts: CandidateFacts, stage: StageRule, earlier: list[dict[s
         "waivers": [],
         "interpretations": [
             {"kind": one.kind, "evidence_digest": one.evidence_digest, "digest": one.digest}
-            for one in facts.interpretations
-            if not one.replaced
+            for one in facts.standing_interpretations()
         ],
         "same_artifact": list(facts.same_artifact),
         "earlier_stages": earlier,
@@ -51,6 +51,14 @@ def statement_body(facts: CandidateFacts, stage: StageRule, earlier: list[dict[s
 
 def body_digest(body: dict[str, Any]) -> str:
     return digest(canonical_document(body))
+
+
+def _text_revision(facts: CandidateFacts) -> int | dict[str, Any]:
+    """The manifest's own text is the first, and its digest binds it; a later one is bound by its own."""
+    if not facts.text_revisions:
+        return 1
+    newest = facts.text_revisions[-1]
+    return {"number": newest.number, "digest": newest.digest}
 
 
 def _policy(facts: CandidateFacts) -> dict[str, Any]:
@@ -87,6 +95,7 @@ def changes(statement: StatementFact, facts: CandidateFacts, earlier: list[dict[
             ("the evidence changed", body["evidence"] != _evidence(facts)),
             ("the manifest changed", body["manifest_digest"] != facts.manifest_digest),
             ("the data changed", body["data"] != facts.data_digests()),
+            ("the text of what changed was revised", body["text_revision"] != _text_revision(facts)),
             ("the file changed", body["artifact"] != facts.artifact),
             (
                 "a blocking finding was opened since",

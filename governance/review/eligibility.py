@@ -38,10 +38,10 @@ def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, pro
     personal = _personal(person, candidate, facts, progress, stage, roles)
     if personal is not None:
         return Eligibility(stage, (), personal)
-    return Eligibility(stage, roles, _closed(facts, stage))
+    return Eligibility(stage, roles, closed_to_all(facts, stage))
 
 
-def _closed(facts: CandidateFacts, stage: StageProgress) -> Refused | None:
+def closed_to_all(facts: CandidateFacts, stage: StageProgress) -> Refused | None:
     """What keeps everybody from signing the open stage."""
     if stage.complete:
         return Refused("closed", f"{stage.rule.title} has all its signatures.", status=409)
@@ -75,7 +75,7 @@ def _personal(
     if took_part:
         return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")
     if any(one.by == person.pk for one in stage.abstained):
-        return Refused("abstained", "You abstained at this stage.", who="somebody else", status=409)
+        return Refused("abstained", "You abstained at this stage, and sign nothing at it.", who="somebody else", status=409)
     mine = [one for done in progress.stages for one in done.counted if one.by == person.pk]
     if mine:
         return Refused("seat-taken", "You fill a seat of this candidate already; one person fills one.", status=409)
@@ -83,13 +83,13 @@ def _personal(
         one.by == person.pk and one.statement_digest == stage.statement.digest for one in facts.signatures
     ):
         return Refused("signed", "You have signed this statement already; a withdrawn signature is not given again.", status=409)
-    if not _fits(stage, frozenset(roles)):
+    if not fits(stage, frozenset(roles)):
         names = ", ".join(stage.free_roles)
         return Refused("no-free-seat", f"The seats of your role are filled. Still free: {names}.", status=409)
     return None
 
 
-def _fits(stage: StageProgress, roles: frozenset[str]) -> bool:
+def fits(stage: StageProgress, roles: frozenset[str]) -> bool:
     """Whether one more signature with these roles fills one more seat."""
     signers = [frozenset(one.roles) for one in stage.counted]
     return len(seats.fill(stage.rule.roles, [*signers, roles])) > len(signers)

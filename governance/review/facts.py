@@ -88,7 +88,23 @@ class InterpretationFact:
 
 
 @dataclass(frozen=True)
+class TextRevisionFact:
+    """A text of what changed and why, from number 2 on: the manifest's own is the first."""
+
+    number: int
+    summary: str
+    answer: str
+    digest: str
+    by: UUID
+    by_name: str
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class SignatureFact:
+    """`by` is the signer; of an authority's letter its record, and `vouched` the two people who recorded and confirmed it."""
+
     id: UUID
     stage: str
     statement_digest: str
@@ -103,6 +119,12 @@ class SignatureFact:
     seq: int
     at: datetime
     withdrawn: bool = False
+    vouched: tuple[UUID, ...] = ()
+
+    @property
+    def people(self) -> tuple[UUID, ...]:
+        """Whose independence it stands on."""
+        return self.vouched or (self.by,)
 
 
 @dataclass(frozen=True)
@@ -174,6 +196,7 @@ class CandidateFacts:
     pinned_seq: int
     participants: frozenset[UUID] = frozenset()
     challenges: tuple[ChallengeFact, ...] = ()
+    text_revisions: tuple[TextRevisionFact, ...] = ()
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)
@@ -211,9 +234,29 @@ class CandidateFacts:
         """By part, what a statement binds: the submitted files, and the challenge data that counts."""
         return self.files | ({"challenge": self.challenge.digest} if self.challenge else {})
 
+    @property
+    def summary(self) -> str:
+        """What changed and why, in the newest text."""
+        return self.text_revisions[-1].summary if self.text_revisions else str(self.manifest.get("summary", ""))
+
+    def change_requests(self) -> tuple[tuple[SignatureFact, TextRevisionFact | None], ...]:
+        """Every request for changes with the text revision that answers it: the first one after it."""
+        return tuple(
+            (one, next((text for text in self.text_revisions if text.seq > one.seq), None))
+            for one in self.signatures
+            if one.outcome == "request-changes"
+        )
+
+    def unanswered_requests(self) -> tuple[SignatureFact, ...]:
+        return tuple(one for one, answer in self.change_requests() if answer is None)
+
+    def standing_interpretations(self) -> tuple[InterpretationFact, ...]:
+        """Those that count: not replaced, by somebody who took no part."""
+        return tuple(one for one in self.interpretations if not one.replaced and one.by not in self.participants)
+
     def missing_interpretations(self) -> tuple[str, ...]:
-        """Kinds whose judged evidence nobody has interpreted yet."""
-        written = {(one.kind, one.evidence_digest) for one in self.interpretations if not one.replaced}
+        """Kinds whose judged evidence nobody who took no part has interpreted yet."""
+        written = {(one.kind, one.evidence_digest) for one in self.standing_interpretations()}
         return tuple(
             kind
             for kind in self.policy["interpretations"]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from governance.accounts.models import Person
 from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate
+from governance.review.answering import answering_refusal
 from governance.review.challenge import challenge_refusal
 from governance.review.eligibility import Eligibility, eligibility
 from governance.review.facts import CandidateFacts
@@ -29,6 +30,7 @@ class Waiting:
     mine: bool
     needs_interpretation: bool
     needs_challenge: bool
+    to_answer: bool
 
 
 def waiting(person: Person, candidates: list[Candidate]) -> list[Waiting]:
@@ -47,15 +49,17 @@ def _waiting(person: Person, candidate: Candidate) -> Waiting | None:
     eligible = eligibility(person, candidate, facts, stands)
     to_interpret = _may_interpret(eligible, stands)
     to_challenge = _may_challenge(person, candidate, facts, stands)
+    to_answer = answering_refusal(person, candidate, stands.stage) is None
     return Waiting(
         candidate=candidate,
         facts=facts,
         progress=stands,
         eligibility=eligible,
         due=_due(stands),
-        mine=eligible.refusal is None or to_interpret or to_challenge,
+        mine=eligible.refusal is None or to_interpret or to_challenge or to_answer,
         needs_interpretation=to_interpret,
         needs_challenge=to_challenge,
+        to_answer=to_answer,
     )
 
 

@@ -31,7 +31,7 @@ def participations(candidate: Candidate) -> list[Participation]:
     lineage = (
         Candidate.objects.filter(model_id=candidate.model_id, event__at__gte=since)
         .select_related("event", "submitted_by", "service_account__responsible", "token__created_by")
-        .prefetch_related("files__event", "author_namings__by", "author_denials__agreements")
+        .prefetch_related("files__event", "author_namings__by", "author_denials__agreements", "text_revisions__event")
     )
     found = [part for one in lineage for part in _of_candidate(one, candidate)]
     found += _of_inventory(candidate, since)
@@ -53,6 +53,8 @@ def _of_candidate(one: Candidate, asked: Candidate) -> Iterator[Participation]:
     for author in authors(one):
         by = f" by {author.named_by}" if author.named_by else ""
         yield Participation(author.person, f"is named as author of {which}{by}", at)
+    for text in one.text_revisions.all():
+        yield Participation(text.by_id, f"wrote text revision {text.number} of {which}", text.event.at)
 
 
 def _of_inventory(candidate: Candidate, since: datetime) -> Iterator[Participation]:

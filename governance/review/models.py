@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from governance.accounts.models import Person
 from governance.audit.immutable import Fact
@@ -13,6 +13,7 @@ from governance.registry.models import DIGEST, Candidate, Model
 SEVERITIES = ("low", "medium", "high", "critical")
 OUTCOMES = ("approve", "approve-with-conditions", "request-changes", "reject", "abstain")
 FILLING = ("approve", "approve-with-conditions")
+EXTERNAL_OUTCOMES = tuple(one for one in OUTCOMES if one != "abstain")
 
 
 class Finding(Fact):
@@ -79,6 +80,27 @@ class Interpretation(Fact):
         ]
 
 
+class TextRevision(Fact):
+    """The first line's answer to a request for changes, with the new text of what changed and why.
+
+    Invariant: the manifest's summary is revision 1, so that the first row of a candidate is number 2. `digest` is over the
+    canonical form of candidate, number, both texts and author.
+    """
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="text_revisions")
+    number = models.PositiveIntegerField()
+    summary = models.TextField()
+    answer = models.TextField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    digest = models.CharField(max_length=DIGEST, unique=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["candidate", "number"], name="text_revision_number"),
+            models.CheckConstraint(condition=Q(number__gte=2), name="text_revision_follows_the_manifest"),
+        ]
+
+
 class Statement(Fact):
     """What a stage decides upon, frozen at its first signature (rule 3)."""
 
@@ -88,17 +110,62 @@ class Statement(Fact):
     digest = models.CharField(max_length=DIGEST, unique=True)
 
 
+class ExternalDecision(Fact):
+    """An authority's letter on a stage's statement, as one second-line person recorded it. Alone it counts for nothing.
+
+    Invariant: `payload` is canonical text over all that the recorder says of the letter, its digest among it, and `digest`
+    is its SHA-256. The letter lies in storage under `letter_digest` and is never parsed.
+    """
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="external_decisions")
+    stage = models.CharField(max_length=60)
+    statement_digest = models.CharField(max_length=DIGEST)
+    authority = models.CharField(max_length=200)
+    decided_on = models.DateField()
+    outcome = models.CharField(max_length=30)
+    reason = models.TextField()
+    conditions = models.JSONField()
+    letter_digest = models.CharField(max_length=DIGEST)
+    letter_size = models.BigIntegerField()
+    letter_format = models.CharField(max_length=10)
+    recorded_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    printed_name = models.CharField(max_length=200)
+    payload = models.TextField()
+    digest = models.CharField(max_length=DIGEST, unique=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(outcome__in=EXTERNAL_OUTCOMES), name="external_decision_known_outcome")
+        ]
+
+
+class ExternalConfirmation(Fact):
+    """A second second-line person's word that the letter says what was recorded. `recorded_by` is that of the decision."""
+
+    decision = models.OneToOneField(ExternalDecision, models.PROTECT, related_name="confirmation")
+    recorded_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    confirmed_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    printed_name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(confirmed_by=F("recorded_by")), name="external_confirmation_by_another")
+        ]
+
+
 class Signature(Fact):
-    """A person's decision on a statement.
+    """A person's decision on a statement, or an authority's by a letter that two people vouch for.
 
     Invariant: `payload` is canonical text over statement digest, signer, stage, outcome, conditions, reason and nonce, and
-    `digest` is its SHA-256; the nonce is spent by being unique here.
+    `digest` is its SHA-256; the nonce is spent by being unique here. Of `by` and `external` exactly one is there; a letter's
+    nonce is the digest of what was recorded of it.
     """
 
     statement = models.ForeignKey(Statement, models.PROTECT, related_name="signatures")
     candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="signatures")
     stage = models.CharField(max_length=60)
-    by = models.ForeignKey(Person, models.PROTECT, related_name="signatures")
+    by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="signatures")
+    external = models.OneToOneField(ExternalDecision, models.PROTECT, null=True, related_name="signature")
     printed_name = models.CharField(max_length=200)
     roles = models.JSONField()
     outcome = models.CharField(max_length=30)
@@ -113,6 +180,10 @@ class Signature(Fact):
         constraints = [
             models.UniqueConstraint(fields=["statement", "by"], name="signature_once_a_statement"),
             models.CheckConstraint(condition=Q(outcome__in=OUTCOMES), name="signature_known_outcome"),
+            models.CheckConstraint(
+                condition=Q(by=None, external__isnull=False) | Q(by__isnull=False, external=None),
+                name="signature_by_a_person_or_a_letter",
+            ),
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Prefetch
@@ -28,6 +29,7 @@ from governance.review.facts import (
     JobFact,
     SignatureFact,
     StatementFact,
+    TextRevisionFact,
 )
 from governance.review.independence import participations
 from governance.review.models import Finding, FindingChange, Interpretation, Signature, Statement
@@ -89,6 +91,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         withdrawn=hasattr(candidate, "withdrawal"),
         participants=_participants(candidate),
         challenges=challenge_facts(candidate),
+        text_revisions=_text_revisions(candidate),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
@@ -226,15 +229,36 @@ def _interpretations(candidate: Candidate) -> tuple[InterpretationFact, ...]:
     )  # fmt: skip
 
 
+def _text_revisions(candidate: Candidate) -> tuple[TextRevisionFact, ...]:
+    rows = candidate.text_revisions.select_related("event", "by").order_by("number")
+    return tuple(
+        TextRevisionFact(
+            row.number, row.summary, row.answer, row.digest, row.by_id, row.by.printed_name, row.event_id, row.event.at
+        )
+        for row in rows
+    )
+
+
 def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal")
+    """People's and authorities' alike, in the order of signing."""
+    rows = Signature.objects.filter(candidate=candidate).select_related(
+        "event", "statement", "withdrawal", "external__confirmation"
+    )
     return tuple(
         SignatureFact(
-            row.pk, row.stage, row.statement.digest, row.by_id, row.printed_name, tuple(row.roles), row.outcome,
-            row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at, hasattr(row, "withdrawal"),
+            row.pk, row.stage, row.statement.digest, cast("UUID", row.by_id or row.external_id), row.printed_name,
+            tuple(row.roles), row.outcome, row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
+            hasattr(row, "withdrawal"), _vouched(row),
         )
         for row in rows.order_by("event_id")
     )  # fmt: skip
+
+
+def _vouched(row: Signature) -> tuple[UUID, ...]:
+    if row.external is None:
+        return ()
+    confirmation = row.external.confirmation
+    return confirmation.recorded_by_id, confirmation.confirmed_by_id
 
 
 def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:

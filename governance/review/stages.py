@@ -19,7 +19,10 @@ class FilledSeat:
 
 @dataclass(frozen=True)
 class StageProgress:
-    """One stage: its frozen statement if that still holds, who fills which seat, and what stands against it."""
+    """One stage: its frozen statement if that still holds, who fills which seat, and what stands against it.
+
+    Who abstained is barred from the stage for good, whatever it is opened again for; `changes_requested` is unanswered.
+    """
 
     rule: StageRule
     open: bool
@@ -83,7 +86,8 @@ def progress(facts: CandidateFacts) -> Progress:
     """Every stage in the policy's order; a stage is open once the evidence is complete and all before it are."""
     stages: list[StageProgress] = []
     ready = facts.intake_passed and not facts.evidence_gaps()
-    opened = max([facts.pinned_seq, *(one.seq for one in facts.evidence.values())])
+    evidence, texts = facts.evidence.values(), facts.text_revisions
+    opened = max([facts.pinned_seq, *(one.seq for one in evidence), *(one.seq for one in texts)])
     for rule in facts.rules.stages:
         one = _stage(facts, rule, stages, ready=ready, opened_seq=opened)
         stages.append(one)
@@ -101,7 +105,7 @@ def _stage(
     holds = latest is not None and not against and ready
     standing = [one for one in facts.signatures if not one.withdrawn]
     given = [one for one in standing if holds and latest and one.statement_digest == latest.digest]
-    filling = [one for one in given if one.outcome in FILLING and one.by not in facts.participants]
+    filling = [one for one in given if one.outcome in FILLING and facts.participants.isdisjoint(one.people)]
     matched = seats.fill(rule.roles, [frozenset(one.roles) for one in filling])
     filled = tuple(
         FilledSeat(role, filling[matched[seat]] if seat in matched else None) for seat, role in enumerate(rule.roles)
@@ -116,9 +120,9 @@ def _stage(
         changes=against,
         seats=filled,
         counted=tuple(seat.signature for seat in filled if seat.signature is not None),
-        abstained=tuple(one for one in given if one.outcome == "abstain"),
+        abstained=tuple(one for one in spoken if one.outcome == "abstain"),
         rejected=rejected[0] if rejected else None,
-        changes_requested=next((one for one in spoken if one.outcome == "request-changes"), None),
+        changes_requested=next((one for one in facts.unanswered_requests() if one.stage == rule.key), None),
     )
 
 
@@ -133,6 +137,6 @@ def _word(facts: CandidateFacts, stages: list[StageProgress]) -> str:
         return "rejected"
     if facts.evidence_gaps():
         return "evidence"
-    if any(one.outcome == "request-changes" for one in facts.signatures):
+    if facts.unanswered_requests():
         return "changes-requested"
     return next((stage.rule.key for stage in stages if not stage.complete), stages[-1].rule.key)

@@ -19,6 +19,8 @@ from governance.web.decision_challenge import challenge_part
 from governance.web.decision_desk import desk, due_of, in_days, who_words
 from governance.web.decision_evidence import IDS, changes, parts
 from governance.web.decision_findings import findings, sentence
+from governance.web.decision_letters import condition_words, letters
+from governance.web.decision_texts import requests
 from governance.web.inventory import state_label
 from governance.web.pages import (
     ApprovalPart,
@@ -85,8 +87,10 @@ def decision_page(
         approval=_approval(case),
         people=_people(case),
         submission=_submission(case),
-        summary=str(review.manifest.get("summary", "")),
         challenge=challenge_part(case),
+        summary=review.summary,
+        requests=requests(case),
+        letters=letters(case),
     )
     return replace(page, faults=_homeless(case, page))
 
@@ -96,7 +100,8 @@ def _homeless(case: Case, page: DecisionPage) -> Faults | None:
     if case.attempt is None or _placed(page):
         return None
     faults = case.faults(case.attempt.form, "Not done")
-    wrote = next((case.attempt.text(name) for name in ("reason", "text", "title") if case.attempt.text(name)), "")
+    names = ("reason", "text", "title", "answer", "letter_reason")
+    wrote = next((case.attempt.text(name) for name in names if case.attempt.text(name)), "")
     kept = f"Nothing was recorded. You wrote: {wrote}" if wrote else "Nothing was recorded."
     return replace(faults, kept=kept) if faults else None
 
@@ -110,6 +115,8 @@ def _placed(page: DecisionPage) -> bool:
         *(act for part in page.parts for act in part.acts),
         *(act for row in page.findings for act in row.forms),
         *((page.challenge.form, page.challenge.finding_form) if page.challenge else ()),
+        page.requests.form if page.requests else None,
+        *((page.letters.form, *(row.form for row in page.letters.rows)) if page.letters else ()),
     ]
     return any(form.faults for form in forms if form is not None)
 
@@ -219,7 +226,7 @@ def _approval(case: Case) -> ApprovalPart | None:
             *(Fact(name.capitalize(), places.get(name, "not covered").replace("-", " ")) for name in approval.environments),
             Fact("Closing statement", digest=approval.digest),
         ),
-        conditions=tuple(_condition(one) for one in approval.conditions),
+        conditions=tuple(condition_words(one) for one in approval.conditions),
         acts=_approval_acts(approval),
     )
 
@@ -229,17 +236,6 @@ def _approval_acts(approval: ApprovalFact) -> tuple[FindingStep, ...]:
         FindingStep(act.printed_name, act.at, ACTS[act.kind] + (f" in {act.environment}" if act.environment else ""), act.reason)
         for act in approval.acts
     )
-
-
-def _condition(one: dict[str, object]) -> str:
-    environments = one.get("environments")
-    text = {
-        "environment": f"Only in {', '.join(map(str, environments))}." if isinstance(environments, list) else "",
-        "use": f"Only for the use {one.get('use')}.",
-        "until": f"Ends after {one.get('until')}.",
-    }.get(str(one["kind"]), str(one.get("text", "")))
-    owed = [f"{name} {one[key]}" for key, name in (("owner", "owner"), ("due", "due")) if one.get(key)]
-    return f"{text} ({', '.join(owed)})" if owed else text
 
 
 UPLOADED = re.compile(r"uploaded the (\S+) file of (.+)")

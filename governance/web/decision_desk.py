@@ -54,9 +54,9 @@ DONE = {
 }
 WHY = {
     "approve-with-conditions": "Needs at least one condition, below the reason.",
-    "request-changes": "Ends this review; a new version has to be submitted.",
+    "request-changes": "Sends it back. Once the first line has answered with a new text, every stage is signed anew.",
     "reject": "For good. The same file is then refused here until a later approval names this one.",
-    "abstain": "Fills no seat. Somebody else has to sign in your place.",
+    "abstain": "Fills no seat, and you sign nothing at this stage any more. Somebody else has to sign in your place.",
 }
 LATE_STAGES = ("intake", "intake-failed", "evidence", "withdrawn", "rejected", "changes-requested")
 
@@ -141,7 +141,8 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
             lines.append(SeatLine(TITLES[Role(role)], _awaited(case, stage, role)))
             continue
         left.remove(one)
-        lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}"))
+        how = f"{'by letter ' if one.vouched else ''}as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}"
+        lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} {how}"))
     return tuple(lines)
 
 
@@ -274,8 +275,16 @@ def _shut(case: Case) -> Shut | None:
         kind = case.review.missing_interpretations()[0]
         who = "" if case.independent_second_line else "People of the second line who took no part write it."
         return Shut(refusal.detail, who, f"#interpretation-{kind}")
+    if refusal.code == "role-required" and case.independent_second_line and regulator_awaited(case):
+        return Shut(refusal.detail, "An authority’s letter can be recorded instead.", "#letters")
     who = f"It takes {refusal.who}." if refusal.code == "not-independent" else ""
     return Shut(refusal.detail, who)
+
+
+def regulator_awaited(case: Case) -> bool:
+    """Whether a letter could fill a seat of the stage that is open now."""
+    stage = case.state.facts.progress.current if case.approval is None else None
+    return stage is not None and stage.open and Role.REGULATOR in stage.free_roles
 
 
 def _not_yet(case: Case) -> Shut | None:
@@ -285,7 +294,7 @@ def _not_yet(case: Case) -> Shut | None:
         "intake-failed": "The submission could not be opened. It can never be approved; submit it again, corrected.",
         "withdrawn": "It was withdrawn by its submitter.",
         "rejected": "It was rejected. A new version has to be submitted.",
-        "changes-requested": "Changes were requested. A new version has to be submitted.",
+        "changes-requested": "Changes were requested. The first line answers with a new text here, or submits a new version.",
     }
     return Shut(said[case.state.stage]) if case.state.stage in said else None
 

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from governance.accounts.models import Person
-from governance.accounts.roles import FIRST_LINE, SECOND_LINE, SIGNING, TITLES, Role
+from governance.accounts.roles import FIRST_LINE, SIGNING, TITLES, Role
 from governance.audit.clock import database_now
 from governance.audit.queries import newest_event
 from governance.registry.models import Candidate
@@ -68,7 +68,7 @@ class Desk:
 def undecided(person: Person) -> QuerySet[Candidate]:
     """What may still be decided, of what the person may see; newest first."""
     open_ = visible_candidates(person).filter(approval=None, withdrawal=None).filter(Q(intake=None) | Q(intake__errors=[]))
-    rows = open_.exclude(signatures__outcome__in=("reject", "request-changes"))
+    rows = open_.exclude(signatures__outcome="reject")
     return rows.select_related("model", "event", "approval", "withdrawal", "intake").order_by("-event_id")
 
 
@@ -105,10 +105,10 @@ def _first(desk: Desk, views: list[str]) -> str:
 def _sentence(desk: Desk) -> str:
     mine = desk.mine()
     roles = " and ".join(TITLES[Role(role)].lower() for role in sorted(desk.roles & SIGNING))
-    if not roles:
+    if not roles and not mine:
         return "You sign nothing. Here is how the versions that you may see stand."
     late = sum(bool(one.due and one.due < desk.now) for one in mine)
-    told = f"{words.plural(len(mine), 'version waits', 'versions wait')} for you as {roles}."
+    told = f"{words.plural(len(mine), 'version waits', 'versions wait')} for you{f' as {roles}' if roles else ''}."
     return f"{told} {late} late." if late else told
 
 
@@ -152,12 +152,12 @@ def _submitted(person: Person) -> QuerySet[Candidate]:
 
 
 def _decided(person: Person) -> QuerySet[Candidate]:
-    """Approved, rejected, sent back or withdrawn within the last 30 days, the latest first."""
+    """Approved, rejected or withdrawn within the last 30 days, the latest first."""
     since = database_now() - LATELY
     decided = (
         Q(approval__event__at__gte=since)
         | Q(withdrawal__event__at__gte=since)
-        | Q(signatures__event__at__gte=since, signatures__outcome__in=("reject", "request-changes"))
+        | Q(signatures__event__at__gte=since, signatures__outcome="reject")
     )
     rows = visible_candidates(person).filter(decided).distinct()
     return rows.select_related("model", "event", "submitted_by").order_by("-event_id")
@@ -177,7 +177,7 @@ def _task(desk: Desk, one: Waiting) -> Task:
         changed=_changed(documents),
         tally=_tally(one.facts.checks, documents),
         due=f"{one.due:%a %-d %b}" if one.due else "Not set",
-        due_sub=in_days(one.due, desk.now) if one.due else "evidence first",
+        due_sub=in_days(one.due, desk.now) if one.due else "answer first" if _sent_back(one) else "evidence first",
         shut=shut,
         late=bool(one.due and one.due < desk.now),
     )
@@ -190,6 +190,10 @@ def _shut(one: Waiting) -> str:
 
 
 def _what(one: Waiting) -> str:
+    if one.to_answer:
+        return "Answer the request for changes with a new text, or submit a new version."
+    if _sent_back(one):
+        return "Changes were requested. Waits for the first line’s answer."
     stage = one.progress.current
     if one.needs_challenge:
         return "Upload challenge data: the policy asks for it before anybody signs."
@@ -212,6 +216,10 @@ def _what(one: Waiting) -> str:
     missing = one.facts.missing_interpretations()
     waits = f"Waits for an interpretation of the {' and the '.join(missing)} evidence" if missing else ""
     return f"{waits or 'Waits for ' + stage.rule.title.lower()}: {count}."
+
+
+def _sent_back(one: Waiting) -> bool:
+    return one.progress.stage == "changes-requested"
 
 
 def _against(facts: CandidateFacts) -> str:
@@ -257,7 +265,7 @@ def _standing(desk: Desk, candidate: Candidate, documents: Mapping[str, Document
 def number_for(person: Person) -> int:
     """How many versions wait for this person. Everything that changes it is an event, so it is known per event."""
     newest = newest_event()
-    return _number(person.pk, newest.seq if newest else -1) if person.roles() & (SECOND_LINE | SIGNING) else 0
+    return _number(person.pk, newest.seq if newest else -1) if person.roles() & (FIRST_LINE | SIGNING) else 0
 
 
 @lru_cache(maxsize=1024)

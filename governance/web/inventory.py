@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -9,15 +11,16 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from governance.accounts.models import Person
-from governance.accounts.roles import FIRST_LINE, Role
+from governance.accounts.roles import FIRST_LINE, SECOND_LINE, Role
 from governance.actions.models import confirm_tier, create_model
+from governance.actions.rooms import list_in_room
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.queries import events
 from governance.registry.inventory import confirmed_tiers, with_record
 from governance.registry.models import TIERS, Candidate, Model, ModelRevision
 from governance.registry.people import find_person
-from governance.registry.visibility import visible_models
+from governance.registry.visibility import room_listings, visible_models
 from governance.release import gate
 from governance.release.queries import CandidateState, candidate_state, deployed_now
 from governance.review.models import Finding
@@ -30,6 +33,7 @@ from governance.web.pages import (
     Fact,
     Faults,
     Field,
+    FieldForm,
     FieldRow,
     Link,
     ModelPage,
@@ -37,6 +41,7 @@ from governance.web.pages import (
     ModelsPage,
     NewModelPage,
     Option,
+    RoomPart,
     Shut,
     StateLabel,
     TierForm,
@@ -189,7 +194,53 @@ class ConfirmTier(PersonView):
         return redirect("model", slug=slug)
 
 
-def model_page(model: Model, viewer: Person, tier_faults: Faults | None = None) -> ModelPage:
+class Room(PersonView):
+    """Who from outside may read the model, and until when."""
+
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        model = model_or_404(self.person, slug)
+        given = text_of(request, "reader", "until")
+        try:
+            person = _person("reader", given["reader"])
+            if person is None:
+                raise BadInput([fault("/reader", "required", "Name the regulator's user name or e-mail address.")])
+            list_in_room(model, person=person, until=given["until"], by=self.person, credentials=credentials_of(request))
+        except Refused as refused:
+            page = model_page(model, self.person, room=_room(model, self.person, given, faults_of(refused, "Not recorded")))
+            return self.page("web/model.html", page, status=refused.status)
+        messages.success(request, f"{person} may read this model until the end of {given['until']}.")
+        return redirect("model", slug=slug)
+
+
+def _room(
+    model: Model, viewer: Person, given: Mapping[str, str] | None = None, faults: Faults | None = None
+) -> RoomPart | None:
+    """Of interest where somebody from outside reads the model or this person can let somebody in."""
+    readers = tuple(f"{one.person}, until {one.until:%-d %b %Y, %H:%M} UTC" for one in room_listings(model))
+    may = bool(viewer.roles() & SECOND_LINE)
+    given = given or {}
+
+    def field(name: str, label: str, help_: str) -> Field:
+        error = next((one for one in faults.errors if one.field == name), None) if faults else None
+        return Field(name, label, value=given.get(name, ""), help=help_, required=True, error=error)
+
+    form = FieldForm(
+        action=reverse("model_room", args=[model.slug]),
+        key="room",
+        rows=(
+            FieldRow((field("reader", "Regulator", "User name or e-mail address."),)),
+            FieldRow((field("until", "May read until the end of", "As 2027-01-31, in UTC. A day that is over ends it."),)),
+        ),
+        button="Record",
+        effect="A regulator reads this model’s record, versions, evidence and log, and no row of data. Signing needs a seat.",
+        faults=faults,
+    )
+    return RoomPart(readers, form if may else None) if readers or may else None
+
+
+def model_page(
+    model: Model, viewer: Person, tier_faults: Faults | None = None, room: RoomPart | None = None
+) -> ModelPage:
     record = model.current
     candidates = list(model.candidates.select_related("model", "event").order_by("-version"))
     states = {one.pk: candidate_state(one, environments()) for one in candidates}
@@ -221,6 +272,7 @@ def model_page(model: Model, viewer: Person, tier_faults: Faults | None = None) 
         submit_shut=None if may else ONLY_SCIENTISTS,
         missing=inventory_gaps(record),
         inventory=f"{reverse('audit')}?model={model.slug}",
+        room=room or _room(model, viewer),
     )
 
 
@@ -271,7 +323,7 @@ def _version(one: Candidate, state: CandidateState) -> VersionRow:
         when=f"submitted {one.event.at:%-d %b %Y}",
         figures=figures,
         digest=one.artifact_digest,
-        text=str(state.facts.review.manifest.get("summary", "")),
+        text=state.facts.review.summary,
     )
 
 

@@ -545,6 +545,70 @@ class ApprovalPart:
 
 
 @dataclass(frozen=True)
+class FieldForm:
+    """A form of several fields within a page; `key` keeps the ids of its password apart from those of other forms."""
+
+    action: str
+    key: str
+    rows: tuple[FieldRow, ...]
+    button: str
+    effect: str
+    hidden: tuple[tuple[str, str], ...] = ()
+    asks_password: bool = True
+    has_file: bool = False
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """A request for changes, and its answer once there is one."""
+
+    by: str
+    stage: str
+    at: datetime
+    text: str
+    answer: FindingStep | None = None
+
+
+@dataclass(frozen=True)
+class RequestsPart:
+    """What reviewers asked for and how it was answered; `summary` is the newest text of what changed and why."""
+
+    sentence: str
+    rows: tuple[RequestRow, ...]
+    summary: str
+    summary_title: str
+    form: FieldForm | None = None
+    shut: Shut | None = None
+
+
+@dataclass(frozen=True)
+class LetterRow:
+    """An authority's letter as it was recorded. `steps` tell who vouched for it and when."""
+
+    title: str
+    state: StateLabel
+    text: str
+    side: str
+    file: Link
+    digest: str
+    conditions: tuple[str, ...] = ()
+    steps: tuple[FindingStep, ...] = ()
+    form: FieldForm | None = None
+    shut: Shut | None = None
+
+
+@dataclass(frozen=True)
+class LettersPart:
+    """Letters of authorities, and the form to record one while a regulator's seat of the open stage is free."""
+
+    sentence: str
+    rows: tuple[LetterRow, ...]
+    form: FieldForm | None = None
+    shut: Shut | None = None
+
+
+@dataclass(frozen=True)
 class DecisionPage:
     id: str
     model: Link
@@ -569,19 +633,24 @@ class DecisionPage:
     summary: str = ""
     faults: Faults | None = None
     challenge: ChallengePart | None = None
+    requests: RequestsPart | None = None
+    letters: LettersPart | None = None
 
     @property
     def strip(self) -> tuple[StripEntry, ...]:
         """Where trouble is: a count only where something is outside."""
         outside = Verdict.OUTSIDE
         changes = self.changes
-        entries = [] if self.intake_faults else [StripEntry("#scorecard", "Scorecard")]
+        entries = [StripEntry("#requests", "Requests for changes")] if self.requests else []
+        entries += [] if self.intake_faults else [StripEntry("#scorecard", "Scorecard")]
         if changes:
             worse = sum(row.verdict == Verdict.WORSE for row in (*changes.rows, *changes.further))
             entries.append(StripEntry("#changes", "Changes", worse))
         entries += [StripEntry(f"#{part.id}", part.title, part.tally.number(outside)) for part in self.parts]
         entries += [StripEntry("#challenge", "Challenge data")] if self.challenge else []
         entries.append(StripEntry("#findings", "Findings", note=str(len(self.findings) or "")))
+        if self.letters:
+            entries.append(StripEntry("#letters", "Letters", note=str(len(self.letters.rows) or "")))
         entries.append(StripEntry("#submission", "Submission and people"))
         return tuple(entries)
 
@@ -698,6 +767,14 @@ class TierForm:
 
 
 @dataclass(frozen=True)
+class RoomPart:
+    """Who from outside may read the model now, and the form to let somebody in."""
+
+    readers: tuple[str, ...]
+    form: FieldForm | None
+
+
+@dataclass(frozen=True)
 class ModelPage:
     name: str
     purpose: str
@@ -715,6 +792,7 @@ class ModelPage:
     submit_shut: Shut | None = None
     missing: tuple[str, ...] = ()
     inventory: str = ""
+    room: RoomPart | None = None
 
 
 # ---------- submitting ----------

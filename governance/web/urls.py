@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from governance.web import inbox, views
+from governance.web import inbox, letter_views, views
 
 urlpatterns = [
     path("", inbox.Inbox.as_view(), name="inbox"),
@@ -34,6 +34,14 @@ urlpatterns = [
         "candidates/<uuid:candidate>/author/denials/<uuid:denial>/agree/",
         views.AgreeWithDenial.as_view(),
         name="candidate_agree_with_denial",
+    ),
+    path("candidates/<uuid:candidate>/revise/", views.Revise.as_view(), name="candidate_revise"),
+    path("candidates/<uuid:candidate>/letters/", letter_views.RecordLetter.as_view(), name="candidate_letters"),
+    path("candidates/<uuid:candidate>/letters/<uuid:decision>/", letter_views.Letter.as_view(), name="candidate_letter"),
+    path(
+        "candidates/<uuid:candidate>/letters/<uuid:decision>/confirm/",
+        letter_views.ConfirmLetter.as_view(),
+        name="candidate_confirm_letter",
     ),
     path("candidates/<uuid:candidate>/author/", views.NameAuthor.as_view(), name="candidate_author"),
     path("", include("governance.web.inventory_urls")),

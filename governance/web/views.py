@@ -19,6 +19,7 @@ from governance.actions.challenge import require_challenger, upload_challenge
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
+from governance.actions.revise_text import revise_text
 from governance.actions.sign import sign, withdraw_signature
 from governance.actions.submit_candidate import withdraw
 from governance.audit.errors import BadInput, Refused, fault
@@ -31,6 +32,7 @@ from governance.review.models import Finding
 from governance.review.queries import candidate_facts
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
 from governance.web.decision import decision_page, work_of
+from governance.web.decision_texts import REVISE
 from governance.web.errors import decision_again
 
 
@@ -99,28 +101,39 @@ class Sign(DecisionAct):
         given = text_of(request, "stage", "statement_digest", "nonce", "outcome", "reason")
         signature = sign(
             candidate, by=self.person, session_key=request.session.session_key or "", **given,
-            conditions=_conditions(request), credentials=credentials_of(request),
+            conditions=conditions_of(request), credentials=credentials_of(request),
         )  # fmt: skip
         done = f"Signed at {signature.event.at:%H:%M:%S} UTC: {signature.outcome.replace('-', ' ')}."
         return f"{done} The version is approved." if hasattr(signature.candidate, "approval") else done
 
 
-def _conditions(request: HttpRequest) -> list[dict[str, Any]]:
-    """The JSON list, and what the readable fields say. Raises BadInput where the list is none."""
+def conditions_of(request: HttpRequest, prefix: str = "condition_") -> list[dict[str, Any]]:
+    """The JSON list, and what the readable fields of that prefix say. Raises BadInput where the list is none."""
     try:
         conditions = json.loads(request.POST.get("conditions") or "[]")
     except (ValueError, RecursionError) as error:
         raise BadInput([fault("/conditions", "invalid-json", "The conditions are not JSON.")]) from error
     if not isinstance(conditions, list):
         raise BadInput([fault("/conditions", "wrong-type", "Conditions are a JSON list of objects; [] for none.")])
-    written = text_of(request, "condition_text", "condition_until", "condition_environment")
-    if written["condition_text"]:
-        conditions.append({"kind": "text", "text": written["condition_text"]})
-    if written["condition_until"]:
-        conditions.append({"kind": "until", "until": written["condition_until"]})
-    if written["condition_environment"]:
-        conditions.append({"kind": "environment", "environments": [written["condition_environment"]]})
+    text, until, environment = text_of(request, *(prefix + name for name in ("text", "until", "environment"))).values()
+    if text:
+        conditions.append({"kind": "text", "text": text})
+    if until:
+        conditions.append({"kind": "until", "until": until})
+    if environment:
+        conditions.append({"kind": "environment", "environments": [environment]})
     return conditions
+
+
+class Revise(DecisionAct):
+    anchor = "#requests"
+
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return REVISE
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        text = revise_text(candidate, by=self.person, **text_of(request, "summary", "answer"))
+        return f"Your answer is recorded as text revision {text.number}. Every stage is signed on it."
 
 
 class Interpret(DecisionAct):

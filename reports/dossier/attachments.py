@@ -65,6 +65,10 @@ def _receipts(facts: Facts) -> list[Embedded]:
         Embedded(f"signature-{at}.json", f"Signature at {one['stage']}", one["payload"].encode())
         for at, one in enumerate(decision["signatures"], start=1)
     ]
+    files += [
+        Embedded(f"letter-record-{at}.json", f"What was recorded of a letter of {one['authority']}", one["payload"].encode())
+        for at, one in enumerate(decision["letters"], start=1)
+    ]
     if facts.approval:
         files.append(Embedded("closing-statement.json", "The approval", facts.approval["body"].encode()))
     events = "".join(f"{one['body']}\n" for one in facts.document["audit"]["events"])
@@ -82,6 +86,7 @@ def _record_tables(facts: Facts) -> list[Embedded]:
         ("checks", "Every check", document["checks"]),
         ("findings", "Every finding", document["findings"]),
         ("signatures", "Every signature", facts.decision["signatures"]),
+        ("letters", "Every letter of an authority", facts.decision["letters"]),
         ("versions", "Other versions of the model", document["versions"]["newest"]),
         ("deployments", "Deployments of the model", document["deployments"]["newest"]),
         ("audit-events", "Audit events of section 25", document["audit"]["events"]),

@@ -75,6 +75,7 @@ class Facts:
         self.policy: dict[str, Any] = document["policy"]
         self.decision: dict[str, Any] = document["decision"]
         self.approval: dict[str, Any] | None = document["decision"]["approval"]
+        self.texts: dict[str, Any] = document["texts"]
         self.findings: list[dict[str, Any]] = document["findings"]
         self.made: dict[str, Any] = document["made"]
         self.final: bool = document["decision"]["final"]

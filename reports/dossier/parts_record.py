@@ -72,6 +72,7 @@ def decision(facts: Facts) -> Body:
         _conditions(facts.approval["conditions"] if facts.approval else None),
         heading("Signatures"),
         *_signatures(facts),
+        *_letters(facts),
         *_acts(facts),
         heading("Waivers in force"),
         paragraph(not_applicable("This release grants no waivers.")),
@@ -175,19 +176,47 @@ def _signatures(facts: Facts) -> list[Node]:
     return blocks + [_signature(one, titles) for one in signatures]
 
 
+def _letters(facts: Facts) -> list[Node]:
+    letters = facts.decision["letters"]
+    return [heading("Letters of authorities"), *[_letter(one) for one in letters]] if letters else []
+
+
+def _letter(one: dict[str, Any]) -> Markup:
+    confirmed = f"{one['confirmed_by']}, {words.to_the_second(one['confirmed_at'])} UTC" if one["confirmed_by"] else None
+    file = one["file"]
+    return tag(
+        "div",
+        entries(
+            [
+                ("Authority", tag("b", one["authority"])),
+                ("Date of the letter", words.day(one["decided_on"])),
+                ("Decision", tag("b", words.outcome(one["outcome"]))),
+                ("Conditions", words.listed([words.condition(each) for each in one["conditions"]]) or "None"),
+                ("Recorded", f"{one['recorded_by']}, {words.to_the_second(one['recorded_at'])} UTC"),
+                ("Confirmed", confirmed or missing("Nobody has confirmed it; it counts for nothing.")),
+                ("Letter", join([f"{file['format']}, {words.size(file['size'])}, ", code(file["digest"])])),
+                ("Statement decided on", code(one["statement_digest"])),
+                ("Record", code(one["digest"])),
+                ("What it says", tag("span", one["reason"], class_="said")),
+            ]
+        ),
+        class_="signature",
+    )
+
+
 def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup:
     stage = stages.get(one["stage"])
     seat = f"Counts, for the seat {words.role(one['seat'])}" if one["counts"] else "Does not count"
     if one["withdrawn"]:
         taken = f"{words.to_the_second(one['withdrawn']['at'])} UTC"
         seat = f"{seat}: the signer withdrew it on {taken}, saying “{one['withdrawn']['reason']}”"
-    since = f"{words.day(one['signer_since'])}" if one["signer_since"] else words.NOTHING
+    since = f"held since {words.day(one['signer_since']) if one['signer_since'] else words.NOTHING}"
     return tag(
         "div",
         entries(
             [
                 ("Printed name", tag("b", one["printed_name"])),
-                ("Role", f"{words.roles(one['roles'])}, held since {since}"),
+                ("Role", words.roles(one["roles"]) + ("" if one["letter"] else f", {since}")),
                 ("Stage", stage["title"] if stage else one["stage"]),
                 ("Meaning", json.loads(one["payload"])["meaning"]),
                 ("Decision", tag("b", words.outcome(one["outcome"]))),
@@ -477,7 +506,7 @@ def development(facts: Facts) -> Body:
             [
                 (
                     "What changed and why",
-                    tag("span", manifest["summary"], class_="said") if manifest["summary"] else None,
+                    tag("span", facts.texts["summary"], class_="said") if facts.texts["summary"].strip() else None,
                 ),
                 ("Method", missing("No description is on record; the model file says it.")),
                 ("Design choices and assumptions", missing(NO_FORM)),

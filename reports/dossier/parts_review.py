@@ -166,7 +166,7 @@ def _conditions(facts: Facts) -> list[Node]:
 
 def changes(facts: Facts) -> Body:
     previous = facts.manifest.get("previous")
-    summary = facts.manifest["summary"]
+    summary = facts.texts["summary"]
     return [
         entries(
             [
@@ -177,7 +177,29 @@ def changes(facts: Facts) -> Body:
             ]
         ),
         paragraph("Other versions of the model are listed in section 3."),
+        *_requests(facts),
     ]
+
+
+def _requests(facts: Facts) -> list[Node]:
+    """What reviewers sent back, with the answer to each, and the text that the last answer took the place of."""
+    texts = facts.texts
+    if not texts["requests"]:
+        return []
+    revisions = {one["number"]: one for one in texts["revisions"]}
+    said: list[Node] = []
+    for one in texts["requests"]:
+        said.append(quoted(f"Changes requested: {one['text']}", by=one["by"], held=one["roles"], at=one["at"]))
+        answer = revisions.get(one["answered_by"])
+        if answer is None:
+            said.append(paragraph(missing("Not answered yet.")))
+            continue
+        told = f"Answered with text revision {answer['number']}: {answer['answer']}"
+        said += [quoted(told, by=answer["by"], held=("data-scientist",), at=answer["at"]), paragraph(code(answer["digest"]))]
+    first = facts.manifest["summary"]
+    if revisions:
+        said.append(paragraph(f"As submitted, the text read: “{first}”" if first.strip() else "As submitted, there was no text."))
+    return [heading("Requests for changes and their answers"), *said]
 
 
 def monitoring(facts: Facts) -> Body:

@@ -28,7 +28,7 @@ _CLOSED = {
     "rejected": (Verdict.OUTSIDE, "Rejected", "A signature rejected it; a new candidate is needed."),
     "withdrawn": (Verdict.NOT_APPLICABLE, "Withdrawn", "Its submitter withdrew it."),
     "intake-failed": (Verdict.ERROR, "Could not be opened", "No evidence was computed, and it can never be approved."),
-    "changes-requested": (Verdict.REVIEW, "Changes requested", "A reviewer sent it back."),
+    "changes-requested": (Verdict.REVIEW, "Changes requested", "A reviewer sent it back, and it waits for an answer."),
     "intake": (Verdict.PENDING, "Not decided", "The submission is being opened."),
     "evidence": (Verdict.PENDING, "Not decided", "Its evidence is not complete."),
 }

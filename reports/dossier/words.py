@@ -27,7 +27,10 @@ ROLES = {
     "regulator": "Regulator",
     "administrator": "Administrator",
 }
-METHODS = {"password": "Password, asked again at signing"}
+METHODS = {
+    "password": "Password, asked again at signing",
+    "external letter": "An authority’s letter, recorded by one person of the second line and confirmed by another",
+}
 CAUSES = {
     "no-champion": "no version was deployed or approved before this one",
     "champion-not-comparable": "the champion cannot be run on these rows",

@@ -77,6 +77,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
             "environments": _environments(allowed=final),
             "stages": stages,
             "signatures": [_signature()] if final else [],
+            "letters": [],
             "statements": [
                 {
                     "stage": "independent-validation",
@@ -86,6 +87,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
                 }
             ],
         },
+        "texts": {"summary": manifest["summary"], "revisions": [], "requests": []},
         "checks": _checks(),
         "findings": [_finding()],
         "interpretations": [],
@@ -241,6 +243,7 @@ def _signature() -> dict[str, Any]:
         "payload": payload,
         "withdrawn": None,
         "signer_since": "2025-03-01T00:00:00.000000Z",
+        "letter": None,
     }
 
 

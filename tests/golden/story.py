@@ -6,6 +6,8 @@ import io
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from governance.accounts.models import Person
@@ -15,6 +17,7 @@ from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
+from governance.actions.install import load_policy
 from governance.actions.models import confirm_tier
 from governance.actions.people import (
     add_person,
@@ -29,9 +32,12 @@ from governance.actions.people import (
     second_role,
     set_first_password,
 )
+from governance.actions.revise_text import revise_text
+from governance.actions.rooms import list_in_room
 from governance.actions.sign import withdraw_signature
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
+from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
@@ -52,6 +58,7 @@ def tell(people: dict[str, Person]) -> None:
     of_an_approval(people, model)
     of_failures(people, model)
     of_authors_and_withdrawals(people, model)
+    of_requests_and_letters(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:
@@ -153,6 +160,26 @@ def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
     factories.signed(candidate, people["validator"])
     factories.signed(candidate, people["officer"])
     withdraw_signature(candidate, by=people["officer"], reason="Too soon.", credentials=factories.CREDENTIALS)
+
+
+def of_requests_and_letters(people: dict[str, Person]) -> None:
+    """One version is sent back and answered; of another an authority decides by letter; a room is opened to a regulator."""
+    model = factories.a_model(people, "watched")
+    sent_back = factories.interpreted(factories.computed(factories.a_candidate(people, model)), people["validator"])
+    factories.signed(sent_back, people["validator"], "request-changes")
+    revise_text(sent_back, by=people["scientist"], summary="What changed, in more words.", answer="In more words now.")
+    with TemporaryDirectory() as folder:
+        for path in factories.supervised_policy(Path(folder) / "policies").glob("*.json"):
+            policy = json.loads(path.read_text()) | {"name": "supervised"}
+            path.write_text(json.dumps(policy))
+            load_policy(path)
+    watched = factories.interpreted(factories.computed(factories.a_candidate(people, model)), people["validator"])
+    for name in ("validator", "officer"):
+        factories.signed(watched, people[name])
+    letter = factories.recorded_letter(watched, people["second_officer"])
+    factories.confirmed_letter(letter, people["approver"])
+    until = f"{database_now():%Y-%m-%d}"
+    list_in_room(model, person=people["regulator"], until=until, by=people["officer"], credentials=factories.CREDENTIALS)
 
 
 def shape(value: Any, key: str = "") -> Any:

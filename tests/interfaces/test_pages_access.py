@@ -43,11 +43,17 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("candidate_withdraw_signature", "POST", {"else": 409}),
     ("candidate_deny_authorship", "POST", {"else": 409}),
     ("candidate_agree_with_denial", "POST", {"validator": 302, "officer": 302, "approver": 409, "else": 403}),
+    ("candidate_revise", "POST", {"else": 409}),
+    ("candidate_letters", "GET", {"else": 302}),
+    ("candidate_letters", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
+    ("candidate_letter", "GET", {"else": 404}),
+    ("candidate_confirm_letter", "POST", {"else": 404}),
     ("models", "GET", {"else": 200}),
     ("model", "GET", {"else": 200}),
     ("new_model", "GET", {"scientist": 200, "else": 403}),
     ("new_model", "POST", {"scientist": 400, "else": 403}),
     ("confirm_tier", "POST", {"else": 403}),
+    ("model_room", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("submit", "GET", {"scientist": 200, "else": 403}),
     ("dossier_page", "GET", {"else": 503}),
     ("gate", "GET", {"else": 200}),
@@ -60,7 +66,8 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
-OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in ("evidence_document", "model", "submit")]
+OF_MODELS = ("evidence_document", "model", "model_room", "submit")
+OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in OF_MODELS]
 OPEN_TO_ALL = {"account_login", "account_logout", "account_reauthenticate", "account_inactive", "first_credential"}
 
 
@@ -98,6 +105,9 @@ def path_of(name: str, candidate: Candidate) -> str:
         "candidate_finding": f"{one}findings/1/close/",
         "candidate_deny_authorship": f"{one}author/deny/",
         "candidate_agree_with_denial": f"{one}author/denials/{AuthorDenial.objects.get().pk}/agree/",
+        "candidate_letter": f"{one}letters/{proposal.pk}/",
+        "candidate_confirm_letter": f"{one}letters/{proposal.pk}/confirm/",
+        "model_room": f"/models/{candidate.model.slug}/room/",
         "dossier_page": f"{one}dossier/",
         "model": f"/models/{candidate.model.slug}/",
         "new_model": "/models/new/",
@@ -121,6 +131,7 @@ def data_of(name: str) -> dict[str, str]:
         "candidate_withdraw_signature": act,
         "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
         "candidate_rerun": {"kind": "fairness", "reason": "Try again."},
+        "model_room": {"reader": "regulator", "until": "soon", "password": PASSWORD},
         "propose_role": {"person": "colleague", "role": "validator"},
         "second_role": {"password": PASSWORD},
         "confirm_enrolment": {"password": PASSWORD},
@@ -166,7 +177,7 @@ def test_nobody_who_is_not_signed_in_gets_beyond_the_sign_in_page(candidate: Can
 def test_what_one_may_not_see_reads_like_what_is_not_there(people: dict[str, Person], candidate: Candidate) -> None:
     stranger = Person.objects.create(username="stranger", printed_name="Nora Fremd")
     for name, method, _ in TABLE:
-        if name in OF_ONE and (name, method) != ("candidate_sign", "GET"):
+        if name in OF_ONE and (name, method) not in (("candidate_sign", "GET"), ("candidate_letters", "GET")):
             answer = ask(Browser(stranger), name, method, candidate)
             assert answer.status_code == 404, name
             assert candidate.model.slug not in answer.content.decode(), name

@@ -19,7 +19,14 @@ from governance.evidence.models import CheckResult, Evidence
 from governance.policy.models import PolicyVersion
 from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
 from governance.release.models import Approval, ApprovalAct, Deployment
-from governance.review.models import Finding, Interpretation, Signature, SignatureWithdrawal, Statement
+from governance.review.models import (
+    ExternalConfirmation,
+    Finding,
+    Interpretation,
+    Signature,
+    SignatureWithdrawal,
+    Statement,
+)
 
 
 def sha256_of(value: Any) -> str:
@@ -144,7 +151,7 @@ def complaints(approval: Approval) -> list[str]:
     signers: list[UUID] = []
     for stage in body["stages"]:
         rows = [Signature.objects.get(digest=one["digest"]) for one in stage["signatures"]]
-        signers += [row.by_id for row in rows]
+        signers += [row.external_id or row.by_id for row in rows]
         if not can_fill(seats[stage["stage"]], [row.roles for row in rows]) or len(rows) != len(seats[stage["stage"]]):
             found.append(f"the seats of {stage['stage']} are not filled")
         for row in rows:
@@ -168,13 +175,33 @@ def _about(row: Signature, stage: dict[str, Any], candidate: Candidate) -> list[
         found.append("a signature is of another statement, or approves nothing")
     if SignatureWithdrawal.objects.filter(signature=row).exists():
         found.append("a signature was taken back")
-    if not set(row.roles) <= roles_before(row.by, row.event_id):
-        found.append("a signer did not hold the role")
+    if row.external is None:
+        if not set(row.roles) <= roles_before(row.by, row.event_id):
+            found.append("a signer did not hold the role")
+    else:
+        found += _about_letter(row)
     if body["artifact"]["digest"] != candidate.artifact_digest or body["manifest_digest"] != candidate.manifest_digest:
         found.append("a statement is about other bytes")
     judged = {one.kind: one.digest for one in Evidence.objects.filter(candidate=candidate).order_by("-run")}
     if {one["kind"]: one["digest"] for one in body["evidence"]} != judged:
         found.append("a statement is about other evidence")
+    return found
+
+
+def _about_letter(row: Signature) -> list[str]:
+    """An authority's letter fills a regulator's seat on the word of two of the second line who took no part."""
+    confirmation = ExternalConfirmation.objects.filter(decision=row.external).first()
+    if confirmation is None:
+        return ["nobody confirmed a letter"]
+    people = {row.external.recorded_by, confirmation.confirmed_by}
+    found = [] if len(people) == 2 and row.roles == ["regulator"] else ["a letter is one person's word, or fills another seat"]
+    for person in people:
+        if not roles_before(person, row.event_id) & {"validator", "compliance-officer", "approver"}:
+            found.append("somebody outside the second line vouches for a letter")
+        if person.pk in participants(row.candidate):
+            found.append("somebody who took part vouches for a letter")
+    if row.external.statement_digest != row.statement.digest:
+        found.append("a letter was recorded about another statement")
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from governance.actions import jobs
-from governance.actions.install import _load_policy
+from governance.actions.install import load_policy
 from governance.actions.sign import sign
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.errors import BadInput, Refused
@@ -261,7 +261,7 @@ def asking(people, shipped, tmp_path):
     path = tmp_path / "asking-1.json"
     path.write_text(json.dumps({**shipped, "name": "asking"}))
     with transaction.atomic():
-        _load_policy(path)
+        load_policy(path)
     return people
 
 

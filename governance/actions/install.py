@@ -49,6 +49,7 @@ def install(people: list[FirstPerson], policies: Path) -> dict[str, str]:
     return secrets
 
 
+@transaction.atomic
 def load_policy(path: Path) -> PolicyVersion:
     """A shipped policy, published by the installation and marked so (rule 6)."""
     document = json.loads(path.read_text())

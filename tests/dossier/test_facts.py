@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from governance.actions import jobs
 from governance.actions.findings import open_finding
+from governance.actions.revise_text import revise_text
 from governance.actions.sign import withdraw_signature
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
@@ -24,8 +25,12 @@ from tests.factories import (
     a_model,
     approved,
     computed,
+    confirmed_letter,
+    founded,
     interpreted,
+    recorded_letter,
     signed,
+    supervised_policy,
     suspended,
 )
 
@@ -194,3 +199,40 @@ def test_a_signature_taken_back_is_told_with_its_reason(people):
     text = " ".join(text_of(data).split())
     assert "Does not count: the signer withdrew it on" in text
     assert "withdrew the own signature" in text
+
+
+def test_requests_for_changes_are_printed_with_their_answers_and_the_newest_text(people):
+    candidate = interpreted(computed(a_candidate(people, a_model(people))), people["validator"])
+    signed(candidate, people["validator"], "request-changes", reason="Say what was capped.")
+    assert dossier_facts(candidate.pk).document["texts"]["requests"][0]["answered_by"] is None
+    revise_text(
+        candidate, by=people["scientist"], summary="Income is capped at the 99th percentile.", answer="The cap is named now."
+    )
+    document = dossier_facts(candidate.pk).document
+    text = text_of(pdf_of(document))
+    for said in ("Say what was capped.", "Answered with text revision 2: The cap is named now.", "Income is capped at the 99th"):
+        assert said in text
+    assert document["texts"]["summary"] == "Income is capped at the 99th percentile."
+    assert f"As submitted, the text read: “{json.loads(candidate.manifest)['summary']}”" in text
+
+
+def test_a_letter_is_printed_with_who_vouches_for_it_and_its_record_is_embedded(empty_db, settings, tmp_path):
+    settings.COUNTERSIGN_POLICY_FOLDER = supervised_policy(tmp_path / "policies")
+    people = founded()
+    candidate = interpreted(computed(a_candidate(people, a_model(people))), people["validator"])
+    for name in ("validator", "officer"):
+        signed(candidate, people[name])
+    recorded_letter(candidate, people["second_officer"], authority="A Second Authority")
+    decision = recorded_letter(candidate, people["second_officer"])
+    confirmed_letter(decision, people["approver"])
+    document = dossier_facts(candidate.pk).document
+    data = pdf_of(document)
+    text = text_of(data)
+    for said in ("Financial Supervisory Authority", "Tomás Herrera", "Helene Vasseur", "An authority’s letter, recorded by one"):
+        assert said in text
+    assert "A Second Authority" in text
+    assert "Nobody has confirmed it" in text
+    assert attachments_of(data)["letter-record-2.json"] == decision.payload.encode()
+    assert "sha256:" + hashlib.sha256(decision.payload.encode()).hexdigest() == decision.digest
+    last = document["decision"]["signatures"][-1]
+    assert (last["letter"], last["signer_since"], last["seat"]) == (decision.digest, None, "regulator")

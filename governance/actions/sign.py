@@ -10,9 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from governance.accounts.models import Person
+from governance.accounts.models import Delegation, Person
 from governance.accounts.reauthentication import Credentials
-from governance.actions._common import acting, reauthenticate, require_sound_log, require_text
+from governance.actions._common import acting, locked_people, reauthenticate, require_sound_log, require_text
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
 from governance.audit.canonical import digest
@@ -59,21 +59,24 @@ def sign(
     reason: str,
     conditions: list[dict[str, Any]],
     credentials: Credentials,
+    for_person: Person | None = None,
 ) -> Signature:
-    """Sign. The person is asked for the credential first; then everything stands or falls in one transaction.
+    """Sign, in the own name or by delegation for `for_person`. The credential is asked for first; then everything stands
+    or falls in one transaction.
 
-    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, and for approving
-    outcomes what stands against an approval) and BadInput.
+    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, `no-delegation`, and
+    for approving outcomes what stands against an approval) and BadInput.
     """
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     reauthenticate(by, credentials)
     with transaction.atomic():
-        candidate, by, facts = _held(candidate, by)
+        candidate, by, facts = _held(candidate, by, *([for_person] if for_person else []))
         eligible = eligibility(by, candidate, facts.review, facts.progress)
         if eligible.refusal is not None:
             raise eligible.refusal
+        delegation = _delegation(eligible, for_person) if for_person else None
         _require_open(facts, decision)
-        signature = _signed(candidate, by, session_key, facts, eligible, decision)
+        signature = _signed(candidate, by, session_key, facts, eligible, decision, delegation)
         if outcome in FILLING:
             _approve_if_complete(candidate, signature)
         return signature
@@ -101,11 +104,24 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credent
         return SignatureWithdrawal.objects.create(signature_id=mine.id, reason=reason, event=event)
 
 
-def _held(candidate: Candidate, by: Person) -> tuple[Candidate, Person, GateFacts]:
-    """Both rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
+def _held(candidate: Candidate, by: Person, *others: Person) -> tuple[Candidate, Person, GateFacts]:
+    """All rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
     require_sound_log()
-    candidate, by = locked(candidate), locked(by)
+    candidate = locked(candidate)
+    by, *_ = locked_people(by, *others)
     return candidate, by, gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+
+
+def _delegation(eligible: Eligibility, absent: Person) -> Delegation:
+    """What lets the signer sign for `absent` now. Raises Refused `no-delegation`, or why what there is cannot be used."""
+    made = [one for one in eligible.stand_ins if one.delegation.by_id == absent.pk]
+    usable = next((one.delegation for one in made if one.refusal is None), None)
+    if usable is not None:
+        return usable
+    if made and made[0].refusal:
+        raise made[0].refusal
+    detail = f"{absent} has not asked you to sign in that place now, or not with a role that this stage asks for."
+    raise Refused("no-delegation", detail, who=str(absent))
 
 
 def _checked(outcome: str, reason: str) -> str:
@@ -132,7 +148,13 @@ def _require_open(facts: GateFacts, decision: Decision) -> None:
 
 
 def _signed(
-    candidate: Candidate, by: Person, session_key: str, facts: GateFacts, eligible: Eligibility, decision: Decision
+    candidate: Candidate,
+    by: Person,
+    session_key: str,
+    facts: GateFacts,
+    eligible: Eligibility,
+    decision: Decision,
+    delegation: Delegation | None,
 ) -> Signature:
     stage = eligible.stage
     if stage is None or stage.rule.key != decision.stage:
@@ -146,30 +168,42 @@ def _signed(
         latest=closing.ends(now, facts.review.rules.valid_days),
     )  # fmt: skip
     statement = _statement(candidate, by, facts, stage, decision.statement_digest)
+    roles = [delegation.role] if delegation else sorted(eligible.roles)
     payload = binding.signature_payload(
         statement_digest=statement.digest,
         candidate=str(candidate.pk),
         stage=stage.rule.key,
         signer=str(by.pk),
         printed_name=by.printed_name,
-        roles=sorted(eligible.roles),
+        roles=roles,
         meaning=stage.rule.meaning,
         outcome=decision.outcome,
         conditions=conditions,
         reason=decision.reason,
         nonce=spent,
         method=METHOD,
+        on_behalf_of=_named(delegation) if delegation else None,
     )
+    data = {"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)}
     event = log.append(
         Action.SIGNATURE_GIVEN, actor=acting(by), subject=Subject("statement", statement.digest),
         model=candidate.model.slug, candidate=candidate.pk,
-        data={"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)},
+        data={**data, "on_behalf_of": str(delegation.by_id)} if delegation else data,
     )  # fmt: skip
     return Signature.objects.create(
         statement=statement, candidate=candidate, stage=stage.rule.key, by=by, printed_name=by.printed_name,
-        roles=sorted(eligible.roles), outcome=decision.outcome, reason=decision.reason, conditions=conditions,
-        nonce=spent, method=METHOD, payload=payload.decode(), digest=digest(payload), event=event,
+        roles=roles, outcome=decision.outcome, reason=decision.reason, conditions=conditions, nonce=spent, method=METHOD,
+        payload=payload.decode(), digest=digest(payload), event=event, delegation=delegation,
+        on_behalf_of=delegation.by if delegation else None,
+        on_behalf_of_name=delegation.by.printed_name if delegation else "",
     )  # fmt: skip
+
+
+def _named(delegation: Delegation) -> dict[str, str]:
+    """Whom the signer stands in for, and by which delegation, as the payload says it."""
+    return {
+        "person": str(delegation.by_id), "printed_name": delegation.by.printed_name, "delegation": str(delegation.pk),
+    }  # fmt: skip
 
 
 def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict[str, Any]]:

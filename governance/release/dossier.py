@@ -266,6 +266,17 @@ def _decision(candidate: Candidate, state: CandidateState, people: Directory) ->
             for name, reasons in state.reasons
         ],
         "stages": [_stage(one) for one in state.facts.progress.stages],
+        "pauses": [
+            {
+                "stage": one.stage,
+                "reason": one.reason,
+                "by": one.by_name,
+                "at": timestamp(one.at),
+                "resumed_at": _when(one.resumed_at),
+                "resumed_by": one.resumed_by_name or None,
+            }
+            for one in state.facts.review.pauses
+        ],
         "signatures": _signatures(candidate, state, people),
         "statements": [
             {"stage": one.stage, "digest": one.digest, "at": timestamp(one.event.at), "body": one.body}
@@ -326,11 +337,14 @@ def _stage(stage: StageProgress) -> dict[str, Any]:
 
 
 def _signatures(candidate: Candidate, state: CandidateState, people: Directory) -> list[dict[str, Any]]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal__event")
+    rows = Signature.objects.filter(candidate=candidate).select_related(
+        "event", "statement", "withdrawal__event", "delegation"
+    )
     return [
         {
             "stage": one.stage,
             "printed_name": one.printed_name,
+            "on_behalf_of": _on_behalf_of(one),
             "roles": one.roles,
             "seat": state.counted.get(one.pk),
             "counts": one.pk in state.counted,
@@ -348,6 +362,18 @@ def _signatures(candidate: Candidate, state: CandidateState, people: Directory) 
         }
         for one in rows.order_by("event_id")
     ]
+
+
+def _on_behalf_of(one: Signature) -> dict[str, Any] | None:
+    """For whom it was given, under which delegation: `when_late` for a deputy's, else a stand-in's in an absence."""
+    if one.delegation is None:
+        return None
+    return {
+        "printed_name": one.on_behalf_of_name,
+        "when_late": one.delegation.when_late,
+        "begins_at": timestamp(one.delegation.begins_at),
+        "ends_at": timestamp(one.delegation.ends_at),
+    }
 
 
 def _withdrawn(one: Signature) -> dict[str, str] | None:

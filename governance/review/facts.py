@@ -103,6 +103,29 @@ class SignatureFact:
     seq: int
     at: datetime
     withdrawn: bool = False
+    on_behalf_of: UUID | None = None
+    on_behalf_of_name: str = ""
+    stood_in_until: datetime | None = None
+    stood_in_when_late: bool = False
+
+    @property
+    def people(self) -> frozenset[UUID]:
+        """Whose one seat of the candidate this signature takes: the signer's, and with it that of whom he signed for."""
+        return frozenset({self.by} | ({self.on_behalf_of} if self.on_behalf_of else set()))
+
+
+@dataclass(frozen=True)
+class PauseFact:
+    """A time in which a stage's clock stood, or stands while `resumed_at` is None."""
+
+    id: UUID
+    stage: str
+    reason: str
+    by_name: str
+    seq: int
+    at: datetime
+    resumed_at: datetime | None = None
+    resumed_by_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +174,7 @@ class CandidateFacts:
     submitted_seq: int
     pinned_seq: int
     participants: frozenset[UUID] = frozenset()
+    pauses: tuple[PauseFact, ...] = ()
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

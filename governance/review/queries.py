@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Prefetch
 
 from governance.accounts.models import Person
+from governance.audit.models import AuditEvent
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job
 from governance.policy.language import tier_rules
@@ -16,6 +18,7 @@ from governance.policy.models import PolicyPin
 from governance.registry.models import Candidate, ModelRevision
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
+from governance.review.clocks import StageClock, clock_of
 from governance.review.facts import (
     CandidateFacts,
     CheckFact,
@@ -23,11 +26,13 @@ from governance.review.facts import (
     FindingFact,
     InterpretationFact,
     JobFact,
+    PauseFact,
     SignatureFact,
     StatementFact,
 )
 from governance.review.independence import participations
-from governance.review.models import Finding, FindingChange, Interpretation, Signature, Statement
+from governance.review.models import Finding, FindingChange, Interpretation, Signature, StagePause, Statement
+from governance.review.stages import StageProgress
 
 CHANGES = Prefetch("changes", FindingChange.objects.select_related("event"))
 ENDS_BLOCKING = ("closed", "void", "lowered")
@@ -85,6 +90,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         same_artifact=same_artifact_of(candidate),
         withdrawn=hasattr(candidate, "withdrawal"),
         participants=_participants(candidate),
+        pauses=_pauses(candidate),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
@@ -205,14 +211,36 @@ def _interpretations(candidate: Candidate) -> tuple[InterpretationFact, ...]:
 
 
 def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
-    rows = Signature.objects.filter(candidate=candidate).select_related("event", "statement", "withdrawal")
+    rows = Signature.objects.filter(candidate=candidate)
+    rows = rows.select_related("event", "statement", "withdrawal", "delegation")
     return tuple(
         SignatureFact(
             row.pk, row.stage, row.statement.digest, row.by_id, row.printed_name, tuple(row.roles), row.outcome,
             row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at, hasattr(row, "withdrawal"),
+            row.on_behalf_of_id, row.on_behalf_of_name, row.delegation.ends_at if row.delegation else None,
+            bool(row.delegation and row.delegation.when_late),
         )
         for row in rows.order_by("event_id")
     )  # fmt: skip
+
+
+def _pauses(candidate: Candidate) -> tuple[PauseFact, ...]:
+    rows = StagePause.objects.filter(candidate=candidate).select_related("event", "by", "resume__event", "resume__by")
+    return tuple(
+        PauseFact(
+            row.pk, row.stage, row.reason, row.by.printed_name, row.event_id, row.event.at,
+            *((row.resume.event.at, row.resume.by.printed_name) if hasattr(row, "resume") else ()),
+        )
+        for row in rows.order_by("event_id")
+    )  # fmt: skip
+
+
+def stage_clock(facts: CandidateFacts, stage: StageProgress | None, now: datetime) -> StageClock | None:
+    """The clock of a stage that waits for signatures; None before it opens and once it has them all."""
+    if stage is None or not stage.open or stage.complete:
+        return None
+    opened = AuditEvent.objects.get(seq=stage.opened_seq).at
+    return clock_of(stage.rule, stage.opened_seq, opened, facts.pauses, now)
 
 
 def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:
@@ -220,5 +248,3 @@ def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:
     if not person.is_active:
         return frozenset()
     return frozenset(person.grants.filter(ending=None, event_id__lt=opened_seq).values_list("role", flat=True))
-
-

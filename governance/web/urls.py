@@ -28,6 +28,8 @@ urlpatterns = [
     ),
     path("candidates/<uuid:candidate>/rerun/", views.Rerun.as_view(), name="candidate_rerun"),
     path("candidates/<uuid:candidate>/withdraw/", views.Withdraw.as_view(), name="candidate_withdraw"),
+    path("candidates/<uuid:candidate>/pause/", views.PauseClock.as_view(), name="candidate_pause"),
+    path("candidates/<uuid:candidate>/resume/", views.ResumeClock.as_view(), name="candidate_resume"),
     path("candidates/<uuid:candidate>/author/", views.NameAuthor.as_view(), name="candidate_author"),
     path("", include("governance.web.inventory_urls")),
 ]

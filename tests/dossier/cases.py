@@ -75,6 +75,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
             "approval": _approval() if final else None,
             "environments": _environments(allowed=final),
             "stages": stages,
+            "pauses": [],
             "signatures": [_signature()] if final else [],
             "statements": [
                 {
@@ -225,6 +226,7 @@ def _signature() -> dict[str, Any]:
     return {
         "stage": "independent-validation",
         "printed_name": "Mirela Popa",
+        "on_behalf_of": None,
         "roles": ["validator"],
         "seat": "validator",
         "counts": True,

@@ -6,12 +6,15 @@ import io
 import json
 import re
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import reinstate, retire, revoke
+from governance.actions.clock import pause_clock, resume_clock
+from governance.actions.delegate import delegate, end_delegation
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.models import confirm_tier
@@ -28,6 +31,7 @@ from governance.actions.people import (
     second_role,
     set_first_password,
 )
+from governance.actions.remind import send_reminders
 from governance.actions.sign import withdraw_signature
 from governance.actions.submit_candidate import name_author, submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
@@ -37,6 +41,7 @@ from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Model
 from tests import factories
+from tests.moving_clock import moving_clock
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 DIGEST_TEXT = re.compile(r"sha256:[0-9a-f]{64}")
@@ -51,6 +56,7 @@ def tell(people: dict[str, Person]) -> None:
     of_an_approval(people, model)
     of_failures(people, model)
     of_authors_and_withdrawals(people, model)
+    of_stand_ins_and_clocks(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:
@@ -149,6 +155,25 @@ def of_authors_and_withdrawals(people: dict[str, Person], model: Model) -> None:
     factories.signed(candidate, people["validator"])
     factories.signed(candidate, people["officer"])
     withdraw_signature(candidate, by=people["officer"], reason="Too soon.", credentials=factories.CREDENTIALS)
+
+
+def of_stand_ins_and_clocks(people: dict[str, Person]) -> None:
+    """Last: the clock is moved on, since a reminder is sent shortly before a stage is due."""
+    validator, other = people["validator"], people["second_validator"]
+    model = factories.a_model(people, "stood-in-for")
+    candidate = factories.interpreted(factories.computed(factories.a_candidate(people, model)), validator)
+    until = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    made = delegate(
+        by=validator, to=other, role="validator", begins="", until=until, when_late=False, reason="Leave.",
+        credentials=factories.CREDENTIALS,
+    )  # fmt: skip
+    pause_clock(candidate, by=people["officer"], reason="A document is on its way.")
+    resume_clock(candidate, by=people["officer"])
+    with moving_clock() as clock:
+        clock.move(timedelta(days=9))
+        send_reminders()
+        factories.signed(candidate, other, for_person=validator)
+        end_delegation(made, by=validator)
 
 
 def shape(value: Any, key: str = "") -> Any:

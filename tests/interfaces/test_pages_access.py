@@ -93,7 +93,7 @@ def path_of(name: str, candidate: Candidate) -> str:
     proposal = RoleProposal.objects.get(role="approver")
     return {
         "delegate": "/people/stand-ins/",
-        "end_delegation": f"/people/stand-ins/{Delegation.objects.get(role="compliance-officer").pk}/end/",
+        "end_delegation": f"/people/stand-ins/{Delegation.objects.get(role='compliance-officer').pk}/end/",
         "propose_role": "/people/proposals/",
         "second_role": f"/people/proposals/{proposal.pk}/second/",
         "decline_role": f"/people/proposals/{proposal.pk}/decline/",

@@ -131,7 +131,9 @@ def _facts(case: Case) -> tuple[Fact, ...]:
     review, candidate = case.review, case.candidate
     size = f"{review.artifact['format']}, {words.count(review.artifact['size'])} bytes"
     policy = reverse("policy", args=[review.policy_name, review.policy_version])
-    last = Fact("Due", due_day(case.clock), in_days(case.clock, case.state.now)) if case.clock else Fact("Due", "Not set")
+    last = Fact("Due", "Not set")
+    if case.clock:
+        last = Fact("Due", due_day(case.clock), in_days(case.clock, case.state.now), href="#clock")
     if case.approval:
         last = Fact("Approved", f"{case.approval.valid_from:%-d %b %Y}")
     return (

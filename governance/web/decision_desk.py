@@ -143,7 +143,7 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
             lines.append(SeatLine(TITLES[Role(role)], _awaited(case, stage, role)))
             continue
         left.remove(one)
-        what = f"{DONE[one.outcome]} as {TITLES[Role(role)].lower()}{_for(one)}, {one.at:%-d %b %Y}"
+        what = f"{DONE[one.outcome]} as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}{_for(one)}"
         lines.append(SeatLine(_name(case, one), what))
     return tuple(lines)
 
@@ -157,19 +157,19 @@ def _awaited(case: Case, stage: StageProgress, role: str) -> str:
 def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:
     """Signatures that fill no seat: other decisions, and those that no longer count, with the reason."""
     return tuple(
-        SeatLine(_name(case, one), f"{DONE[one.outcome]}{_for(one)}, {one.at:%-d %b %Y}", _why_not_counted(case, stage, one))
+        SeatLine(_name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}{_for(one)}", _why_not_counted(case, stage, one))
         for one in _of_stage(case, stage)
         if one.id not in counted
     )
 
 
 def _for(one: SignatureFact) -> str:
-    """` for Tomás Herrera, away until 3 Dec`, as it was when it was signed."""
+    """`, for Tomás Herrera, away until 3 Dec`, as it was when it was signed."""
     if one.on_behalf_of is None:
         return ""
     if one.stood_in_when_late:
-        return f" for {one.on_behalf_of_name}, who was late"
-    return f" for {one.on_behalf_of_name}, {away_until(one.stood_in_until)}"
+        return f", for {one.on_behalf_of_name}, who was late"
+    return f", for {one.on_behalf_of_name}, {away_until(one.stood_in_until)}"
 
 
 def away_until(ends_at: datetime | None) -> str:

@@ -3,12 +3,15 @@
 import hashlib
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from governance.actions import jobs
+from governance.actions.clock import pause_clock, resume_clock
+from governance.actions.delegate import delegate
 from governance.actions.findings import open_finding
 from governance.actions.sign import withdraw_signature
 from governance.evidence.kinds import JobKind
@@ -194,3 +197,22 @@ def test_a_signature_taken_back_is_told_with_its_reason(people):
     text = " ".join(text_of(data).split())
     assert "Does not count: the signer withdrew it on" in text
     assert "withdrew the own signature" in text
+
+
+def test_whom_a_stand_in_signed_for_and_where_the_clock_stood_are_told(people):
+    until = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    delegate(
+        by=people["second_validator"], to=people["validator"], role="validator", begins="", until=until, when_late=False,
+        reason="Parental leave.", credentials=CREDENTIALS,
+    )  # fmt: skip
+    candidate = interpreted(computed(a_candidate(people, a_model(people))), people["validator"])
+    pause_clock(candidate, by=people["officer"], reason="A letter is on its way.")
+    resume_clock(candidate, by=people["second_officer"])
+    signed(candidate, people["validator"], for_person=people["second_validator"])
+    document = dossier_facts(candidate.pk).document
+    (given,) = document["decision"]["signatures"]
+    assert (given["on_behalf_of"]["printed_name"], given["on_behalf_of"]["when_late"]) == ("Jonas Weber", False)
+    text = " ".join(text_of(pdf_of(document)).split())
+    assert "Jonas Weber, as stand-in" in text
+    assert "its clock was paused" in text
+    assert "A letter is on its way." in text

@@ -12,7 +12,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import idempotency, jobs
+from governance.actions import idempotency, jobs, remind
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.judged import judged_run
@@ -133,3 +133,10 @@ def tidy() -> None:
     """Drop answers kept for repeated requests beyond their time, and uploads that nobody finished."""
     answers, uploads = idempotency.drop_expired(), storage.remove_abandoned()
     logger.info("dropped %s answers kept for repeated requests and %s unfinished uploads", answers, uploads)
+
+
+@shared_task(name="governance.remind", ignore_result=True)
+def send_reminders() -> None:
+    """Write to those whom a stage that is due or late waits for."""
+    sent, failed = remind.send_reminders()
+    logger.info("sent %s reminders; %s could not be sent and are tried again", sent, failed)

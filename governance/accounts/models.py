@@ -136,6 +136,39 @@ class RoleEnd(Fact):
     by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
 
 
+class Delegation(Fact):
+    """`by` lets `to`, who holds the role too, sign in the own place. It gives no right and cannot be passed on.
+
+    A stand-in (`when_late` false) signs while `by` is away; a deputy (`when_late` true) once a stage is late. What it is
+    worth at a moment is derived (`accounts/delegations.py`): it ends with its time, a `DelegationEnd`, either person or role.
+    """
+
+    by = models.ForeignKey(Person, models.PROTECT, related_name="delegations_made")
+    to = models.ForeignKey(Person, models.PROTECT, related_name="delegations_held")
+    role = models.CharField(max_length=30, choices=ROLE_CHOICES)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    when_late = models.BooleanField()
+    reason = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(by=F("to")), name="delegation_to_somebody_else"),
+            models.CheckConstraint(condition=Q(role__in=sorted(SIGNING)), name="delegation_of_a_signing_role"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("begins_at")), name="delegation_ends_after_it_begins"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.by} to {self.to}: {self.role}"
+
+
+class DelegationEnd(Fact):
+    """Either of the two ended it before its time."""
+
+    delegation = models.OneToOneField(Delegation, models.PROTECT, related_name="ending")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
 class CredentialLink(Fact):
     """A single-use link by which a person sets the first password; known here by the hash of its secret."""
 

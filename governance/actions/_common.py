@@ -12,6 +12,7 @@ from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
 from governance.audit.head import head_is_sound
+from governance.audit.locking import locked
 from governance.audit.log import Actor, Subject
 
 
@@ -53,6 +54,12 @@ def require_second_line(by: Person, what: str) -> frozenset[str]:
     if refused := enrolment.refusal(by):
         raise refused
     return held
+
+
+def locked_people(*people: Person) -> tuple[Person, ...]:
+    """Their rows as they are now, held until the transaction ends; taken in one order, so that no two acts wait in a ring."""
+    held = {one.pk: locked(one) for one in sorted(people, key=lambda one: one.pk)}
+    return tuple(held[one.pk] for one in people)
 
 
 def require_text(pointer: str, text: str, what: str, *, least: int = 1) -> str:

@@ -291,7 +291,7 @@ def change_person(person: Person, *, by: Person, printed_name: str, email: str, 
 
 @transaction.atomic
 def deactivate_person(person: Person, *, by: Person) -> Person:
-    """Ends the person's sessions, tokens and roles at once; signatures given stay valid.
+    """Ends the person's sessions, tokens, roles and delegations at once; signatures given stay valid.
 
     Each model that is left without an active owner gets a high finding.
     """

@@ -11,9 +11,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from governance.accounts.models import Person
+from governance.accounts.models import Delegation, Person
 from governance.accounts.reauthentication import Credentials
-from governance.actions._common import acting, reauthenticate, require_sound_log, require_text
+from governance.actions._common import acting, locked_people, reauthenticate, require_sound_log, require_text
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
 from governance.audit.canonical import digest
@@ -58,6 +58,7 @@ class Voice:
     method: str
     person: Person | None = None
     letter: ExternalDecision | None = None
+    delegation: Delegation | None = None
 
 
 def sign(
@@ -72,21 +73,24 @@ def sign(
     reason: str,
     conditions: list[dict[str, Any]],
     credentials: Credentials,
+    for_person: Person | None = None,
 ) -> Signature:
-    """Sign. The person is asked for the credential first; then everything stands or falls in one transaction.
+    """Sign, in the own name or by delegation for `for_person`. The credential is asked for first; then everything stands
+    or falls in one transaction.
 
-    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, and for approving
-    outcomes what stands against an approval) and BadInput.
+    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, `no-delegation`, and
+    for approving outcomes what stands against an approval) and BadInput.
     """
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     reauthenticate(by, credentials)
     with transaction.atomic():
-        candidate, by, facts = held(candidate, by)
+        candidate, by, facts = held(candidate, by, *([for_person] if for_person else []))
         eligible = eligibility(by, candidate, facts.review, facts.progress)
         if eligible.refusal is not None:
             raise eligible.refusal
+        delegation = _delegation(eligible, for_person) if for_person else None
         require_open(facts, stage, outcome)
-        signature = _signed(candidate, by, session_key, facts, eligible, decision)
+        signature = _signed(candidate, by, session_key, facts, eligible, decision, delegation)
         approve_if_complete(candidate, signature, acting_person=by)
         return signature
 
@@ -113,11 +117,24 @@ def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credent
         return SignatureWithdrawal.objects.create(signature_id=mine.id, reason=reason, event=event)
 
 
-def held(candidate: Candidate, by: Person) -> tuple[Candidate, Person, GateFacts]:
-    """Both rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
+def held(candidate: Candidate, by: Person, *others: Person) -> tuple[Candidate, Person, GateFacts]:
+    """All rows held until the transaction ends, and the facts as they are now. Raises Refused `integrity-alarm`."""
     require_sound_log()
-    candidate, by = locked(candidate), locked(by)
+    candidate = locked(candidate)
+    by, *_ = locked_people(by, *others)
     return candidate, by, gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+
+
+def _delegation(eligible: Eligibility, absent: Person) -> Delegation:
+    """What lets the signer sign for `absent` now. Raises Refused `no-delegation`, or why what there is cannot be used."""
+    made = [one for one in eligible.stand_ins if one.delegation.by_id == absent.pk]
+    usable = next((one.delegation for one in made if one.refusal is None), None)
+    if usable is not None:
+        return usable
+    if made and made[0].refusal:
+        raise made[0].refusal
+    detail = f"{absent} has not asked you to sign in that place now, or not with a role that this stage asks for."
+    raise Refused("no-delegation", detail, who=str(absent))
 
 
 def _checked(outcome: str, reason: str) -> str:
@@ -144,7 +161,13 @@ def require_open(facts: GateFacts, stage: str, outcome: str) -> None:
 
 
 def _signed(
-    candidate: Candidate, by: Person, session_key: str, facts: GateFacts, eligible: Eligibility, decision: Decision
+    candidate: Candidate,
+    by: Person,
+    session_key: str,
+    facts: GateFacts,
+    eligible: Eligibility,
+    decision: Decision,
+    delegation: Delegation | None,
 ) -> Signature:
     stage = eligible.stage
     if stage is None or stage.rule.key != decision.stage:
@@ -152,7 +175,8 @@ def _signed(
     spent = nonces.check(decision.nonce, by, session_key, decision.statement_digest)
     if Signature.objects.filter(nonce=spent).exists():
         raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
-    voice = Voice(by.pk, by.printed_name, sorted(eligible.roles), METHOD, person=by)
+    roles = [delegation.role] if delegation else sorted(eligible.roles)
+    voice = Voice(by.pk, by.printed_name, roles, METHOD, person=by, delegation=delegation)
     return record_signature(candidate, facts, stage, replace(decision, nonce=spent), voice, acting_person=by)
 
 
@@ -165,6 +189,7 @@ def record_signature(
     """
     conditions = conditions_now(facts, decision.outcome, decision.conditions)
     statement = _statement(candidate, acting_person, facts, stage, decision.statement_digest)
+    delegation = voice.delegation
     payload = binding.signature_payload(
         statement_digest=statement.digest,
         candidate=str(candidate.pk),
@@ -178,17 +203,20 @@ def record_signature(
         reason=decision.reason,
         nonce=decision.nonce,
         method=voice.method,
+        on_behalf_of=_named(delegation) if delegation else None,
     )
+    data = {"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)}
     event = log.append(
         Action.SIGNATURE_GIVEN, actor=acting(acting_person), subject=Subject("statement", statement.digest),
         model=candidate.model.slug, candidate=candidate.pk,
-        data={"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)},
+        data={**data, "on_behalf_of": str(delegation.by_id)} if delegation else data,
     )  # fmt: skip
     return Signature.objects.create(
         statement=statement, candidate=candidate, stage=stage.rule.key, by=voice.person, external=voice.letter,
         printed_name=voice.printed_name, roles=voice.roles, outcome=decision.outcome, reason=decision.reason,
         conditions=conditions, nonce=decision.nonce, method=voice.method, payload=payload.decode(), digest=digest(payload),
-        event=event,
+        event=event, delegation=delegation, on_behalf_of=delegation.by if delegation else None,
+        on_behalf_of_name=delegation.by.printed_name if delegation else "",
     )  # fmt: skip
 
 
@@ -197,6 +225,13 @@ def conditions_now(facts: GateFacts, outcome: str, conditions: list[dict[str, An
     now = decision_time()
     latest = closing.ends(now, facts.review.rules.valid_days)
     return checked_conditions(outcome, conditions, facts.review.rules.environments, now=now, latest=latest)
+
+
+def _named(delegation: Delegation) -> dict[str, str]:
+    """Whom the signer stands in for, and by which delegation, as the payload says it."""
+    return {
+        "person": str(delegation.by_id), "printed_name": delegation.by.printed_name, "delegation": str(delegation.pk),
+    }  # fmt: skip
 
 
 def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict[str, Any]]:

@@ -167,6 +167,7 @@ def _signature(one: SignatureFact, state: CandidateState, seat: int | None) -> J
         "role": role or next(iter(one.roles), None),
         "outcome": one.outcome,
         "printed_name": one.printed_name,
+        "on_behalf_of": one.on_behalf_of_name or None,
         "signed_at": timestamp(one.at),
         "statement_digest": one.statement_digest,
         "digest": one.digest,

@@ -175,6 +175,7 @@ class SignatureLine(serializers.Serializer[Any]):
     role = Text(allow_null=True)
     outcome = serializers.ChoiceField(choices=OUTCOMES)
     printed_name = Text()
+    on_behalf_of = Text(allow_null=True)
     signed_at = serializers.DateTimeField()
     statement_digest = Text()
     digest = Text()

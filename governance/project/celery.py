@@ -60,6 +60,7 @@ app.conf.update(
         # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
         "tidy": {"task": "governance.tidy", "schedule": 3600.0, "options": {"expires": 3600.0}},
+        "remind": {"task": "governance.remind", "schedule": 3600.0, "options": {"expires": 3600.0}},
         "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )

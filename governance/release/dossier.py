@@ -289,6 +289,17 @@ def _decision(candidate: Candidate, state: CandidateState, people: Directory) ->
             for name, reasons in state.reasons
         ],
         "stages": [_stage(one) for one in state.facts.progress.stages],
+        "pauses": [
+            {
+                "stage": one.stage,
+                "reason": one.reason,
+                "by": one.by_name,
+                "at": timestamp(one.at),
+                "resumed_at": _when(one.resumed_at),
+                "resumed_by": one.resumed_by_name or None,
+            }
+            for one in state.facts.review.pauses
+        ],
         "signatures": _signatures(candidate, state, people),
         "letters": _letters(candidate),
         "statements": [
@@ -351,12 +362,13 @@ def _stage(stage: StageProgress) -> dict[str, Any]:
 
 def _signatures(candidate: Candidate, state: CandidateState, people: Directory) -> list[dict[str, Any]]:
     rows = Signature.objects.filter(candidate=candidate).select_related(
-        "event", "statement", "withdrawal__event", "external"
+        "event", "statement", "withdrawal__event", "external", "delegation"
     )
     return [
         {
             "stage": one.stage,
             "printed_name": one.printed_name,
+            "on_behalf_of": _on_behalf_of(one),
             "roles": one.roles,
             "seat": state.counted.get(one.pk),
             "counts": one.pk in state.counted,
@@ -435,6 +447,18 @@ def _texts(state: CandidateState) -> dict[str, Any]:
             }
             for one, answer in facts.change_requests()
         ],
+    }
+
+
+def _on_behalf_of(one: Signature) -> dict[str, Any] | None:
+    """For whom it was given, under which delegation: `when_late` for a deputy's, else a stand-in's in an absence."""
+    if one.delegation is None:
+        return None
+    return {
+        "printed_name": one.on_behalf_of_name,
+        "when_late": one.delegation.when_late,
+        "begins_at": timestamp(one.delegation.begins_at),
+        "ends_at": timestamp(one.delegation.ends_at),
     }
 
 

@@ -125,8 +125,12 @@ def signature_payload(
     reason: str,
     nonce: str,
     method: str,
+    on_behalf_of: dict[str, str] | None = None,
 ) -> bytes:
-    """The canonical bytes of one person's decision; their SHA-256 is the signature's digest (21 CFR 11.50, 11.70)."""
+    """The canonical bytes of one person's decision; their SHA-256 is the signature's digest (21 CFR 11.50, 11.70).
+
+    `on_behalf_of` names whom the signer stands in for: `{person, printed_name, delegation}`; None for the own name.
+    """
     return canonical_document(
         {
             "schema": SIGNATURE_SCHEMA,
@@ -135,6 +139,7 @@ def signature_payload(
             "stage": stage,
             "signer": signer,
             "printed_name": printed_name,
+            "on_behalf_of": on_behalf_of,
             "roles": roles,
             "meaning": meaning,
             "outcome": outcome,

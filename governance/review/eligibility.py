@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from governance.accounts import enrolment
-from governance.accounts.models import Person
+from governance.accounts import delegations, enrolment
+from governance.accounts.models import Delegation, Person
 from governance.accounts.roles import SIGNING
+from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.registry.models import Candidate
 from governance.review import seats
-from governance.review.facts import CandidateFacts
+from governance.review.facts import CandidateFacts, SignatureFact
 from governance.review.independence import why_not_independent
-from governance.review.queries import roles_for_stage
+from governance.review.queries import roles_for_stage, stage_clock
 from governance.review.stages import Progress, StageProgress
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """A delegation under which somebody who may sign could sign for `delegation.by`; `refusal` says why not, if not now."""
+
+    delegation: Delegation
+    refusal: Refused | None
+
+
+@dataclass(frozen=True)
 class Eligibility:
-    """`refusal` is None for somebody who may sign `stage` now, with one of `roles`."""
+    """`refusal` is None for somebody who may sign `stage` now, with one of `roles`; only then are there `stand_ins`."""
 
     stage: StageProgress | None
     roles: tuple[str, ...]
     refusal: Refused | None
+    stand_ins: tuple[StandIn, ...] = ()
+
+    @property
+    def may_sign_for(self) -> tuple[Delegation, ...]:
+        return tuple(one.delegation for one in self.stand_ins if one.refusal is None)
 
 
 def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, progress: Progress) -> Eligibility:
@@ -38,7 +53,9 @@ def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, pro
     personal = _personal(person, candidate, facts, progress, stage, roles)
     if personal is not None:
         return Eligibility(stage, (), personal)
-    return Eligibility(stage, roles, closed_to_all(facts, stage))
+    closed = closed_to_all(facts, stage)
+    stand_ins = () if closed else _stand_ins(person, facts, progress, stage, roles)
+    return Eligibility(stage, roles, closed, stand_ins)
 
 
 def closed_to_all(facts: CandidateFacts, stage: StageProgress) -> Refused | None:
@@ -76,9 +93,12 @@ def _personal(
         return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")
     if any(one.by == person.pk for one in stage.abstained):
         return Refused("abstained", "You abstained at this stage, and sign nothing at it.", who="somebody else", status=409)
-    mine = [one for done in progress.stages for one in done.counted if one.by == person.pk]
-    if mine:
+    mine = _seat_of(person, progress)
+    if mine and mine.by == person.pk:
         return Refused("seat-taken", "You fill a seat of this candidate already; one person fills one.", status=409)
+    if mine:
+        detail = f"{mine.printed_name} signed for you; the two of you fill one seat of this candidate between you."
+        return Refused("seat-taken", detail, status=409)
     if stage.statement and any(
         one.by == person.pk and one.statement_digest == stage.statement.digest for one in facts.signatures
     ):
@@ -93,3 +113,45 @@ def fits(stage: StageProgress, roles: frozenset[str]) -> bool:
     """Whether one more signature with these roles fills one more seat."""
     signers = [frozenset(one.roles) for one in stage.counted]
     return len(seats.fill(stage.rule.roles, [*signers, roles])) > len(signers)
+
+
+def _seat_of(person: Person, progress: Progress) -> SignatureFact | None:
+    """The counted signature that takes this person's one seat: the own one, or one that a stand-in gave."""
+    return next((one for done in progress.stages for one in done.counted if person.pk in one.people), None)
+
+
+def _stand_ins(
+    person: Person, facts: CandidateFacts, progress: Progress, stage: StageProgress, roles: tuple[str, ...]
+) -> tuple[StandIn, ...]:
+    """Delegations to this person, who may sign in the own right, of a role that this stage asks for."""
+    now = database_now()
+    held = delegations.active(now).filter(to=person, role__in=roles)
+    return tuple(StandIn(one, _not_for(one, facts, progress, stage, now)) for one in held)
+
+
+def _not_for(
+    one: Delegation, facts: CandidateFacts, progress: Progress, stage: StageProgress, now: datetime
+) -> Refused | None:
+    """Why nobody signs under this delegation now: who is stood in for passes the same test as who stands in (rule 2)."""
+    absent = one.by
+    if one.role not in roles_for_stage(absent, stage.opened_seq):
+        detail = f"{absent} could not sign {stage.rule.title} either: the role was given after this stage opened."
+        return Refused("role-required", detail, who=one.role)
+    if absent.pk in facts.participants:
+        detail = f"{absent} took part in this candidate; a participant does not decide through a stand-in."
+        return Refused("not-independent", detail, who="somebody else")
+    if one.to.reports_to_id in facts.participants:
+        detail = f"{one.to.reports_to}, to whom {one.to} reports, took part in this candidate."
+        return Refused("not-independent", detail, who="somebody else")
+    if _seat_of(absent, progress):
+        detail = f"A seat of this candidate is filled by or for {absent} already; one person fills one."
+        return Refused("seat-taken", detail, status=409)
+    if any(absent.pk in given.people and given.stage == stage.rule.key for given in facts.signatures):
+        return Refused("signed", f"{absent} has decided on this stage already.", who="somebody else", status=409)
+    if not fits(stage, frozenset({one.role})):
+        return Refused("no-free-seat", "The seats of that role are filled.", status=409)
+    clock = stage_clock(facts, stage, now)
+    if one.when_late and not (clock and clock.late):
+        detail = f"You are the deputy of {absent} for stages that are late, and this one is not."
+        return Refused("not-late", detail, who=str(absent), status=409)
+    return None

@@ -120,11 +120,34 @@ class SignatureFact:
     at: datetime
     withdrawn: bool = False
     vouched: tuple[UUID, ...] = ()
+    on_behalf_of: UUID | None = None
+    on_behalf_of_name: str = ""
+    stood_in_until: datetime | None = None
+    stood_in_when_late: bool = False
 
     @property
-    def people(self) -> tuple[UUID, ...]:
-        """Whose independence it stands on."""
-        return self.vouched or (self.by,)
+    def people(self) -> frozenset[UUID]:
+        """Whose one seat of the candidate this signature takes: the signer's, and with it that of whom he signed for."""
+        return frozenset({self.by} | ({self.on_behalf_of} if self.on_behalf_of else set()))
+
+    @property
+    def stands_on(self) -> frozenset[UUID]:
+        """Whose independence it stands on: those people's, and with a letter that of the two who vouch for it."""
+        return self.people.union(self.vouched)
+
+
+@dataclass(frozen=True)
+class PauseFact:
+    """A time in which a stage's clock stood, or stands while `resumed_at` is None."""
+
+    id: UUID
+    stage: str
+    reason: str
+    by_name: str
+    seq: int
+    at: datetime
+    resumed_at: datetime | None = None
+    resumed_by_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,6 +220,7 @@ class CandidateFacts:
     participants: frozenset[UUID] = frozenset()
     challenges: tuple[ChallengeFact, ...] = ()
     text_revisions: tuple[TextRevisionFact, ...] = ()
+    pauses: tuple[PauseFact, ...] = ()
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

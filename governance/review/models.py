@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from governance.accounts.models import Person
+from governance.accounts.models import Delegation, Person
 from governance.audit.immutable import Fact
 from governance.evidence.models import CheckResult
 from governance.registry.models import DIGEST, Candidate, Model
@@ -14,6 +14,7 @@ SEVERITIES = ("low", "medium", "high", "critical")
 OUTCOMES = ("approve", "approve-with-conditions", "request-changes", "reject", "abstain")
 FILLING = ("approve", "approve-with-conditions")
 EXTERNAL_OUTCOMES = tuple(one for one in OUTCOMES if one != "abstain")
+REMINDERS = ("soon", "late", "escalated")
 
 
 class Finding(Fact):
@@ -159,6 +160,8 @@ class Signature(Fact):
     Invariant: `payload` is canonical text over statement digest, signer, stage, outcome, conditions, reason and nonce, and
     `digest` is its SHA-256; the nonce is spent by being unique here. Of `by` and `external` exactly one is there; a letter's
     nonce is the digest of what was recorded of it.
+    `digest` is its SHA-256; the nonce is spent by being unique here. `on_behalf_of` is who made the delegation to the
+    signer, with the name printed then, held here so that SQL can compare; nobody for a signature in the own name.
     """
 
     statement = models.ForeignKey(Statement, models.PROTECT, related_name="signatures")
@@ -175,10 +178,18 @@ class Signature(Fact):
     method = models.CharField(max_length=40)
     payload = models.TextField()
     digest = models.CharField(max_length=DIGEST, unique=True)
+    delegation = models.ForeignKey(Delegation, models.PROTECT, null=True, related_name="signatures")
+    on_behalf_of = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    on_behalf_of_name = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["statement", "by"], name="signature_once_a_statement"),
+            models.CheckConstraint(
+                condition=Q(delegation=None, on_behalf_of=None, on_behalf_of_name="")
+                | (Q(delegation__isnull=False, on_behalf_of__isnull=False) & ~Q(on_behalf_of=F("by"))),
+                name="signature_for_somebody_else_by_delegation",
+            ),
             models.CheckConstraint(condition=Q(outcome__in=OUTCOMES), name="signature_known_outcome"),
             models.CheckConstraint(
                 condition=Q(by=None, external__isnull=False) | Q(by__isnull=False, external=None),
@@ -192,3 +203,38 @@ class SignatureWithdrawal(Fact):
 
     signature = models.OneToOneField(Signature, models.PROTECT, related_name="withdrawal")
     reason = models.TextField()
+
+
+class StagePause(Fact):
+    """A second-line person stops the clock of an open stage. It stops nothing else: the stage can still be signed."""
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="pauses")
+    stage = models.CharField(max_length=60)
+    reason = models.TextField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class StageResume(Fact):
+    """The clock goes on; what passed since the pause does not count."""
+
+    pause = models.OneToOneField(StagePause, models.PROTECT, related_name="resume")
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class Reminder(Fact):
+    """That a person was written to about one opening of a stage, known by the number of the event that opened it.
+
+    Invariant: written once a message is handed over, so that one that could not be sent is tried again.
+    """
+
+    candidate = models.ForeignKey(Candidate, models.PROTECT, related_name="reminders")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    stage = models.CharField(max_length=60)
+    opened_seq = models.BigIntegerField()
+    kind = models.CharField(max_length=10)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["candidate", "person", "stage", "opened_seq", "kind"], name="reminder_once"),
+            models.CheckConstraint(condition=Q(kind__in=REMINDERS), name="reminder_known_kind"),
+        ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 from django.db.models import Prefetch
 
 from governance.accounts.models import Person
+from governance.audit.models import AuditEvent
 from governance.evidence.judged import judged_runs
 from governance.evidence.kinds import ChallengeKind, JobKind
 from governance.evidence.models import CheckResult, Evidence, EvidenceFailure, IntakeResult, Job
@@ -19,6 +21,7 @@ from governance.policy.models import PolicyPin
 from governance.registry.models import Candidate, ChallengeData, ModelRevision
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
+from governance.review.clocks import StageClock, clock_of
 from governance.review.facts import (
     CandidateFacts,
     ChallengeFact,
@@ -27,12 +30,14 @@ from governance.review.facts import (
     FindingFact,
     InterpretationFact,
     JobFact,
+    PauseFact,
     SignatureFact,
     StatementFact,
     TextRevisionFact,
 )
 from governance.review.independence import participations
-from governance.review.models import Finding, FindingChange, Interpretation, Signature, Statement
+from governance.review.models import Finding, FindingChange, Interpretation, Signature, StagePause, Statement
+from governance.review.stages import StageProgress
 
 CHANGES = Prefetch("changes", FindingChange.objects.select_related("event"))
 ENDS_BLOCKING = ("closed", "void", "lowered")
@@ -92,6 +97,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         participants=_participants(candidate),
         challenges=challenge_facts(candidate),
         text_revisions=_text_revisions(candidate),
+        pauses=_pauses(candidate),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
@@ -242,13 +248,15 @@ def _text_revisions(candidate: Candidate) -> tuple[TextRevisionFact, ...]:
 def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
     """People's and authorities' alike, in the order of signing."""
     rows = Signature.objects.filter(candidate=candidate).select_related(
-        "event", "statement", "withdrawal", "external__confirmation"
+        "event", "statement", "withdrawal", "external__confirmation", "delegation"
     )
     return tuple(
         SignatureFact(
             row.pk, row.stage, row.statement.digest, cast("UUID", row.by_id or row.external_id), row.printed_name,
             tuple(row.roles), row.outcome, row.reason, row.conditions, row.digest, row.method, row.event_id, row.event.at,
             hasattr(row, "withdrawal"), _vouched(row),
+            row.on_behalf_of_id, row.on_behalf_of_name, row.delegation.ends_at if row.delegation else None,
+            bool(row.delegation and row.delegation.when_late),
         )
         for row in rows.order_by("event_id")
     )  # fmt: skip
@@ -261,10 +269,27 @@ def _vouched(row: Signature) -> tuple[UUID, ...]:
     return confirmation.recorded_by_id, confirmation.confirmed_by_id
 
 
+def _pauses(candidate: Candidate) -> tuple[PauseFact, ...]:
+    rows = StagePause.objects.filter(candidate=candidate).select_related("event", "by", "resume__event", "resume__by")
+    return tuple(
+        PauseFact(
+            row.pk, row.stage, row.reason, row.by.printed_name, row.event_id, row.event.at,
+            *((row.resume.event.at, row.resume.by.printed_name) if hasattr(row, "resume") else ()),
+        )
+        for row in rows.order_by("event_id")
+    )  # fmt: skip
+
+
+def stage_clock(facts: CandidateFacts, stage: StageProgress | None, now: datetime) -> StageClock | None:
+    """The clock of a stage that waits for signatures; None before it opens and once it has them all."""
+    if stage is None or not stage.open or stage.complete:
+        return None
+    opened = AuditEvent.objects.get(seq=stage.opened_seq).at
+    return clock_of(stage.rule, stage.opened_seq, opened, facts.pauses, now)
+
+
 def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:
     """The roles a person may sign a stage with: held now, and granted before the stage opened (rule 2)."""
     if not person.is_active:
         return frozenset()
     return frozenset(person.grants.filter(ending=None, event_id__lt=opened_seq).values_list("role", flat=True))
-
-

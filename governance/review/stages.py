@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from governance.policy.language import StageRule
 from governance.review import binding, seats
@@ -105,7 +106,7 @@ def _stage(
     holds = latest is not None and not against and ready
     standing = [one for one in facts.signatures if not one.withdrawn]
     given = [one for one in standing if holds and latest and one.statement_digest == latest.digest]
-    filling = [one for one in given if one.outcome in FILLING and facts.participants.isdisjoint(one.people)]
+    filling = _one_seat_each(facts, before, [one for one in given if one.outcome in FILLING])
     matched = seats.fill(rule.roles, [frozenset(one.roles) for one in filling])
     filled = tuple(
         FilledSeat(role, filling[matched[seat]] if seat in matched else None) for seat, role in enumerate(rule.roles)
@@ -124,6 +125,19 @@ def _stage(
         rejected=rejected[0] if rejected else None,
         changes_requested=next((one for one in facts.unanswered_requests() if one.stage == rule.key), None),
     )
+
+
+def _one_seat_each(
+    facts: CandidateFacts, before: list[StageProgress], given: list[SignatureFact]
+) -> list[SignatureFact]:
+    """Those that may fill a seat: of no participant, and the first of each person, whom a stand-in shares a seat with."""
+    taken: set[UUID] = set().union(*(one.people for stage in before for one in stage.counted))
+    kept = []
+    for one in given:
+        if facts.participants.isdisjoint(one.stands_on) and taken.isdisjoint(one.people):
+            kept.append(one)
+            taken |= one.people
+    return kept
 
 
 def _word(facts: CandidateFacts, stages: list[StageProgress]) -> str:

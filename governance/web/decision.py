@@ -16,7 +16,7 @@ from governance.review.facts import JobFact
 from governance.web.decision_case import Attempt, Case, load_case
 from governance.web.decision_challenge import TITLES as CHALLENGE_TITLES
 from governance.web.decision_challenge import challenge_part
-from governance.web.decision_desk import desk, due_of, in_days, who_words
+from governance.web.decision_desk import clock_part, desk, due_day, in_days, who_words
 from governance.web.decision_evidence import IDS, changes, parts
 from governance.web.decision_findings import findings, sentence
 from governance.web.decision_letters import condition_words, letters
@@ -85,6 +85,7 @@ def decision_page(
         work=_work(case),
         intake_faults=_intake_faults(case),
         approval=_approval(case),
+        clock=clock_part(case),
         people=_people(case),
         submission=_submission(case),
         challenge=challenge_part(case),
@@ -110,6 +111,7 @@ def _placed(page: DecisionPage) -> bool:
     forms = [
         page.desk.sign,
         *(() if page.desk.sign else page.desk.acts),
+        page.clock.form if page.clock else None,
         *(part.finding_form for part in page.parts),
         *(part.interpretations.form for part in page.parts if part.interpretations),
         *(act for part in page.parts for act in part.acts),
@@ -138,10 +140,11 @@ def _question(case: Case) -> str:
 
 def _facts(case: Case) -> tuple[Fact, ...]:
     review, candidate = case.review, case.candidate
-    due = None if case.approval else due_of(case.state.facts.progress.current)
     size = f"{review.artifact['format']}, {words.count(review.artifact['size'])} bytes"
     policy = reverse("policy", args=[review.policy_name, review.policy_version])
-    last = Fact("Due", f"{due:%a %-d %b}", in_days(due, case.state.now)) if due else Fact("Due", "Not set")
+    last = Fact("Due", "Not set")
+    if case.clock:
+        last = Fact("Due", due_day(case.clock), in_days(case.clock, case.state.now), href="#clock")
     if case.approval:
         last = Fact("Approved", f"{case.approval.valid_from:%-d %b %Y}")
     return (

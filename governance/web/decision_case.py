@@ -17,9 +17,11 @@ from governance.registry.models import Candidate
 from governance.registry.people import authors
 from governance.release.facts import ApprovalFact
 from governance.release.queries import CandidateState, candidate_state
+from governance.review.clocks import StageClock
 from governance.review.eligibility import Eligibility, eligibility
 from governance.review.facts import CandidateFacts, JobFact
 from governance.review.independence import Participation, participations
+from governance.review.queries import stage_clock
 from governance.web.base import faults_of
 from governance.web.inventory import environments
 from governance.web.pages import Faults
@@ -54,6 +56,7 @@ class Case:
     session_key: str
     state: CandidateState
     eligible: Eligibility
+    clock: StageClock | None
     took_part: tuple[Participation, ...]
     documents: dict[str, Document]
     attempt: Attempt | None = field(default=None)
@@ -114,6 +117,7 @@ def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt
         session_key=session_key,
         state=state,
         eligible=eligibility(viewer, candidate, facts.review, facts.progress),
+        clock=None if facts.approval else stage_clock(facts.review, facts.progress.current, state.now),
         took_part=tuple(participations(candidate)),
         documents=judged_documents([candidate]).get(candidate.pk, {}),
         attempt=attempt,

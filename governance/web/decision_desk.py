@@ -11,11 +11,11 @@ from django.urls import reverse
 from governance.accounts.roles import FIRST_LINE, TITLES, Role
 from governance.actions.sign import current_statement
 from governance.audit.canonical import canonical_document
-from governance.audit.models import AuditEvent
 from governance.release import approval as closing
 from governance.release import standing
 from governance.release.facts import Reason
 from governance.review import nonces
+from governance.review.clocks import StageClock
 from governance.review.facts import SignatureFact
 from governance.review.models import FILLING, OUTCOMES
 from governance.review.stages import StageProgress
@@ -24,6 +24,7 @@ from governance.web.inventory import state_label
 from governance.web.pages import (
     ActForm,
     Bound,
+    ClockPart,
     Desk,
     EnvironmentLine,
     Option,
@@ -84,29 +85,30 @@ def _title(case: Case, stage: StageProgress | None) -> str:
 # ---------- stages ----------
 
 
-def due_of(stage: StageProgress | None) -> datetime | None:
-    """Days of the policy after the stage opened; None before that."""
-    if stage is None or not stage.open or stage.complete:
-        return None
-    opened = AuditEvent.objects.filter(seq=stage.opened_seq).values_list("at", flat=True).first()
-    return opened + timedelta(days=stage.rule.due_days) if opened else None
+def due_day(clock: StageClock) -> str:
+    """`Fri 3 Dec`; while the clock stands there is no such day."""
+    return "Paused" if clock.paused else f"{clock.due:%a %-d %b}"
 
 
-def in_days(due: datetime, now: datetime) -> str:
-    """`in 2 days`, `today`, `4 days late`."""
-    days = (due.date() - now.date()).days
-    if days == 0:
-        return "today"
-    return f"in {words.plural(days, 'day', 'days')}" if days > 0 else f"{words.plural(-days, 'day', 'days')} late"
+def in_days(clock: StageClock, now: datetime) -> str:
+    """`in 2 days`, `today`, `4 days late`; of a clock that stands, what is left of it."""
+    days = (clock.due.date() - now.date()).days
+    if clock.late:
+        return f"{words.plural(-days, 'day', 'days')} late" if days < 0 else "late since today"
+    left = words.plural(days, "day", "days")
+    if clock.paused:
+        return f"{left} left"
+    return f"in {left}" if days else "today"
 
 
 def _due_words(case: Case, stage: StageProgress | None) -> str:
-    due = due_of(stage)
-    stages = case.state.facts.progress.stages
-    if stage is None or due is None or case.approval:
+    clock, stages = case.clock, case.state.facts.progress.stages
+    if stage is None or clock is None:
         return ""
-    place = 1 + stages.index(stage)
-    return f"Stage {place} of {len(stages)}, due {due:%a %-d %b}, {in_days(due, case.state.now)}"
+    place = f"Stage {1 + stages.index(stage)} of {len(stages)}"
+    if clock.paused:
+        return f"{place}, clock paused since {clock.paused.at:%a %-d %b} by {clock.paused.by_name}"
+    return f"{place}, due {due_day(clock)}, {in_days(clock, case.state.now)}"
 
 
 def _stage_line(case: Case, stage: StageProgress) -> StageLine:
@@ -141,7 +143,7 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
             lines.append(SeatLine(TITLES[Role(role)], _awaited(case, stage, role)))
             continue
         left.remove(one)
-        how = f"{'by letter ' if one.vouched else ''}as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}"
+        how = f"{'by letter ' if one.vouched else ''}as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}{_for(one)}"
         lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} {how}"))
     return tuple(lines)
 
@@ -155,10 +157,24 @@ def _awaited(case: Case, stage: StageProgress, role: str) -> str:
 def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:
     """Signatures that fill no seat: other decisions, and those that no longer count, with the reason."""
     return tuple(
-        SeatLine(_name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}", _why_not_counted(case, stage, one))
+        SeatLine(_name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}{_for(one)}", _why_not_counted(case, stage, one))
         for one in _of_stage(case, stage)
         if one.id not in counted
     )
+
+
+def _for(one: SignatureFact) -> str:
+    """`, for Tomás Herrera, away until 3 Dec`, as it was when it was signed."""
+    if one.on_behalf_of is None:
+        return ""
+    if one.stood_in_when_late:
+        return f", for {one.on_behalf_of_name}, who was late"
+    return f", for {one.on_behalf_of_name}, {away_until(one.stood_in_until)}"
+
+
+def away_until(ends_at: datetime | None) -> str:
+    """The last day of a half-open interval, in words."""
+    return f"away until {ends_at - timedelta(microseconds=1):%-d %b}" if ends_at else "away"
 
 
 def _name(case: Case, one: SignatureFact) -> str:
@@ -193,6 +209,8 @@ def sign_form(case: Case) -> SignForm | None:
         statement=_statement(case, stage, statement, body),
         outcomes=_outcomes(case, stage),
         may_sign_because=_because(case),
+        for_people=_for_people(case),
+        for_person=case.given("sign", "for_person"),
         reason=case.given("sign", "reason"),
         condition_text=case.given("sign", "condition_text"),
         condition_until=case.given("sign", "condition_until"),
@@ -200,6 +218,15 @@ def sign_form(case: Case) -> SignForm | None:
         environments=tuple(Option(name, f"Only {name}") for name in case.review.rules.environments),
         faults=case.faults("sign", "Not signed"),
     )
+
+
+def _for_people(case: Case) -> tuple[Option, ...]:
+    """For whom this person may sign by delegation, each once."""
+    found: dict[str, Option] = {}
+    for one in case.eligible.may_sign_for:
+        why = "whose deputy you are" if one.when_late else away_until(one.ends_at)
+        found.setdefault(str(one.by_id), Option(str(one.by_id), f"For {one.by}, {why}"))
+    return tuple(found.values())
 
 
 def _because(case: Case) -> str:
@@ -449,3 +476,26 @@ def _submitter_acts(case: Case) -> tuple[ActForm, ...]:
         effect = "For good, and before an approval only. The same files can be submitted again as a new version."
         found.append(_act(case, "withdraw", "Withdraw this version", effect, "Withdraw", asks_password=False))
     return tuple(found)
+
+
+# ---------- the clock ----------
+
+
+def clock_part(case: Case) -> ClockPart | None:
+    """How the open stage's clock stands, and the form that stops it or lets it go on; None where no clock runs."""
+    clock, stage = case.clock, case.state.facts.progress.current
+    if clock is None or stage is None:
+        return None
+    form = None
+    if case.independent_second_line and clock.paused:
+        effect = "The time since the pause does not count."
+        form = _act(case, "resume", "Let the clock go on", effect, "Let it go on", asks_password=False, label="", name="")
+    elif case.independent_second_line:
+        effect = "Only the clock stops. Whoever may sign can still sign, and nothing is approved by time."
+        form = _act(case, "pause", "Pause the clock", effect, "Pause it", asks_password=False)
+    title, now = stage.rule.title, case.state.now
+    if clock.paused:
+        since = f"{clock.paused.at:%-d %b %Y, %H:%M} UTC"
+        sentence = f"The clock of {title} is paused since {since} by {clock.paused.by_name}: “{clock.paused.reason}”"
+        return ClockPart(f"{sentence} {words.sentence_case(in_days(clock, now))}.", form)
+    return ClockPart(f"{title} is due {clock.due:%-d %b %Y, %H:%M} UTC, {in_days(clock, now)}.", form)

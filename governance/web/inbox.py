@@ -21,10 +21,10 @@ from governance.registry.models import Candidate
 from governance.registry.visibility import visible_candidates
 from governance.release.queries import candidate_state
 from governance.review.facts import CandidateFacts
-from governance.review.inbox import Waiting, waiting
+from governance.review.inbox import Waiting, undecided, waiting
 from governance.web.base import PersonView
 from governance.web.decision_case import Document, judged_documents
-from governance.web.decision_desk import in_days
+from governance.web.decision_desk import away_until, due_day, in_days
 from governance.web.inventory import environments, state_label
 from governance.web.pages import InboxPage, Tab, Tally, Task, TaskGroup
 from governance.web.scorecard import change_sentence, groups_of, tally_of
@@ -65,16 +65,9 @@ class Desk:
         return [one for one in self.waiting if not one.mine]
 
 
-def undecided(person: Person) -> QuerySet[Candidate]:
-    """What may still be decided, of what the person may see; newest first."""
-    open_ = visible_candidates(person).filter(approval=None, withdrawal=None).filter(Q(intake=None) | Q(intake__errors=[]))
-    rows = open_.exclude(signatures__outcome="reject")
-    return rows.select_related("model", "event", "approval", "withdrawal", "intake").order_by("-event_id")
-
-
 def inbox_page(person: Person, view: str) -> InboxPage:
     """One tab of the inbox; the first that has something for this person where none is asked for."""
-    rows = list(undecided(person))
+    rows = list(undecided(visible_candidates(person)))
     found = tuple(waiting(person, rows))
     kinds = ("fairness", "comparison")
     documents = judged_documents([one.candidate for one in found], kinds) if found else {}
@@ -107,7 +100,7 @@ def _sentence(desk: Desk) -> str:
     roles = " and ".join(TITLES[Role(role)].lower() for role in sorted(desk.roles & SIGNING))
     if not roles and not mine:
         return "You sign nothing. Here is how the versions that you may see stand."
-    late = sum(bool(one.due and one.due < desk.now) for one in mine)
+    late = sum(one.late for one in mine)
     told = f"{words.plural(len(mine), 'version waits', 'versions wait')} for you{f' as {roles}' if roles else ''}."
     return f"{told} {late} late." if late else told
 
@@ -118,7 +111,7 @@ def _sentence(desk: Desk) -> str:
 def _for_you(desk: Desk) -> tuple[TaskGroup, ...]:
     groups: dict[str, list[Waiting]] = {"Late": [], "This week": [], "Later": []}
     for one in desk.mine():
-        groups[_when(one.due, desk.now)].append(one)
+        groups[_when(one, desk.now)].append(one)
     return tuple(
         TaskGroup(title.lower().replace(" ", "-"), title, tuple(_task(desk, one) for one in found), title == "Late")
         for title, found in groups.items()
@@ -126,12 +119,12 @@ def _for_you(desk: Desk) -> tuple[TaskGroup, ...]:
     )
 
 
-def _when(due: datetime | None, now: datetime) -> str:
-    if due is None:
-        return "Later"
-    if due < now:
+def _when(one: Waiting, now: datetime) -> str:
+    if one.late:
         return "Late"
-    return "This week" if (due.date() - now.date()).days <= WEEK else "Later"
+    if one.clock is None or one.clock.paused:
+        return "Later"
+    return "This week" if (one.clock.due.date() - now.date()).days <= WEEK else "Later"
 
 
 def _with_others(desk: Desk) -> tuple[TaskGroup, ...]:
@@ -176,11 +169,18 @@ def _task(desk: Desk, one: Waiting) -> Task:
         what=_what(one),
         changed=_changed(documents),
         tally=_tally(one.facts.checks, documents),
-        due=f"{one.due:%a %-d %b}" if one.due else "Not set",
-        due_sub=in_days(one.due, desk.now) if one.due else "answer first" if _sent_back(one) else "evidence first",
+        due=due_day(one.clock) if one.clock else "Not set",
+        due_sub=_due_sub(one, desk.now),
         shut=shut,
-        late=bool(one.due and one.due < desk.now),
+        late=one.late,
     )
+
+
+def _due_sub(one: Waiting, now: datetime) -> str:
+    if one.clock is None:
+        return "answer first" if _sent_back(one) else "evidence first"
+    by = f", by {one.clock.paused.by_name}" if one.clock.paused else ""
+    return in_days(one.clock, now) + by
 
 
 def _shut(one: Waiting) -> str:
@@ -212,7 +212,7 @@ def _what(one: Waiting) -> str:
         kinds = " and ".join(one.facts.missing_interpretations())
         return f"Say what the {kinds} evidence shows, then sign {stage.rule.title.lower()}.{barred}"
     if one.mine:
-        return f"Sign {stage.rule.title.lower()}. {count}.{barred}"
+        return f"{_escalated(one)}Sign {stage.rule.title.lower()}. {count}.{_stands_in(one)}{barred}"
     missing = one.facts.missing_interpretations()
     waits = f"Waits for an interpretation of the {' and the '.join(missing)} evidence" if missing else ""
     return f"{waits or 'Waits for ' + stage.rule.title.lower()}: {count}."
@@ -220,6 +220,16 @@ def _what(one: Waiting) -> str:
 
 def _sent_back(one: Waiting) -> bool:
     return one.progress.stage == "changes-requested"
+
+
+def _escalated(one: Waiting) -> str:
+    late = dict.fromkeys(str(delegation.by) for delegation in one.escalated)
+    return "".join(f"Escalated to you: {name} is late. " for name in late)
+
+
+def _stands_in(one: Waiting) -> str:
+    away = [delegation for delegation in one.eligibility.may_sign_for if not delegation.when_late]
+    return "".join(f" You may sign for {delegation.by}, {away_until(delegation.ends_at)}." for delegation in away)
 
 
 def _against(facts: CandidateFacts) -> str:
@@ -271,4 +281,4 @@ def number_for(person: Person) -> int:
 @lru_cache(maxsize=1024)
 def _number(person_id: UUID, seq: int) -> int:
     person = Person.objects.get(pk=person_id)
-    return sum(one.mine for one in waiting(person, list(undecided(person))))
+    return sum(one.mine for one in waiting(person, list(undecided(visible_candidates(person)))))

@@ -430,6 +430,8 @@ class SignForm:
     statement: StatementText
     outcomes: tuple[OutcomeChoice, ...]
     may_sign_because: str
+    for_people: tuple[Option, ...] = ()
+    for_person: str = ""
     reason: str = ""
     condition_text: str = ""
     condition_until: str = ""
@@ -455,6 +457,14 @@ class ActForm:
     one_line: bool = False
     hidden: tuple[tuple[str, str], ...] = ()
     faults: Faults | None = None
+
+
+@dataclass(frozen=True)
+class ClockPart:
+    """When the open stage is due, or since when its clock stands."""
+
+    sentence: str
+    form: ActForm | None
 
 
 @dataclass(frozen=True)
@@ -628,6 +638,7 @@ class DecisionPage:
     work: Work | None = None
     intake_faults: Faults | None = None
     approval: ApprovalPart | None = None
+    clock: ClockPart | None = None
     people: tuple[PersonLine, ...] = ()
     submission: tuple[Fact, ...] = ()
     summary: str = ""
@@ -893,8 +904,32 @@ class ProposalForm:
 
 
 @dataclass(frozen=True)
+class DelegationRow:
+    """Who stands in for whom. `end` is where either of the two ends it; empty for all others."""
+
+    by: str
+    to: str
+    kind: str
+    role: str
+    when: str
+    reason: str
+    end: str = ""
+
+
+@dataclass(frozen=True)
+class DelegationForm:
+    """A stand-in or deputy of one's own."""
+
+    action: str
+    fields: tuple[FieldRow, ...]
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
 class PeoplePage:
     waits: tuple[Waits, ...]
+    delegations: tuple[DelegationRow, ...]
+    delegation: DelegationForm | None
     people: tuple[PersonRow, ...]
     proposal: ProposalForm | None
     accounts: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +12,23 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from governance.accounts.models import Person, RoleProposal
+from governance.accounts import delegations
+from governance.accounts.models import Delegation, Person, RoleProposal
 from governance.accounts.queries import credentials_to_confirm, holders, open_proposals
 from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role
 from governance.actions import people
+from governance.actions.delegate import LONGEST, delegate, end_delegation
+from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.web.base import PersonView, credentials_of, faults_of, text_of
+from governance.web.decision_case import Attempt
 from governance.web.pages import (
     ActForm,
+    DelegationForm,
+    DelegationRow,
     Faults,
+    Field,
+    FieldRow,
     HeldRole,
     Option,
     PeoplePage,
@@ -48,6 +57,32 @@ class People(PersonView):
             return self.page("web/people.html", page, status=refused.status)
         messages.success(self.request, done)
         return redirect("people")
+
+
+class Delegate(People):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        given = text_of(request, "to", "own_role", "kind", "begins", "until", "reason")
+        to = Person.objects.filter(username=given["to"]).first()
+        if to is None:
+            raise Http404("There is nobody of that user name.")
+        try:
+            delegate(
+                by=self.person, to=to, role=given["own_role"], begins=given["begins"], until=given["until"],
+                when_late=given["kind"] == "late", reason=given["reason"], credentials=credentials_of(request),
+            )  # fmt: skip
+        except Refused as refused:
+            page = people_page(self.person, attempt=Attempt("delegate", given, refused))
+            return self.page("web/people.html", page, status=refused.status)
+        messages.success(request, f"Recorded. {to} can sign for you.")
+        return redirect("people")
+
+
+class EndDelegation(People):
+    def post(self, request: HttpRequest, delegation: UUID) -> HttpResponse:
+        one = Delegation.objects.select_related("by", "to").filter(pk=delegation).first()
+        if one is None:
+            raise Http404("There is no such delegation.")
+        return self.act("Not ended", "The delegation is ended.", end_delegation, one)
 
 
 class Propose(People):
@@ -90,17 +125,20 @@ def _proposal_or_404(proposal: UUID) -> RoleProposal:
     return found
 
 
-def people_page(viewer: Person, faults: Faults | None = None) -> PeoplePage:
+def people_page(viewer: Person, faults: Faults | None = None, attempt: Attempt | None = None) -> PeoplePage:
     """Raises Refused `role-required` for others than the second line, administrators and auditors."""
     roles = viewer.roles()
     if not roles & READERS:
         names = ", ".join(TITLES[role].lower() for role in Role if role in READERS)
         raise Refused("role-required", f"This page is for: {names}.", who=names)
+    now = database_now()
     return PeoplePage(
         waits=(
             *(_proposal(one, viewer, roles) for one in open_proposals()),
             *(_enrolment(one.person, one.link.issued_by, viewer, roles) for one in credentials_to_confirm()),
         ),
+        delegations=tuple(_delegation(one, viewer) for one in delegations.standing(now)),
+        delegation=_delegation_form(viewer, roles, now, attempt) if roles & SIGNING else None,
         people=tuple(
             PersonRow(
                 name=person.printed_name,
@@ -180,3 +218,51 @@ def _proposal_form(viewer: Person) -> ProposalForm:
         people=tuple(Option(one.username, f"{one.printed_name} ({one.username})") for one in active),
         roles=tuple(Option(role.value, TITLES[role]) for role in Role if role in SIGNING),
     )
+
+
+KINDS = (Option("away", "A stand-in, while I am away"), Option("late", "My deputy, for stages that are late"))
+
+
+def _delegation(one: Delegation, viewer: Person) -> DelegationRow:
+    return DelegationRow(
+        by=str(one.by),
+        to=str(one.to),
+        kind="when a stage is late" if one.when_late else "while away",
+        role=TITLES[Role(one.role)],
+        when=f"{one.begins_at:%-d %b %Y} to {one.ends_at - timedelta(microseconds=1):%-d %b %Y}",
+        reason=one.reason,
+        end=reverse("end_delegation", args=[one.pk]) if viewer.pk in (one.by_id, one.to_id) else "",
+    )
+
+
+def _delegation_form(
+    viewer: Person, roles: frozenset[str], now: datetime, attempt: Attempt | None
+) -> DelegationForm:
+    """Colleagues who hold a signing role of the viewer's; which role is asked for beside, the action compares both."""
+    own = sorted(roles & SIGNING)
+    colleagues = Person.objects.filter(is_active=True, grants__ending=None, grants__role__in=own).exclude(pk=viewer.pk)
+    given = attempt.given if attempt else {}
+    faults = faults_of(attempt.refused, "Nobody stands in for you yet") if attempt else None
+
+    def field(name: str, label: str, kind: str = "text", **more: Any) -> Field:
+        error = next((one for one in faults.errors if one.field == name), None) if faults else None
+        return Field(name=name, label=label, kind=kind, value=given.get(name, ""), error=error, **more)
+
+    last = f"{now + LONGEST - timedelta(days=1):%Y-%m-%d}"
+    return DelegationForm(
+        action=reverse("delegate"),
+        fields=(
+            FieldRow((
+                field("to", "Who", "choice", options=tuple(Option(one.username, str(one)) for one in colleagues.distinct())),
+                field("own_role", "In the role", "choice", options=tuple(Option(one, TITLES[Role(one)]) for one in own)),
+                field("kind", "As", "choice", options=KINDS),
+            )),
+            FieldRow((
+                field("begins", "First day", help="Like 2027-01-31; empty: from now on."),
+                field("until", "Last day", required=True, help=f"At most 90 days: from now on, until {last}."),
+            )),
+            FieldRow((field("reason", "Reason", required=True),)),
+            FieldRow((field("password", "Your password", "password", required=True),)),
+        ),
+        faults=faults,
+    )  # fmt: skip

@@ -43,6 +43,8 @@ urlpatterns = [
         letter_views.ConfirmLetter.as_view(),
         name="candidate_confirm_letter",
     ),
+    path("candidates/<uuid:candidate>/pause/", views.PauseClock.as_view(), name="candidate_pause"),
+    path("candidates/<uuid:candidate>/resume/", views.ResumeClock.as_view(), name="candidate_resume"),
     path("candidates/<uuid:candidate>/author/", views.NameAuthor.as_view(), name="candidate_author"),
     path("", include("governance.web.inventory_urls")),
 ]

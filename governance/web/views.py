@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from governance.accounts.models import Person
 from governance.actions.approval import reinstate, revoke, suspend
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.challenge import require_challenger, upload_challenge
+from governance.actions.clock import pause_clock, resume_clock
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
@@ -101,10 +104,21 @@ class Sign(DecisionAct):
         given = text_of(request, "stage", "statement_digest", "nonce", "outcome", "reason")
         signature = sign(
             candidate, by=self.person, session_key=request.session.session_key or "", **given,
-            conditions=conditions_of(request), credentials=credentials_of(request),
+            conditions=conditions_of(request), credentials=credentials_of(request), for_person=_for_person(request),
         )  # fmt: skip
         done = f"Signed at {signature.event.at:%H:%M:%S} UTC: {signature.outcome.replace('-', ' ')}."
         return f"{done} The version is approved." if hasattr(signature.candidate, "approval") else done
+
+
+def _for_person(request: HttpRequest) -> Person | None:
+    """In whose place it is signed; None for the own name. Raises BadInput for an id of nobody."""
+    given = request.POST.get("for_person", "").strip()
+    if not given:
+        return None
+    with suppress(ValueError):
+        if found := Person.objects.filter(pk=UUID(given)).first():
+            return found
+    raise BadInput([fault("/for_person", "unknown-person", "There is no such person.")])
 
 
 def conditions_of(request: HttpRequest, prefix: str = "condition_") -> list[dict[str, Any]]:
@@ -296,3 +310,21 @@ class AgreeWithDenial(DecisionAct):
             raise Http404("There is no such denial.")
         agree_with_denial(denial, by=self.person, credentials=credentials_of(request))
         return f"You agree that {denial.person} is not the author."
+
+
+class PauseClock(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "pause"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        pause_clock(candidate, by=self.person, reason=request.POST.get("reason", ""))
+        return "The clock stands. The stage can still be signed."
+
+
+class ResumeClock(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "resume"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        resume_clock(candidate, by=self.person)
+        return "The clock goes on."

@@ -170,6 +170,7 @@ def _signatures(facts: Facts) -> list[Node]:
             for stage in facts.decision["stages"]
             for reason in stage["changes"]
         ],
+        *[paragraph(_pause(one, titles)) for one in facts.decision["pauses"]],
     ]
     if not signatures:
         return [*blocks, paragraph("Nobody has signed.")]
@@ -204,6 +205,15 @@ def _letter(one: dict[str, Any]) -> Markup:
     )
 
 
+def _pause(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> str:
+    title = stages[one["stage"]]["title"] if one["stage"] in stages else one["stage"]
+    went_on = f"went on {words.moment(one['resumed_at'])} UTC by {one['resumed_by']}" if one["resumed_at"] else "still stands"
+    return (
+        f"{title}: its clock was paused {words.moment(one['at'])} UTC by {one['by']}, saying “{one['reason']}”; it {went_on}. "
+        "A pause stops no signature."
+    )
+
+
 def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup:
     stage = stages.get(one["stage"])
     seat = f"Counts, for the seat {words.role(one['seat'])}" if one["counts"] else "Does not count"
@@ -216,6 +226,7 @@ def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup
         entries(
             [
                 ("Printed name", tag("b", one["printed_name"])),
+                *_on_behalf_of(one),
                 ("Role", words.roles(one["roles"]) + ("" if one["letter"] else f", {since}")),
                 ("Stage", stage["title"] if stage else one["stage"]),
                 ("Meaning", json.loads(one["payload"])["meaning"]),
@@ -230,6 +241,16 @@ def _signature(one: dict[str, Any], stages: dict[str, dict[str, Any]]) -> Markup
         ),
         class_="signature",
     )
+
+
+def _on_behalf_of(one: dict[str, Any]) -> list[tuple[str, str]]:
+    """A line only where somebody signed in another's place."""
+    absent = one["on_behalf_of"]
+    if absent is None:
+        return []
+    why = "as deputy, the stage being late" if absent["when_late"] else "as stand-in"
+    between = f"{words.moment(absent['begins_at'])} to {words.moment(absent['ends_at'])} UTC"
+    return [("Signed for", f"{absent['printed_name']}, {why}; delegation of {between}. The two fill one seat.")]
 
 
 def _acts(facts: Facts) -> list[Node]:

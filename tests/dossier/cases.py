@@ -76,6 +76,7 @@ def facts(*, final: bool = True) -> dict[str, Any]:
             "approval": _approval() if final else None,
             "environments": _environments(allowed=final),
             "stages": stages,
+            "pauses": [],
             "signatures": [_signature()] if final else [],
             "letters": [],
             "statements": [
@@ -229,6 +230,7 @@ def _signature() -> dict[str, Any]:
     return {
         "stage": "independent-validation",
         "printed_name": "Mirela Popa",
+        "on_behalf_of": None,
         "roles": ["validator"],
         "seat": "validator",
         "counts": True,

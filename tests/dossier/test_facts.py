@@ -3,12 +3,15 @@
 import hashlib
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from governance.actions import jobs
+from governance.actions.clock import pause_clock, resume_clock
+from governance.actions.delegate import delegate
 from governance.actions.findings import open_finding
 from governance.actions.revise_text import revise_text
 from governance.actions.sign import withdraw_signature
@@ -236,3 +239,22 @@ def test_a_letter_is_printed_with_who_vouches_for_it_and_its_record_is_embedded(
     assert "sha256:" + hashlib.sha256(decision.payload.encode()).hexdigest() == decision.digest
     last = document["decision"]["signatures"][-1]
     assert (last["letter"], last["signer_since"], last["seat"]) == (decision.digest, None, "regulator")
+
+
+def test_whom_a_stand_in_signed_for_and_where_the_clock_stood_are_told(people):
+    until = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    delegate(
+        by=people["second_validator"], to=people["validator"], role="validator", begins="", until=until, when_late=False,
+        reason="Parental leave.", credentials=CREDENTIALS,
+    )  # fmt: skip
+    candidate = interpreted(computed(a_candidate(people, a_model(people))), people["validator"])
+    pause_clock(candidate, by=people["officer"], reason="A letter is on its way.")
+    resume_clock(candidate, by=people["second_officer"])
+    signed(candidate, people["validator"], for_person=people["second_validator"])
+    document = dossier_facts(candidate.pk).document
+    (given,) = document["decision"]["signatures"]
+    assert (given["on_behalf_of"]["printed_name"], given["on_behalf_of"]["when_late"]) == ("Jonas Weber", False)
+    text = " ".join(text_of(pdf_of(document)).split())
+    assert "Jonas Weber, as stand-in" in text
+    assert "its clock was paused" in text
+    assert "A letter is on its way." in text

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,8 @@ from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
+from governance.actions.clock import pause_clock, resume_clock
+from governance.actions.delegate import delegate, end_delegation
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.install import load_policy
@@ -32,6 +35,7 @@ from governance.actions.people import (
     second_role,
     set_first_password,
 )
+from governance.actions.remind import send_reminders
 from governance.actions.revise_text import revise_text
 from governance.actions.rooms import list_in_room
 from governance.actions.sign import withdraw_signature
@@ -44,6 +48,7 @@ from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Model
 from tests import factories
+from tests.moving_clock import moving_clock
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 DIGEST_TEXT = re.compile(r"sha256:[0-9a-f]{64}")
@@ -59,6 +64,7 @@ def tell(people: dict[str, Person]) -> None:
     of_failures(people, model)
     of_authors_and_withdrawals(people, model)
     of_requests_and_letters(people)
+    of_stand_ins_and_clocks(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:
@@ -180,6 +186,25 @@ def of_requests_and_letters(people: dict[str, Person]) -> None:
     factories.confirmed_letter(letter, people["approver"])
     until = f"{database_now():%Y-%m-%d}"
     list_in_room(model, person=people["regulator"], until=until, by=people["officer"], credentials=factories.CREDENTIALS)
+
+
+def of_stand_ins_and_clocks(people: dict[str, Person]) -> None:
+    """Last: the clock is moved on, since a reminder is sent shortly before a stage is due."""
+    validator, other = people["validator"], people["second_validator"]
+    model = factories.a_model(people, "stood-in-for")
+    candidate = factories.interpreted(factories.computed(factories.a_candidate(people, model)), validator)
+    until = f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}"
+    made = delegate(
+        by=validator, to=other, role="validator", begins="", until=until, when_late=False, reason="Leave.",
+        credentials=factories.CREDENTIALS,
+    )  # fmt: skip
+    pause_clock(candidate, by=people["officer"], reason="A document is on its way.")
+    resume_clock(candidate, by=people["officer"])
+    with moving_clock() as clock:
+        clock.move(timedelta(days=9))
+        send_reminders()
+        factories.signed(candidate, other, for_person=validator)
+        end_delegation(made, by=validator)
 
 
 def shape(value: Any, key: str = "") -> Any:

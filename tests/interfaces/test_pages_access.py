@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from governance.accounts.models import Person, RoleProposal
+from governance.accounts.models import Delegation, Person, RoleProposal
 from governance.actions.authorship import deny_authorship
+from governance.actions.delegate import delegate
 from governance.actions.findings import open_finding
 from governance.actions.people import propose_role
 from governance.registry.models import AuthorDenial, Candidate
 from governance.web import dossier_page
-from tests.factories import GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
+from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
 from tests.interfaces.pages import Browser
 
 pytestmark = pytest.mark.one_engine
@@ -48,6 +50,8 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("candidate_letters", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("candidate_letter", "GET", {"else": 404}),
     ("candidate_confirm_letter", "POST", {"else": 404}),
+    ("candidate_pause", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_resume", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("models", "GET", {"else": 200}),
     ("model", "GET", {"else": 200}),
     ("new_model", "GET", {"scientist": 200, "else": 403}),
@@ -63,6 +67,8 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("second_role", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
     ("decline_role", "POST", {"validator": 400, "officer": 400, "approver": 400, "administrator": 400, "else": 403}),
     ("confirm_enrolment", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("delegate", "POST", {"validator": 302, "else": 403}),
+    ("end_delegation", "POST", {"officer": 302, "else": 403}),
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
@@ -84,14 +90,24 @@ def candidate(people: dict[str, Person]) -> Candidate:
     one = computed(a_candidate(people, a_model(people), manifest=manifest))
     deny_authorship(one, by=people["second_validator"], reason="It was somebody else.")
     open_finding(one, by=people["officer"], title="Something to see", detail="", severity="low", blocking=False)
+    delegate(
+        by=people["officer"], to=people["second_officer"], role="compliance-officer", begins="", until=soon(),
+        when_late=False, reason="Leave.", credentials=CREDENTIALS,
+    )  # fmt: skip
     propose_role(people["colleague"], role="approver", by=people["administrator"])
     return one
+
+
+def soon() -> str:
+    return f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"
 
 
 def path_of(name: str, candidate: Candidate) -> str:
     one = f"/candidates/{candidate.pk}/"
     proposal = RoleProposal.objects.get(role="approver")
     return {
+        "delegate": "/people/stand-ins/",
+        "end_delegation": f"/people/stand-ins/{Delegation.objects.get(role='compliance-officer').pk}/end/",
         "propose_role": "/people/proposals/",
         "second_role": f"/people/proposals/{proposal.pk}/second/",
         "decline_role": f"/people/proposals/{proposal.pk}/decline/",
@@ -132,6 +148,8 @@ def data_of(name: str) -> dict[str, str]:
         "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
         "candidate_rerun": {"kind": "fairness", "reason": "Try again."},
         "model_room": {"reader": "regulator", "until": "soon", "password": PASSWORD},
+        "candidate_pause": act,
+        "delegate": {"to": "second_validator", "own_role": "validator", "until": soon(), **act},
         "propose_role": {"person": "colleague", "role": "validator"},
         "second_role": {"password": PASSWORD},
         "confirm_enrolment": {"password": PASSWORD},

@@ -9,13 +9,12 @@ import pytest
 
 from governance.accounts.models import Person
 from governance.actions import jobs
-from governance.audit.clock import database_now
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
-from governance.web import inbox as inbox_module
 from tests.factories import a_candidate, a_model, approved, computed, founded, interpreted, signed
 from tests.interfaces.pages import Browser, Page
+from tests.moving_clock import moving_clock
 
 pytestmark = pytest.mark.one_engine
 
@@ -68,12 +67,13 @@ def test_who_took_part_is_told_why_the_door_is_shut(people: dict[str, Person]) -
     assert inbox(people["both"], "others").says("You may not sign: You took part in this candidate")
 
 
-def test_late_versions_stand_first(people: dict[str, Person], candidate: Candidate, monkeypatch: Any) -> None:
-    later = database_now() + timedelta(days=60)
-    monkeypatch.setattr(inbox_module, "database_now", lambda: later)
-    told = inbox(people["validator"])
+def test_late_versions_stand_first(people: dict[str, Person], candidate: Candidate) -> None:
+    with moving_clock() as clock:
+        clock.move(timedelta(days=60))
+        told = inbox(people["validator"])
     assert told.says("Late")
     assert told.says("1 late.")
+    assert told.says("50 days late")
 
 
 def test_a_data_scientist_sees_what_became_of_the_own_submissions(people: dict[str, Person]) -> None:

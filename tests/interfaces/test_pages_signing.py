@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,17 @@ from governance.actions.findings import open_finding
 from governance.registry.models import Candidate
 from governance.release import gate
 from governance.review.models import Interpretation, Signature
-from tests.factories import INTERPRETATION, PASSWORD, a_candidate, a_model, approved, computed, founded, interpreted
+from tests.factories import (
+    INTERPRETATION,
+    PASSWORD,
+    a_candidate,
+    a_model,
+    approved,
+    computed,
+    founded,
+    interpreted,
+    signed,
+)
 from tests.interfaces.pages import Browser, Page, address
 
 pytestmark = pytest.mark.one_engine
@@ -267,3 +278,54 @@ def test_somebody_who_took_part_is_told_what_they_did(people: dict[str, Person])
     assert page.form("/sign/") is None
     assert page.form("/interpretations/") is None
     assert page.says("is named as developer of the model")
+
+
+# --- stand-ins and the clock ----------------------------------------------------------------------------------------
+
+
+def test_a_stand_in_is_named_signs_and_is_ended_without_script(people: dict[str, Person], candidate: Candidate) -> None:
+    officer, other = Browser(people["officer"], csrf=True), Browser(people["second_officer"], csrf=True)
+    form = officer.page("/people/").form("/people/stand-ins/")
+    assert form is not None
+    until = datetime.now(UTC) + timedelta(days=20)
+    written = {"to": "second_officer", "own_role": "compliance-officer", "kind": "away", "reason": "Parental leave."}
+    sent = {**form.fields, **written, "until": f"{until:%Y-%m-%d}", "password": "wrong"}
+    refused = officer.client.post("/people/stand-ins/", sent)
+    assert refused.status_code == 403
+    assert Page(refused.content.decode()).form("/people/stand-ins/").fields["reason"] == "Parental leave."
+    assert officer.client.post("/people/stand-ins/", {**sent, "password": PASSWORD}).status_code == 302
+    assert Browser(people["auditor"]).page("/people/").says("Parental leave.")
+    interpreted(candidate, people["validator"])
+    signed(candidate, people["validator"])
+    page = other.decision(candidate)
+    assert page.says(f"For Aoife Brennan, away until {until:%-d %b}")
+    assert page.form("/sign/").fields["for_person"] == ""
+    assert other.signs(candidate, for_person="nobody").status_code == 400
+    assert other.signs(candidate, for_person=str(people["validator"].pk)).status_code == 403
+    assert other.signs(candidate, for_person=str(people["officer"].pk)).status_code == 302
+    assert Browser(people["auditor"]).decision(candidate).says(f", for Aoife Brennan, away until {until:%-d %b}")
+    end = other.page("/people/").form("/end/")
+    assert other.client.post(end.action, end.fields).status_code == 302
+    assert other.page("/people/").says("Nobody stands in for anybody.")
+
+
+def test_only_who_has_a_stand_in_to_be_is_asked_in_whose_name(people: dict[str, Person], candidate: Candidate) -> None:
+    interpreted(candidate, people["second_validator"])
+    form = Browser(people["validator"]).decision(candidate).form("/sign/")
+    assert "for_person" not in form.fields
+
+
+def test_the_clock_is_paused_and_goes_on_from_the_page(people: dict[str, Person], candidate: Candidate) -> None:
+    interpreted(candidate, people["second_validator"])
+    browser, reader = Browser(people["validator"], csrf=True), Browser(people["auditor"])
+    page = browser.decision(candidate)
+    assert page.form("/sign/"), "who can sign can pause the clock, too"
+    pause = page.form("/pause/")
+    assert browser.post(candidate, "pause", {**pause.fields, "reason": " "}).status_code == 400
+    assert browser.post(candidate, "pause", {**pause.fields, "reason": "The letter is on its way."}).status_code == 302
+    seen = reader.decision(candidate)
+    assert seen.says("by Mirela Popa: “The letter is on its way.” 10 days left.")
+    assert seen.form("/pause/") is seen.form("/resume/") is None
+    resume = browser.decision(candidate).form("/resume/")
+    assert browser.post(candidate, "resume", resume.fields).status_code == 302
+    assert reader.decision(candidate).says("in 10 days.")

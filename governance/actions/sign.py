@@ -115,7 +115,10 @@ def _checked(outcome: str, reason: str) -> str:
 
 
 def _require_open(facts: GateFacts, decision: Decision) -> None:
-    """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it."""
+    """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it.
+
+    A retired model is refused with the person's eligibility.
+    """
     if facts.approval is not None or facts.progress.stage in ("withdrawn", "rejected", "changes-requested"):
         raise Refused("closed", "This candidate's review is closed.", status=409)
     if decision.outcome not in FILLING:

@@ -174,7 +174,7 @@ def _signature(one: SignatureFact, state: CandidateState, seat: int | None) -> J
 
 
 def _approval(state: CandidateState) -> Json | None:
-    approval = state.facts.approval
+    approval = state.approval
     if approval is None:
         return None
     return {
@@ -184,7 +184,11 @@ def _approval(state: CandidateState) -> Json | None:
         "valid_until": timestamp(approval.valid_until),
         "environments": [{"name": name, "state": word} for name, word in state.environment_states],
         "conditions": approval.conditions,
-        "overridden": [],
+        "overridden": [
+            {"environment": name, "code": one.code, "detail": one.detail}
+            for name, reasons in state.overridden
+            for one in reasons
+        ],
         "digest": approval.digest,
     }
 

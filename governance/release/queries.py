@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,18 +12,37 @@ from django.db.models import QuerySet
 from governance.registry.models import Candidate, Model
 from governance.release import decision, standing
 from governance.release.clock import decision_time
-from governance.release.facts import ActFact, ApprovalFact, CondemnedFact, DeploymentFact, GateFacts, Reason
-from governance.release.models import Approval, ApprovalAct, Deployment
+from governance.release.facts import (
+    EMERGENCY,
+    REGULAR,
+    ActFact,
+    ApprovalFact,
+    CondemnedFact,
+    DeploymentFact,
+    GateFacts,
+    Reason,
+)
+from governance.release.models import (
+    Approval,
+    ApprovalAct,
+    Deployment,
+    EmergencyAct,
+    EmergencyApproval,
+    EmergencyProposal,
+)
 from governance.review.models import Signature
 from governance.review.queries import candidate_facts
 from governance.review.stages import progress
+
+PROPOSAL_LIFE = timedelta(hours=24)
 
 
 def approval_fact(approval: Approval) -> ApprovalFact:
     body = json.loads(approval.body)
     acts = ApprovalAct.objects.filter(approval=approval).select_related("event").order_by("event_id")
     return ApprovalFact(
-        kind=approval.kind,
+        candidate=str(approval.candidate_id),
+        kind=REGULAR,
         environments=tuple(approval.environments),
         conditions=approval.conditions,
         valid_from=approval.valid_from,
@@ -42,6 +61,41 @@ def approval_fact(approval: Approval) -> ApprovalFact:
         considered=frozenset(one["candidate"] for one in body["considered"]),
         counted=tuple((one["digest"], one["role"]) for stage in body["stages"] for one in stage["signatures"]),
     )  # fmt: skip
+
+
+def emergency_fact(emergency: EmergencyApproval) -> ApprovalFact:
+    """It considered nothing, counts no signatures, bears no condition and keeps nothing from being pushed out."""
+    acts = EmergencyAct.objects.filter(emergency=emergency).select_related("event").order_by("event_id")
+    return ApprovalFact(
+        candidate=str(emergency.candidate_id),
+        kind=EMERGENCY,
+        environments=tuple(emergency.environments),
+        conditions=[],
+        valid_from=emergency.valid_from,
+        valid_until=emergency.valid_until,
+        keep_approved=0,
+        digest=emergency.digest,
+        seq=emergency.event_id,
+        acts=tuple(
+            ActFact(act.kind, "", act.by_id, tuple(act.roles), act.reason, act.printed_name, act.event_id, act.event.at)
+            for act in acts
+        ),
+        last_stage_roles=(),
+        considered=frozenset(),
+        counted=(),
+    )
+
+
+def running_emergency(candidate: Candidate, now: datetime) -> EmergencyApproval | None:
+    """The candidate's emergency approval if its hours are not over, whatever was done to it."""
+    found = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
+    return found if found and now < found.valid_until else None
+
+
+def waiting_proposal(candidate: Candidate, now: datetime) -> EmergencyProposal | None:
+    """The emergency approval that was proposed and waits for its second voice; after a day it waits no more."""
+    rows = EmergencyProposal.objects.filter(candidate=candidate, decline=None, approval=None).select_related("event", "by")
+    return next((one for one in rows.order_by("-event_id") if now < one.event.at + PROPOSAL_LIFE), None)
 
 
 def deployments(model: Model) -> tuple[DeploymentFact, ...]:
@@ -65,6 +119,7 @@ def gate_facts(
     """All that the gate asks about one candidate, loaded now."""
     review = candidate_facts(candidate)
     approval = Approval.objects.filter(candidate=candidate).first()
+    emergency = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
     condemned, approvals = _siblings(candidate)
     return GateFacts(
         review=review,
@@ -76,6 +131,7 @@ def gate_facts(
         deployments=deployments(candidate.model),
         condemned=condemned,
         siblings=approvals,
+        emergency=emergency_fact(emergency) if emergency else None,
     )
 
 
@@ -85,18 +141,21 @@ def _siblings(candidate: Candidate) -> tuple[tuple[CondemnedFact, ...], tuple[Ap
     siblings = same.exclude(gate_digest=None).exclude(pk=candidate.pk)
     if not siblings.exists():
         return (), ()
-    approvals = Approval.objects.filter(candidate__in=siblings)
-    return _condemned(siblings), tuple(approval_fact(one) for one in approvals)
+    approvals = [approval_fact(one) for one in Approval.objects.filter(candidate__in=siblings)]
+    emergencies = EmergencyApproval.objects.filter(candidate__in=siblings).select_related("event")
+    return _condemned(siblings), (*approvals, *(emergency_fact(one) for one in emergencies))
 
 
 def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
     """Those that were rejected or revoked, each with the event that last did it."""
     revoked = ApprovalAct.objects.filter(approval__candidate__in=candidates, kind="revoke")
+    ended = EmergencyAct.objects.filter(emergency__candidate__in=candidates, kind="revoke")
     rejected = Signature.objects.filter(candidate__in=candidates, outcome="reject")
     found = [
         CondemnedFact(str(candidate), seq, at)
         for candidate, seq, at in [
             *revoked.values_list("approval__candidate", "event_id", "event__at"),
+            *ended.values_list("emergency__candidate", "event_id", "event__at"),
             *rejected.values_list("candidate", "event_id", "event__at"),
         ]
     ]
@@ -106,11 +165,17 @@ def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
 
 @dataclass(frozen=True)
 class CandidateState:
-    """Where a candidate stands, for pages, API and dossier alike."""
+    """Where a candidate stands, for pages, API and dossier alike.
+
+    `approval` is the one to be shown: the emergency approval where it alone stands or is what something runs under, else
+    the review's. Its states are those of the environments it covers; `overridden` is what it passes over in each.
+    """
 
     facts: GateFacts
     now: datetime
     stage: str
+    approval: ApprovalFact | None
+    overridden: tuple[tuple[str, tuple[Reason, ...]], ...]
     approval_state: str | None
     environment_states: tuple[tuple[str, str], ...]
     counted: dict[Any, str]
@@ -121,11 +186,16 @@ def candidate_state(candidate: Candidate, environments: tuple[str, ...]) -> Cand
     """The candidate now, with the gate's reasons for each environment. Raises Refused `clock-unsure`."""
     facts = gate_facts(candidate, environments[0])
     now = decision_time()
-    per_environment = tuple((name, _elsewhere(facts, name)) for name in environments)
+    rulings = tuple((name, decision.ruling(elsewhere(facts, name), now)) for name in environments)
+    overridden = tuple((name, one.overridden) for name, one in rulings if one.overridden)
+    shown = decision.under_emergency(facts) if overridden or facts.approval is None else facts
+    per_environment = tuple((name, elsewhere(shown, name)) for name in environments)
     return CandidateState(
         facts=facts,
         now=now,
         stage=stage_word(facts),
+        approval=shown.approval,
+        overridden=overridden,
         approval_state=_overall(per_environment, now),
         environment_states=tuple(
             (name, standing.state(one, now) or "none")
@@ -133,7 +203,7 @@ def candidate_state(candidate: Candidate, environments: tuple[str, ...]) -> Cand
             if one.approval and name in one.approval.environments
         ),
         counted=counted_signatures(facts),
-        reasons=tuple((name, decision.decide(one, now)) for name, one in per_environment),
+        reasons=tuple((name, one.reasons) for name, one in rulings),
     )
 
 
@@ -150,7 +220,8 @@ def counted_signatures(facts: GateFacts) -> dict[Any, str]:
     return {one.id: roles[one.digest] for one in facts.review.signatures if one.digest in roles}
 
 
-def _elsewhere(facts: GateFacts, environment: str) -> GateFacts:
+def elsewhere(facts: GateFacts, environment: str) -> GateFacts:
+    """The same candidate, asked about another environment."""
     return GateFacts(**{**facts.__dict__, "environment": environment})
 
 

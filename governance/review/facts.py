@@ -116,6 +116,15 @@ class StatementFact:
 
 
 @dataclass(frozen=True)
+class RetirementFact:
+    """That the whole model was retired, for good."""
+
+    reason: str
+    printed_name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CandidateFacts:
     """Everything that review and gate ask about one candidate, loaded at one moment."""
 
@@ -151,6 +160,7 @@ class CandidateFacts:
     submitted_seq: int
     pinned_seq: int
     participants: frozenset[UUID] = frozenset()
+    retired: RetirementFact | None = None
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

@@ -40,7 +40,7 @@ def _waiting(person: Person, candidate: Candidate) -> Waiting | None:
         return None
     facts = candidate_facts(candidate)
     stands = progress(facts)
-    if stands.stage in CLOSED:
+    if stands.stage in CLOSED or facts.retired:
         return None
     eligible = eligibility(person, candidate, facts, stands)
     to_interpret = _may_interpret(eligible, stands)

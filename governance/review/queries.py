@@ -13,7 +13,7 @@ from governance.evidence.kinds import JobKind
 from governance.evidence.models import CheckResult, Evidence, IntakeResult, Job
 from governance.policy.language import tier_rules
 from governance.policy.models import PolicyPin
-from governance.registry.models import Candidate, ModelRevision
+from governance.registry.models import Candidate, Model, ModelRetirement, ModelRevision
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
 from governance.review.facts import (
@@ -23,6 +23,7 @@ from governance.review.facts import (
     FindingFact,
     InterpretationFact,
     JobFact,
+    RetirementFact,
     SignatureFact,
     StatementFact,
 )
@@ -85,9 +86,15 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         same_artifact=same_artifact_of(candidate),
         withdrawn=hasattr(candidate, "withdrawal"),
         participants=_participants(candidate),
+        retired=retirement(candidate.model),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
+
+
+def retirement(model: Model) -> RetirementFact | None:
+    row = ModelRetirement.objects.filter(model=model).select_related("event").first()
+    return RetirementFact(row.reason, row.printed_name, row.event.at) if row else None
 
 
 def confirmed_tier(candidate: Candidate) -> str | None:

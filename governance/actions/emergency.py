@@ -43,8 +43,8 @@ def propose_emergency(
     Raises Refused (`role-required`, `not-independent`, `proposed`, `emergency-spent`, `approved`, and the codes of
     `decision.against_an_emergency`), BadInput.
     """
-    reason = require_text("/reason", reason, "Reason", least=10)
     require_second_line(by, WHAT)
+    reason = require_text("/reason", reason, "Reason", least=10)
     reauthenticate(by, credentials)
     with transaction.atomic():
         candidate, by, roles, facts = _held(candidate, by)
@@ -103,8 +103,8 @@ def second_emergency(proposal: EmergencyProposal, *, by: Person, credentials: Cr
 
 def decline_emergency(proposal: EmergencyProposal, *, by: Person, reason: str) -> EmergencyDecline:
     """Anybody of the second line says no, who proposed it too. Raises Refused `role-required`, `closed`."""
-    reason = require_text("/reason", reason, "Reason")
     require_second_line(by, "decline an emergency approval")
+    reason = require_text("/reason", reason, "Reason")
     with transaction.atomic():
         candidate = locked(proposal.candidate)
         proposal = _open(proposal, decision_time())

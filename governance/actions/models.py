@@ -134,8 +134,8 @@ def retire_model(model: Model, *, by: Person, reason: str, credentials: Credenti
 
     Raises Refused `role-required`, `retired` where it was done before, BadInput.
     """
-    reason = require_text("/reason", reason, "Reason")
     require_second_line(by, "retire a model")
+    reason = require_text("/reason", reason, "Reason")
     reauthenticate(by, credentials)
     with transaction.atomic():
         model = locked(model)

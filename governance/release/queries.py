@@ -167,17 +167,18 @@ def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
 class CandidateState:
     """Where a candidate stands, for pages, API and dossier alike.
 
-    `approval` is the one to be shown: the emergency approval where it alone stands or is what something runs under, else
-    the review's. Its states are those of the environments it covers; `overridden` is what it passes over in each.
+    The states are those of the review's approval and of the emergency approval, in the environments that each covers;
+    `overridden` is what the emergency approval passes over where it is what lets the file run.
     """
 
     facts: GateFacts
     now: datetime
     stage: str
-    approval: ApprovalFact | None
-    overridden: tuple[tuple[str, tuple[Reason, ...]], ...]
     approval_state: str | None
     environment_states: tuple[tuple[str, str], ...]
+    emergency_state: str | None
+    emergency_environment_states: tuple[tuple[str, str], ...]
+    overridden: tuple[tuple[str, tuple[Reason, ...]], ...]
     counted: dict[Any, str]
     reasons: tuple[tuple[str, tuple[Reason, ...]], ...]
 
@@ -186,24 +187,28 @@ def candidate_state(candidate: Candidate, environments: tuple[str, ...]) -> Cand
     """The candidate now, with the gate's reasons for each environment. Raises Refused `clock-unsure`."""
     facts = gate_facts(candidate, environments[0])
     now = decision_time()
-    rulings = tuple((name, decision.ruling(elsewhere(facts, name), now)) for name in environments)
-    overridden = tuple((name, one.overridden) for name, one in rulings if one.overridden)
-    shown = decision.under_emergency(facts) if overridden or facts.approval is None else facts
-    per_environment = tuple((name, elsewhere(shown, name)) for name in environments)
+    per_environment = tuple((name, elsewhere(facts, name)) for name in environments)
+    rulings = tuple((name, decision.ruling(one, now)) for name, one in per_environment)
+    emergency = tuple((name, decision.under_emergency(one)) for name, one in per_environment)
     return CandidateState(
         facts=facts,
         now=now,
         stage=stage_word(facts),
-        approval=shown.approval,
-        overridden=overridden,
         approval_state=_overall(per_environment, now),
-        environment_states=tuple(
-            (name, standing.state(one, now) or "none")
-            for name, one in per_environment
-            if one.approval and name in one.approval.environments
-        ),
+        environment_states=_states(per_environment, now),
+        emergency_state=_overall(emergency, now),
+        emergency_environment_states=_states(emergency, now),
+        overridden=tuple((name, one.overridden) for name, one in rulings if one.overridden),
         counted=counted_signatures(facts),
         reasons=tuple((name, one.reasons) for name, one in rulings),
+    )
+
+
+def _states(per_environment: tuple[tuple[str, GateFacts], ...], now: datetime) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, standing.state(one, now) or "none")
+        for name, one in per_environment
+        if one.approval and name in one.approval.environments
     )
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("models/new/", inventory.NewModel.as_view(), name="new_model"),
     path("models/<slug:slug>/", inventory.OneModel.as_view(), name="model"),
     path("models/<slug:slug>/tier/", inventory.ConfirmTier.as_view(), name="confirm_tier"),
+    path("models/<slug:slug>/retire/", inventory.RetireModel.as_view(), name="retire_model"),
     path("models/<slug:slug>/submit/", submit.Submit.as_view(), name="submit"),
     path("candidates/<uuid:candidate>/dossier/", dossier_page.DossierPage.as_view(), name="dossier_page"),
     path("gate/", gate_page.Gate.as_view(), name="gate"),

@@ -414,6 +414,8 @@ class ActForm:
     text: str = ""
     one_line: bool = False
     hidden: tuple[tuple[str, str], ...] = ()
+    fields: tuple[Field, ...] = ()
+    asks_reason: bool = True
     faults: Faults | None = None
 
 
@@ -505,6 +507,19 @@ class ApprovalPart:
 
 
 @dataclass(frozen=True)
+class EmergencyPart:
+    """An emergency approval or the proposal of one; `banner` where something runs under it, `first` where it matters now."""
+
+    sentence: str
+    banner: str = ""
+    facts: tuple[Fact, ...] = ()
+    passed_over: tuple[ReasonRow, ...] = ()
+    steps: tuple[FindingStep, ...] = ()
+    forms: tuple[ActForm, ...] = ()
+    first: bool = False
+
+
+@dataclass(frozen=True)
 class DecisionPage:
     id: str
     model: Link
@@ -524,6 +539,7 @@ class DecisionPage:
     work: Work | None = None
     intake_faults: Faults | None = None
     approval: ApprovalPart | None = None
+    emergency: EmergencyPart | None = None
     people: tuple[PersonLine, ...] = ()
     submission: tuple[Fact, ...] = ()
     summary: str = ""
@@ -671,6 +687,9 @@ class ModelPage:
     activity: tuple[EventLine, ...]
     submit: str = ""
     submit_shut: Shut | None = None
+    retired: str = ""
+    retire_form: ActForm | None = None
+    retire_faults: Faults | None = None
     missing: tuple[str, ...] = ()
     inventory: str = ""
 

@@ -25,7 +25,7 @@ from governance.registry.models import Candidate
 from governance.release import approval as closing
 from governance.release.clock import decision_time
 from governance.release.facts import GateFacts
-from governance.release.models import Approval
+from governance.release.models import Approval, ApprovedSeat
 from governance.release.queries import gate_facts
 from governance.review import binding, nonces
 from governance.review.eligibility import Eligibility, eligibility
@@ -215,11 +215,19 @@ def _approve_if_complete(candidate: Candidate, last: Signature) -> Approval | No
         model=candidate.model.slug, candidate=candidate.pk,
         data={"valid_from": timestamp(begins), "valid_until": timestamp(valid_until)},
     )  # fmt: skip
-    return Approval.objects.create(
+    approval = Approval.objects.create(
         candidate=candidate, environments=json.loads(body)["environments"], conditions=closing.conditions(facts),
         valid_from=begins, valid_until=valid_until, keep_approved=facts.review.rules.keep_approved,
         body=body.decode(), digest=digest(body), last_signature=last, event=event,
     )  # fmt: skip
+    for stage in facts.progress.stages:
+        for number, seat in enumerate(stage.seats):
+            ApprovedSeat.objects.create(
+                approval=approval, stage=stage.rule.key, seat=number, role=seat.role, event=event,
+                signature_id=seat.signature.id if seat.signature else None,
+                person_id=seat.signature.by if seat.signature else None,
+            )  # fmt: skip
+    return approval
 
 
 def _until(facts: GateFacts, begins: datetime) -> datetime:

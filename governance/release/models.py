@@ -8,13 +8,23 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.accounts.models import Person, ServiceAccount
+from governance.accounts.roles import SECOND_LINE
 from governance.audit.immutable import Fact
+from governance.audit.triggers import Guard
 from governance.registry.models import DIGEST, Candidate, Model
+from governance.review import guards
 from governance.review.models import Signature
 
 ACTS = ("suspend", "reinstate", "revoke", "retire")
 EMERGENCY_ACTS = ("suspend", "revoke")
 EMERGENCY_HOURS = 24
+
+
+GIVEN = (
+    "FROM review_signature signatures WHERE signatures.candidate_id = NEW.candidate_id "
+    "AND signatures.outcome IN ('approve', 'approve-with-conditions') "
+    "AND signatures.id NOT IN (SELECT taken.signature_id FROM review_signaturewithdrawal taken)"
+)
 
 
 class Approval(Fact):
@@ -29,6 +39,21 @@ class Approval(Fact):
     body = models.TextField()
     digest = models.CharField(max_length=DIGEST, unique=True)
     last_signature = models.OneToOneField(Signature, models.PROTECT, related_name="+")
+
+    guards = (
+        guards.NOT_WITHDRAWN,
+        Guard(
+            "signed", "takes no approval of a candidate that nobody signed",
+            f"NOT {guards.exists(GIVEN)}",
+        ),
+        Guard(
+            "rejected", "takes no approval of a candidate that was rejected",
+            guards.exists(
+                "FROM review_signature signatures WHERE signatures.candidate_id = NEW.candidate_id "
+                "AND signatures.outcome = 'reject'"
+            ),
+        ),
+    )  # fmt: skip
 
     class Meta:
         constraints = [
@@ -47,8 +72,51 @@ class ApprovalAct(Fact):
     printed_name = models.CharField(max_length=200)
     roles = models.JSONField()
 
+    guards = (
+        Guard(
+            "revoked", "takes nothing after a revocation, which is final",
+            guards.exists("FROM release_approvalact acts WHERE acts.approval_id = NEW.approval_id AND acts.kind = 'revoke'"),
+        ),
+        guards.holds_one_of("by", SECOND_LINE),
+    )  # fmt: skip
+
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(kind__in=ACTS), name="approval_act_known_kind")]
+
+
+class ApprovedSeat(Fact):
+    """A seat that a signature filled when the approval was made. One person fills one seat of a candidate in all.
+
+    Invariant: `signature` and `person` are there together; a seat that no person of this instance fills has neither.
+    """
+
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="seats")
+    stage = models.CharField(max_length=60)
+    seat = models.PositiveSmallIntegerField()
+    role = models.CharField(max_length=30)
+    signature = models.OneToOneField(Signature, models.PROTECT, null=True, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+
+    guards = (
+        Guard(
+            "signature", "takes no seat that the signature of another person, candidate or stage fills",
+            "NEW.signature_id IS NOT NULL AND NOT " + guards.exists(
+                "FROM review_signature signatures JOIN release_approval approvals "
+                "ON approvals.candidate_id = signatures.candidate_id WHERE approvals.id = NEW.approval_id "
+                "AND signatures.id = NEW.signature_id AND signatures.by_id = NEW.person_id AND signatures.stage = NEW.stage"
+            ),
+        ),
+    )  # fmt: skip
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["approval", "stage", "seat"], name="approved_seat_once"),
+            models.UniqueConstraint(fields=["approval", "person"], name="approved_seat_one_a_person"),
+            models.CheckConstraint(
+                condition=Q(signature=None, person=None) | Q(signature__isnull=False, person__isnull=False),
+                name="approved_seat_of_a_person",
+            ),
+        ]
 
 
 class EmergencyProposal(Fact):
@@ -102,6 +170,29 @@ class EmergencyApproval(Fact):
     body = models.TextField()
     digest = models.CharField(max_length=DIGEST, unique=True)
 
+    guards = (
+        *guards.independent("by"),
+        *guards.independent("proposed_by"),
+        guards.holds_one_of("by", SECOND_LINE),
+        guards.holds_one_of("proposed_by", SECOND_LINE),
+        guards.NOT_WITHDRAWN,
+        Guard(
+            "proposal", "takes nothing but what was proposed, by the same person for the same candidate and hours",
+            "NOT " + guards.exists(
+                "FROM release_emergencyproposal proposals WHERE proposals.id = NEW.proposal_id "
+                "AND proposals.candidate_id = NEW.candidate_id AND proposals.by_id = NEW.proposed_by_id "
+                "AND proposals.hours = NEW.hours"
+            ),
+        ),
+        Guard(
+            "file", "takes the digest of no other file than the candidate has",
+            "NOT " + guards.exists(
+                "FROM registry_candidate candidates WHERE candidates.id = NEW.candidate_id "
+                "AND candidates.gate_digest = NEW.gate_digest"
+            ),
+        ),
+    )  # fmt: skip
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(hours__gte=1, hours__lte=EMERGENCY_HOURS), name="emergency_approval_hours"),
@@ -126,6 +217,14 @@ class EmergencyAct(Fact):
     by = models.ForeignKey(Person, models.PROTECT, related_name="+")
     printed_name = models.CharField(max_length=200)
     roles = models.JSONField()
+
+    guards = (
+        Guard(
+            "revoked", "takes nothing after a revocation, which is final",
+            guards.exists("FROM release_emergencyact acts WHERE acts.emergency_id = NEW.emergency_id AND acts.kind = 'revoke'"),
+        ),
+        guards.holds_one_of("by", SECOND_LINE),
+    )  # fmt: skip
 
     class Meta:
         constraints = [

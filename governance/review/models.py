@@ -6,9 +6,12 @@ from django.db import models
 from django.db.models import Q
 
 from governance.accounts.models import Person
+from governance.accounts.roles import SIGNING
 from governance.audit.immutable import Fact
+from governance.audit.triggers import Guard
 from governance.evidence.models import CheckResult
 from governance.registry.models import DIGEST, Candidate, Model
+from governance.review import guards
 
 SEVERITIES = ("low", "medium", "high", "critical")
 OUTCOMES = ("approve", "approve-with-conditions", "request-changes", "reject", "abstain")
@@ -108,6 +111,23 @@ class Signature(Fact):
     method = models.CharField(max_length=40)
     payload = models.TextField()
     digest = models.CharField(max_length=DIGEST, unique=True)
+
+    guards = (
+        *guards.independent("by"),
+        guards.holds_one_of("by", SIGNING),
+        guards.NOT_WITHDRAWN,
+        Guard(
+            "approved", "takes nothing for a candidate that is approved",
+            guards.exists("FROM release_approval approvals WHERE approvals.candidate_id = NEW.candidate_id"),
+        ),
+        Guard(
+            "statement", "takes no signature on a statement of another candidate or stage",
+            "NOT " + guards.exists(
+                "FROM review_statement statements WHERE statements.id = NEW.statement_id "
+                "AND statements.candidate_id = NEW.candidate_id AND statements.stage = NEW.stage"
+            ),
+        ),
+    )  # fmt: skip
 
     class Meta:
         constraints = [

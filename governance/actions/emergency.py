@@ -21,15 +21,14 @@ from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.registry.models import Candidate
 from governance.release.clock import decision_time
-from governance.release.decision import against_an_emergency, ruling
-from governance.release.facts import GateFacts, Reason
+from governance.release.facts import GateFacts
 from governance.release.models import (
     EMERGENCY_HOURS,
     EmergencyApproval,
     EmergencyDecline,
     EmergencyProposal,
 )
-from governance.release.queries import elsewhere, gate_facts, waiting_proposal
+from governance.release.queries import against_an_emergency, gate_facts, reasons_against, waiting_proposal
 from governance.review.independence import require_independent, why_not_independent
 
 WHAT = "approve in an emergency"
@@ -41,7 +40,7 @@ def propose_emergency(
     """The first voice. `environments` are some of the policy's, `hours` 1 to 24; nothing runs before the second voice.
 
     Raises Refused (`role-required`, `not-independent`, `proposed`, `emergency-spent`, `approved`, and the codes of
-    `decision.against_an_emergency`), BadInput.
+    `against_an_emergency`), BadInput.
     """
     require_second_line(by, WHAT)
     reason = require_text("/reason", reason, "Reason", least=10)
@@ -148,7 +147,7 @@ def _require_possible(facts: GateFacts, environments: list[str], now: datetime) 
     if EmergencyApproval.objects.filter(gate_digest=facts.review.gate_digest).exists():
         detail = "This file had an emergency approval; it is given once. Now it takes the review."
         raise Refused("emergency-spent", detail, who="the review", status=409)
-    allowed = [name for name in environments if not ruling(elsewhere(facts, name), now).reasons]
+    allowed = [name for name in environments if not reasons_against(facts, name, now)]
     if allowed:
         detail = f"It may run in {' and '.join(allowed)} already; there is no need for an emergency approval."
         raise Refused("approved", detail, status=409)
@@ -187,8 +186,7 @@ def _voice(person: Person, roles: frozenset[str]) -> dict[str, Any]:
 
 
 def _passed_over(facts: GateFacts, environment: str, now: datetime) -> list[dict[str, str]]:
-    reasons: tuple[Reason, ...] = ruling(elsewhere(facts, environment), now).reasons
-    return [{"code": one.code, "detail": one.detail} for one in reasons]
+    return [{"code": one.code, "detail": one.detail} for one in reasons_against(facts, environment, now)]
 
 
 def _approval(

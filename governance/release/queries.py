@@ -92,6 +92,16 @@ def running_emergency(candidate: Candidate, now: datetime) -> EmergencyApproval 
     return found if found and now < found.valid_until else None
 
 
+def against_an_emergency(facts: GateFacts, now: datetime) -> tuple[Reason, ...]:
+    """Why no emergency approval is given for this candidate, whatever the environment."""
+    return decision.against_an_emergency(facts, now)
+
+
+def reasons_against(facts: GateFacts, environment: str, now: datetime) -> tuple[Reason, ...]:
+    """Why the file may not run in that environment; empty where it may."""
+    return decision.decide(elsewhere(facts, environment), now)
+
+
 def waiting_proposal(candidate: Candidate, now: datetime) -> EmergencyProposal | None:
     """The emergency approval that was proposed and waits for its second voice; after a day it waits no more."""
     rows = EmergencyProposal.objects.filter(candidate=candidate, decline=None, approval=None).select_related("event", "by")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from governance.release.decision import against_an_emergency
 from governance.release.models import EMERGENCY_HOURS, EmergencyApproval, EmergencyProposal
-from governance.release.queries import waiting_proposal
+from governance.release.queries import against_an_emergency, waiting_proposal
 from governance.web.decision_case import Case
 from governance.web.decision_desk import act_form, reason_rows
 from governance.web.pages import ActForm, EmergencyPart, Fact, Field, FindingStep, Option

@@ -13,8 +13,9 @@ from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
 from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.deployments import record_deployment
+from governance.actions.emergency import decline_emergency, propose_emergency, second_emergency
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
-from governance.actions.models import confirm_tier
+from governance.actions.models import confirm_tier, retire_model
 from governance.actions.people import (
     add_person,
     change_person,
@@ -51,6 +52,7 @@ def tell(people: dict[str, Person]) -> None:
     of_an_approval(people, model)
     of_failures(people, model)
     of_authors_and_withdrawals(people, model)
+    of_emergencies(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:
@@ -119,6 +121,21 @@ def of_an_approval(people: dict[str, Person], model: Model) -> None:
     assert claimed is not None
     stored = storage.put(io.BytesIO(b"%PDF"))
     jobs.record_dossier(claimed, facts_digest=candidate.manifest_digest, stored=stored, final=True)
+
+
+def of_emergencies(people: dict[str, Person]) -> None:
+    """Proposed and declined; proposed, seconded, suspended and revoked; and the whole model retired."""
+    model = factories.a_model(people, "hurried")
+    candidate = factories.computed(factories.a_candidate(people, model))
+    why = {"reason": "The old version declines everybody.", "credentials": factories.CREDENTIALS}
+    where: dict[str, Any] = {"environments": ["production"], "hours": 6}
+    proposal = propose_emergency(candidate, by=people["officer"], **where, **why)
+    decline_emergency(proposal, by=people["approver"], reason="It can wait.")
+    proposal = propose_emergency(candidate, by=people["officer"], **where, **why)
+    second_emergency(proposal, by=people["approver"], credentials=factories.CREDENTIALS)
+    factories.suspended(candidate, people["validator"])
+    revoke(candidate, by=people["validator"], **why)
+    retire_model(model, by=people["officer"], **why)
 
 
 def of_failures(people: dict[str, Person], model: Model) -> None:

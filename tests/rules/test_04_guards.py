@@ -178,9 +178,11 @@ def test_no_approval_gets_in_after_a_rejection_or_a_withdrawal(given: Signature,
         (lambda: inserted(given, by_id=people["approver"].pk, outcome="reject"), "was rejected"),
         (lambda: withdrawn(given, people["officer"]), "was withdrawn"),
     ):
-        with pytest.raises(IntegrityError, match=message), transaction.atomic():
+        with transaction.atomic():
             trouble()
-            inserted(approval, candidate_id=given.candidate_id, last_signature_id=last)
+            with pytest.raises(IntegrityError, match=message), transaction.atomic():
+                inserted(approval, candidate_id=given.candidate_id, last_signature_id=last)
+            transaction.set_rollback(True)
 
 
 def test_every_seat_of_an_approval_is_a_row_and_one_person_fills_one(people: People) -> None:

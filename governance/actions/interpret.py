@@ -36,7 +36,7 @@ def interpret(candidate: Candidate, *, by: Person, kind: str, evidence_digest: s
     facts = candidate_facts(candidate)
     if kind not in facts.policy["interpretations"]:
         raise BadInput([fault("/kind", "not-allowed", f"No interpretation of {kind!r} is asked for.")])
-    if Approval.objects.filter(candidate=candidate).exists() or facts.withdrawn:
+    if Approval.objects.filter(candidate=candidate).exists() or facts.withdrawn or facts.retired:
         raise Refused("closed", "This candidate's review is closed.", status=409)
     if kind not in facts.evidence or facts.evidence[kind].digest != evidence_digest:
         raise Refused("evidence-changed", f"This is not the {kind} evidence that is judged now. Read it again.", status=409)

@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from governance.accounts.models import Person, ServiceAccount
 from governance.accounts.reauthentication import Credentials
 from governance.accounts.roles import FIRST_LINE, Role
-from governance.actions._common import acting, reauthenticate, require_role, require_text
+from governance.actions._common import acting, reauthenticate, require_role, require_second_line, require_text
 from governance.actions.checks import judge_all_evidence
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
@@ -19,7 +19,15 @@ from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.policy.models import PolicyPin
-from governance.registry.models import TIERS, Candidate, Model, ModelDeveloper, ModelRevision, TierConfirmation
+from governance.registry.models import (
+    TIERS,
+    Candidate,
+    Model,
+    ModelDeveloper,
+    ModelRetirement,
+    ModelRevision,
+    TierConfirmation,
+)
 from governance.release.models import Approval
 from governance.review.independence import require_independent
 from governance.review.queries import current_pin
@@ -119,6 +127,28 @@ def confirm_tier(model: Model, *, by: Person, tier: str, reason: str, credential
         for candidate in candidates:
             _pin_again(candidate, tier, by)
         return confirmation
+
+
+def retire_model(model: Model, *, by: Person, reason: str, credentials: Credentials) -> ModelRetirement:
+    """A second-line person ends the model for good: the gate denies each version, nothing is submitted or signed.
+
+    Raises Refused `role-required`, `retired` where it was done before, BadInput.
+    """
+    require_second_line(by, "retire a model")
+    reason = require_text("/reason", reason, "Reason")
+    reauthenticate(by, credentials)
+    with transaction.atomic():
+        model = locked(model)
+        by = locked(by)
+        require_second_line(by, "retire a model")
+        if ModelRetirement.objects.filter(model=model).exists():
+            raise Refused("retired", "This model was retired already.", status=409)
+        event = log.append(
+            Action.MODEL_RETIRED, actor=acting(by), subject=Subject("model", model.slug), model=model.slug
+        )
+        return ModelRetirement.objects.create(
+            model=model, reason=reason, by=by, printed_name=by.printed_name, event=event
+        )
 
 
 def _require_no_part(by: Person, model: Model, candidates: list[Candidate]) -> None:

@@ -26,7 +26,7 @@ from governance.registry.models import Candidate
 from governance.release import approval as closing
 from governance.release.clock import decision_time
 from governance.release.facts import GateFacts
-from governance.release.models import Approval
+from governance.release.models import Approval, ApprovedSeat
 from governance.release.queries import gate_facts
 from governance.review import binding, nonces
 from governance.review.eligibility import Eligibility, eligibility
@@ -144,7 +144,10 @@ def _checked(outcome: str, reason: str) -> str:
 
 
 def require_open(facts: GateFacts, stage: str, outcome: str) -> None:
-    """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it."""
+    """No decision after an approval, a withdrawal or a rejection; no approval past what stands against it.
+
+    A retired model is refused with the person's eligibility.
+    """
     if facts.approval is not None or facts.progress.stage in ("withdrawn", "rejected", "changes-requested"):
         raise Refused("closed", "This candidate's review is closed.", status=409)
     if outcome not in FILLING:
@@ -276,11 +279,19 @@ def approve_if_complete(candidate: Candidate, last: Signature, *, acting_person:
         model=candidate.model.slug, candidate=candidate.pk,
         data={"valid_from": timestamp(begins), "valid_until": timestamp(valid_until)},
     )  # fmt: skip
-    return Approval.objects.create(
+    approval = Approval.objects.create(
         candidate=candidate, environments=json.loads(body)["environments"], conditions=closing.conditions(facts),
         valid_from=begins, valid_until=valid_until, keep_approved=facts.review.rules.keep_approved,
         body=body.decode(), digest=digest(body), last_signature=last, event=event,
     )  # fmt: skip
+    for stage in facts.progress.stages:
+        filled = [(number, seat.role, seat.signature) for number, seat in enumerate(stage.seats) if seat.signature]
+        for number, role, given in filled:
+            ApprovedSeat.objects.create(
+                approval=approval, stage=stage.rule.key, seat=number, role=role, signature_id=given.id,
+                person_id=None if given.vouched else given.by, event=event,
+            )  # fmt: skip
+    return approval
 
 
 def _until(facts: GateFacts, begins: datetime) -> datetime:

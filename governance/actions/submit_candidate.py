@@ -23,11 +23,13 @@ from governance.evidence.knock import knock_after_commit
 from governance.evidence.models import Job
 from governance.policy.models import PolicyPin, PolicyVersion
 from governance.registry.manifest import computing_keys
-from governance.registry.models import AuthorNaming, Candidate, CandidateFile, Model, Withdrawal
+from governance.registry.models import AuthorNaming, Candidate, CandidateFile, Model, ModelRetirement, Withdrawal
 from governance.registry.people import find_people, stated_author
 from governance.registry.submission import Submission
+from governance.release.clock import decision_time
 from governance.release.models import Approval
 from governance.release.outcomes import intake_failed, same_artifact
+from governance.release.queries import running_emergency
 
 
 @transaction.atomic
@@ -46,6 +48,8 @@ def submit_candidate(
     """
     require_role(by, frozenset(FIRST_LINE), "submit a candidate")
     model = locked(model)
+    if ModelRetirement.objects.filter(model=model).exists():
+        raise Refused("retired", "This model was retired; nothing is submitted to it any more.", who="nobody", status=409)
     identity = _identity(submission)
     existing = Candidate.objects.filter(model=model, identity_digest=identity).order_by("-version").first()
     if existing is not None and not hasattr(existing, "withdrawal") and not intake_failed(existing):
@@ -161,6 +165,9 @@ def withdraw(candidate: Candidate, *, by: Person, reason: str) -> Withdrawal:
         raise Refused("not-submitter", "Only its submitter withdraws a candidate.", who="the submitter")
     if Approval.objects.filter(candidate=candidate).exists():
         raise Refused("approved", "An approved candidate cannot be withdrawn; it can be suspended.", who="second line")
+    if running_emergency(candidate, decision_time()) is not None:
+        detail = "It runs under an emergency approval and cannot be withdrawn; it can be suspended."
+        raise Refused("approved", detail, who="second line")
     if Withdrawal.objects.filter(candidate=candidate).exists():
         raise Refused("withdrawn", "This candidate was withdrawn already.", status=409)
     event = log.append(

@@ -177,17 +177,24 @@ def _signature(one: SignatureFact, state: CandidateState, seat: int | None) -> J
 
 
 def _approval(state: CandidateState) -> Json | None:
-    approval = state.facts.approval
+    """The emergency approval where it lets the file run, or where there is no other; else the review's."""
+    emergency = bool(state.overridden) or state.facts.approval is None
+    approval = state.facts.emergency if emergency else state.facts.approval
     if approval is None:
         return None
+    states = state.emergency_environment_states if emergency else state.environment_states
     return {
-        "state": state.approval_state,
+        "state": state.emergency_state if emergency else state.approval_state,
         "kind": approval.kind,
         "valid_from": timestamp(approval.valid_from),
         "valid_until": timestamp(approval.valid_until),
-        "environments": [{"name": name, "state": word} for name, word in state.environment_states],
+        "environments": [{"name": name, "state": word} for name, word in states],
         "conditions": approval.conditions,
-        "overridden": [],
+        "overridden": [
+            {"environment": name, "code": one.code, "detail": one.detail}
+            for name, reasons in state.overridden
+            for one in reasons
+        ],
         "digest": approval.digest,
     }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.apps import apps
 from django.core import checks
@@ -31,6 +31,8 @@ class Fact(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     event = models.ForeignKey(AuditEvent, models.PROTECT, related_name="+", db_column="event_seq")
 
+    guards: ClassVar[tuple[triggers.Guard, ...]] = ()
+
     class Meta:
         abstract = True
 
@@ -45,9 +47,14 @@ def fact_tables() -> dict[str, str]:
     return {meta.db_table: str(meta.pk.column) for meta in guarded if not meta.proxy}
 
 
+def guarded_tables() -> dict[str, tuple[triggers.Guard, ...]]:
+    """What each table of facts refuses to take, where it says so."""
+    return {model._meta.db_table: model.guards for model in apps.get_models() if issubclass(model, Fact) and model.guards}
+
+
 def expected_triggers(connection: BaseDatabaseWrapper) -> list[triggers.Trigger]:
     """The one list of triggers that this database must have."""
-    return triggers.expected(connection, fact_tables())
+    return triggers.expected(connection, fact_tables(), guarded_tables())
 
 
 def missing_triggers(connection: BaseDatabaseWrapper = default_connection) -> list[str]:
@@ -77,6 +84,17 @@ def install_triggers(connection: BaseDatabaseWrapper) -> None:
             if trigger.table in tables and there.get((trigger.table, trigger.name)) != trigger.fingerprint:
                 for statement in trigger.create:
                     cursor.execute(statement)
+
+
+def drop_guards_before_migrate(*, using: str, **_: Any) -> None:
+    """Receiver of `pre_migrate`: SQLite renames no table while a trigger names one that is being rebuilt."""
+    connection = connections[using]
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for table, guards in guarded_tables().items():
+            for guard in guards:
+                cursor.execute(f'DROP TRIGGER IF EXISTS "{table}_{guard.name}"')
 
 
 def install_after_migrate(*, using: str, **_: Any) -> None:

@@ -19,6 +19,19 @@ EVENT, HEAD = "audit_event", "audit_head"
 
 
 @dataclass(frozen=True)
+class Guard:
+    """A row that a table of facts does not take, whoever inserts it.
+
+    `refuse` is SQL that both engines read alike: true over NEW where the row is refused. `name` is unique in its table,
+    `message` ends the sentence that begins with the table's name.
+    """
+
+    name: str
+    message: str
+    refuse: str
+
+
+@dataclass(frozen=True)
 class Trigger:
     """A trigger of `table`; `create` installs it, `fingerprint` is what the database then says of it."""
 
@@ -28,12 +41,17 @@ class Trigger:
     fingerprint: str
 
 
-def expected(connection: BaseDatabaseWrapper, facts: dict[str, str]) -> list[Trigger]:
-    """The triggers of the log's tables and of each table of facts, given as {table: primary key column}."""
+def expected(
+    connection: BaseDatabaseWrapper, facts: dict[str, str], guards: dict[str, tuple[Guard, ...]]
+) -> list[Trigger]:
+    """The triggers of the log's tables and of each table of facts, given as {table: primary key column}; with guards."""
+    guarded = [(table, guard) for table, several in guards.items() for guard in several]
     if connection.vendor == "sqlite":
-        return _sqlite_log() + [trigger for table, key in facts.items() for trigger in _sqlite_fact(table, key)]
+        of_guards = [_sqlite(table, one.name, "INSERT", one.message, one.refuse) for table, one in guarded]
+        return _sqlite_log() + of_guards + [one for table, key in facts.items() for one in _sqlite_fact(table, key)]
     if connection.vendor == "postgresql":
-        return _postgresql_log() + [trigger for table in facts for trigger in _postgresql_fact(table)]
+        of_guards = [_postgresql_guard(table, one) for table, one in guarded]
+        return _postgresql_log() + of_guards + [one for table in facts for one in _postgresql_fact(table)]
     raise NotImplementedError(f"no triggers are known for {connection.vendor}: use SQLite or PostgreSQL")
 
 
@@ -125,7 +143,18 @@ _FUNCTIONS = {
 
 
 def _postgresql(table: str, name: str, moments: tuple[str, ...], function: str, *, row: bool = True) -> Trigger:
-    body = f"BEGIN {_FUNCTIONS[function]} END"
+    return _postgresql_trigger(table, name, moments, function, f"BEGIN {_FUNCTIONS[function]} END", row=row)
+
+
+def _postgresql_guard(table: str, guard: Guard) -> Trigger:
+    refuse = _REFUSE.format(message=guard.message)
+    body = f"BEGIN IF {guard.refuse} THEN {refuse} END IF; RETURN NEW; END"
+    return _postgresql_trigger(table, guard.name, ("INSERT",), f"countersign_{table}_{guard.name}", body)
+
+
+def _postgresql_trigger(
+    table: str, name: str, moments: tuple[str, ...], function: str, body: str, *, row: bool = True
+) -> Trigger:
     kind = _BEFORE | (_ROW if row else 0)
     for moment in moments:
         kind |= _BITS[moment]

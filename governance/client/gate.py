@@ -72,6 +72,8 @@ def _words(body: dict[str, Any], file: Path, *, allowed: bool) -> list[str]:
     if allowed:
         approval = body["approval"] if isinstance(body["approval"], dict) else {}
         lines = [f"ALLOWED  {what}", f"  {body['digest']}", f"  approved until {_plain(approval.get('valid_until'))}"]
+        for reason in _objects(approval.get("overridden")):
+            lines.append(f"  passed over in an emergency: {_plain(reason.get('code'))}: {_plain(reason.get('detail'))}")
         for condition in _objects(approval.get("conditions")):
             lines.append(f"  on condition: {_plain(json.dumps(condition, ensure_ascii=False))}")
         return [*lines, f"  ask again by {_plain(body.get('recheck_by'))}"]

@@ -85,6 +85,15 @@ class TierConfirmation(Fact):
         constraints = [models.CheckConstraint(condition=Q(tier__in=TIERS), name="tier_confirmation_known_tier")]
 
 
+class ModelRetirement(Fact):
+    """The end of a model, for good: none of its versions runs from then on, and none is submitted."""
+
+    model = models.OneToOneField(Model, models.PROTECT, related_name="retirement")
+    reason = models.TextField()
+    by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    printed_name = models.CharField(max_length=200)
+
+
 class Candidate(Fact):
     """One immutable version of a model. Its stage is derived, never stored."""
 

@@ -1,16 +1,18 @@
 """Why a file may not run (rule 1). Pure: facts and a time in, reasons out; empty means that it may.
 
 Every rule below is asked, and their order is the order of the answer. Before an approval the rules of review speak;
-once there is one, only recorded acts, blocking findings and the clock do.
+once there is one, only recorded acts, blocking findings and the clock do. An emergency approval is asked where these
+say no: it passes over all but what `UNDER_EMERGENCY` asks, and the answer names what it passed over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from governance.release import standing
-from governance.release.facts import GateFacts, Reason
+from governance.release.facts import EMERGENCY, REGULAR, ApprovalFact, GateFacts, Reason
 from governance.review.facts import CandidateFacts
 
 FIRST_LINE = "data-scientist"
@@ -127,8 +129,12 @@ def _withdrawn(facts: GateFacts, now: datetime) -> Iterator[Reason]:
 def _environment(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval and facts.environment not in facts.approval.environments:
         covered = ", ".join(facts.approval.environments)
-        detail = f"The approval covers {covered}, not {facts.environment}."
+        detail = f"{_name(facts.approval)} covers {covered}, not {facts.environment}."
         yield Reason("environment-not-approved", detail, "second line")
+
+
+def _name(approval: ApprovalFact) -> str:
+    return "The emergency approval" if approval.kind == EMERGENCY else "The approval"
 
 
 def _use(facts: GateFacts, now: datetime) -> Iterator[Reason]:
@@ -142,27 +148,41 @@ def _use(facts: GateFacts, now: datetime) -> Iterator[Reason]:
 
 
 def _operating_point(facts: GateFacts, now: datetime) -> Iterator[Reason]:
-    if facts.approval and facts.manifest_digest and facts.manifest_digest != facts.review.manifest_digest:
+    approved = facts.approval or facts.emergency
+    if approved and facts.manifest_digest and facts.manifest_digest != facts.review.manifest_digest:
         detail = f"Approved with manifest {facts.review.manifest_digest}, asked with {facts.manifest_digest}."
         yield Reason("operating-point-mismatch", detail, FIRST_LINE)
 
 
 def _not_yet_valid(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval and now < facts.approval.valid_from:
-        yield Reason("not-yet-valid", f"The approval begins {facts.approval.valid_from:%Y-%m-%d %H:%M} UTC.", "nobody")
+        begins = f"{facts.approval.valid_from:%Y-%m-%d %H:%M} UTC"
+        yield Reason("not-yet-valid", f"{_name(facts.approval)} begins {begins}.", "nobody")
 
 
 def _expired(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval and now >= facts.approval.valid_until:
-        yield Reason("expired", f"The approval ended {facts.approval.valid_until:%Y-%m-%d %H:%M} UTC.", "second line")
+        ended = f"{facts.approval.valid_until:%Y-%m-%d %H:%M} UTC"
+        yield Reason("expired", f"{_name(facts.approval)} ended {ended}.", "second line")
 
 
 def _suspended(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if facts.approval and standing.suspended(facts.approval):
         last = [act for act in facts.approval.acts if act.kind == "suspend"][-1]
-        yield Reason("suspended", f"Suspended {last.at:%Y-%m-%d %H:%M} UTC: {last.reason}", "the last stage's signers")
-    elif facts.approval and any(standing.suspended(one) and not standing.revoked(one) for one in facts.siblings):
+        regular = facts.approval.kind == REGULAR
+        who = "the last stage's signers" if regular else "nobody; an emergency approval is not reinstated"
+        yield Reason("suspended", f"Suspended {last.at:%Y-%m-%d %H:%M} UTC: {last.reason}", who)
+    elif facts.approval and any(_suspended_elsewhere(one, facts.approval) for one in facts.siblings):
         yield Reason("suspended", "Another candidate with this file is suspended.", "the last stage's signers")
+
+
+def _suspended_elsewhere(sibling: ApprovalFact, approval: ApprovalFact) -> bool:
+    """An emergency approval is not reinstated: its suspension is outlived by a later approval that names its candidate."""
+    if standing.revoked(sibling) or not standing.suspended(sibling):
+        return False
+    last = max(act.seq for act in sibling.acts if act.kind == "suspend")
+    considered = sibling.candidate in approval.considered and approval.seq > last
+    return sibling.kind == REGULAR or not considered
 
 
 def _revoked(facts: GateFacts, now: datetime) -> Iterator[Reason]:
@@ -175,6 +195,13 @@ def _superseded(facts: GateFacts, now: datetime) -> Iterator[Reason]:
     if standing.superseded(facts):
         detail = f"Newer versions have taken its place in {facts.environment}, or it was retired there."
         yield Reason("superseded", detail, "second line")
+
+
+def _retired(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    retired = facts.review.retired
+    if retired:
+        detail = f"The model was retired {retired.at:%Y-%m-%d %H:%M} UTC by {retired.printed_name}: {retired.reason}"
+        yield Reason("retired", detail, "nobody; it is for good")
 
 
 def _people_unresolved(facts: GateFacts, now: datetime) -> Iterator[Reason]:
@@ -205,9 +232,10 @@ RULES: tuple[Rule, ...] = (
     _suspended,
     _revoked,
     _superseded,
+    _retired,
     _people_unresolved,
 )
-BEFORE_SIGNING = (_check_failed, _open_finding, _people_unresolved)
+BEFORE_SIGNING = (_check_failed, _open_finding, _retired, _people_unresolved)
 BEFORE_APPROVAL = (
     _deployable_unknown,
     _intake_failed,
@@ -218,15 +246,89 @@ BEFORE_APPROVAL = (
     _provisional_tier,
     _awaiting_interpretation,
     _withdrawn,
+    _retired,
     _people_unresolved,
 )
 
 
+
+def _revoked_elsewhere(facts: GateFacts, now: datetime) -> Iterator[Reason]:
+    if any(standing.revoked(one) for one in facts.siblings):
+        yield Reason("revoked", "Another approval of this very file was revoked.", "nobody; submit anew")
+
+
+# What an emergency approval cannot pass over; its own suspension and revocation, and those of whatever bears the file.
+UNDER_EMERGENCY: tuple[Rule, ...] = (
+    _deployable_unknown,
+    _environment,
+    _not_yet_valid,
+    _expired,
+    _suspended,
+    _revoked,
+    _revoked_elsewhere,
+    _retired,
+)
+# The contract's order; an answer that joins two lists of reasons is put into it.
+CODES = (
+    "deployable-unknown", "intake-failed", "evidence-incomplete", "check-failed", "open-finding", "inventory-incomplete",
+    "provisional-tier", "awaiting-interpretation", "awaiting-signature", "changes-requested", "rejected", "withdrawn",
+    "environment-not-approved", "use-not-approved", "operating-point-mismatch", "not-yet-valid", "expired",
+    "condition-lapsed", "waiver-expired", "suspended", "revoked", "superseded", "retired", "people-unresolved",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """`reasons` against it, none where it may run. `overridden` is what the emergency approval passes over: where there
+    is any, that one is the approval under which it may run."""
+
+    reasons: tuple[Reason, ...]
+    overridden: tuple[Reason, ...] = ()
+
+
 def decide(facts: GateFacts, now: datetime) -> tuple[Reason, ...]:
     """Why this file may not run there now. Empty means it may. Raises RuntimeError without rules."""
-    if not RULES:
+    return ruling(facts, now).reasons
+
+
+def ruling(facts: GateFacts, now: datetime) -> Ruling:
+    """The review's approval is asked first; an emergency approval only where that leaves reasons.
+
+    Raises RuntimeError without rules.
+    """
+    if not (RULES and UNDER_EMERGENCY):
         raise RuntimeError("no rule was asked")
     reasons = tuple(reason for rule in RULES for reason in rule(facts, now))
     if not reasons and facts.approval is None:
-        return (Reason("awaiting-signature", "No approval has been recorded.", "second line"),)
-    return reasons
+        reasons = (Reason("awaiting-signature", "No approval has been recorded.", "second line"),)
+    if not reasons or facts.emergency is None:
+        return Ruling(reasons)
+    under = under_emergency(facts)
+    against = tuple(reason for rule in UNDER_EMERGENCY for reason in rule(under, now))
+    if not against:
+        return Ruling((), overridden=reasons)
+    both = tuple(dict.fromkeys((*reasons, *against)))
+    return Ruling(tuple(sorted(both, key=lambda one: CODES.index(one.code))))
+
+
+def under_emergency(facts: GateFacts) -> GateFacts:
+    """The emergency approval in the place of the approval, which is one of the others then."""
+    others = (*facts.siblings, facts.approval) if facts.approval else facts.siblings
+    return replace(facts, approval=facts.emergency, siblings=others)
+
+
+def against_an_emergency(facts: GateFacts, now: datetime) -> tuple[Reason, ...]:
+    """Why no emergency approval is given: what it could not pass over, and what nobody should."""
+    others = (*facts.siblings, facts.approval) if facts.approval else facts.siblings
+    reasons = [
+        reason
+        for rule in (_deployable_unknown, _intake_failed, _rejected, _withdrawn, _retired)
+        for reason in rule(facts, now)
+    ]
+    if not facts.review.intake_passed and not facts.review.intake_errors:
+        reasons.append(Reason("evidence-incomplete", "Intake has not finished.", "the workers"))
+    if any(standing.revoked(one) for one in others):
+        reasons.append(Reason("revoked", "An approval of this very file was revoked.", "nobody; submit anew"))
+    elif any(standing.suspended(one) for one in others):
+        reasons.append(Reason("suspended", "An approval of this very file is suspended.", "the last stage's signers"))
+    return tuple(sorted(reasons, key=lambda one: CODES.index(one.code)))

@@ -314,7 +314,7 @@ def _approval(approval: Approval | None, state: CandidateState) -> dict[str, Any
     if approval is None or known is None:
         return None
     return {
-        "kind": approval.kind,
+        "kind": known.kind,
         "state": state.approval_state,
         "environments": list(known.environments),
         "valid_from": timestamp(approval.valid_from),

@@ -10,6 +10,8 @@ from uuid import UUID
 from governance.review.facts import CandidateFacts
 from governance.review.stages import Progress
 
+REGULAR, EMERGENCY = "regular", "emergency"
+
 
 @dataclass(frozen=True)
 class ActFact:
@@ -25,8 +27,9 @@ class ActFact:
 
 @dataclass(frozen=True)
 class ApprovalFact:
-    """A standing approval and all that was done to it since, in order."""
+    """A standing approval and all that was done to it since, in order; an emergency approval has no stages."""
 
+    candidate: str
     kind: str
     environments: tuple[str, ...]
     conditions: list[dict[str, Any]]
@@ -67,8 +70,9 @@ class CondemnedFact:
 class GateFacts:
     """One candidate as the gate sees it, in one environment.
 
-    `siblings` are the approvals of this model's other candidates with the same digest, `condemned` those of them that
-    were rejected or revoked; `deployments` are the model's, in order.
+    `approval` is the one that the review ended in, `emergency` the one of two people. `siblings` are the approvals of
+    either kind of this model's other candidates with the same digest, `condemned` those of them that were rejected or
+    revoked; `deployments` are the model's, in order.
     """
 
     review: CandidateFacts
@@ -80,14 +84,18 @@ class GateFacts:
     deployments: tuple[DeploymentFact, ...]
     condemned: tuple[CondemnedFact, ...]
     siblings: tuple[ApprovalFact, ...]
+    emergency: ApprovalFact | None = None
 
     def at(self, moment: datetime) -> GateFacts:
-        """Without what was done to the candidate, its approval and its siblings after that moment."""
+        """Without what was done to the candidate, its model, its approvals and its siblings after that moment."""
         findings = tuple(one.as_of(moment) for one in self.review.findings if one.at <= moment)
+        retired = self.review.retired if self.review.retired and self.review.retired.at <= moment else None
+        begun = self.emergency if self.emergency and self.emergency.valid_from <= moment else None
         return replace(
             self,
-            review=replace(self.review, findings=findings),
+            review=replace(self.review, findings=findings, retired=retired),
             approval=self.approval and self.approval.as_of(moment),
+            emergency=begun and begun.as_of(moment),
             siblings=tuple(one.as_of(moment) for one in self.siblings),
             condemned=tuple(one for one in self.condemned if one.at <= moment),
             deployments=tuple(one for one in self.deployments if one.deployed_at <= moment),

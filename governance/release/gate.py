@@ -14,7 +14,7 @@ from governance.audit.head import head_is_sound
 from governance.registry.models import Candidate
 from governance.release import decision
 from governance.release.clock import decision_time
-from governance.release.facts import GateFacts, Reason
+from governance.release.facts import ApprovalFact, GateFacts, Reason
 from governance.release.models import Deployment
 from governance.release.queries import gate_facts
 
@@ -34,6 +34,14 @@ class Answer:
     reasons: tuple[Reason, ...]
     candidate: Candidate | None
     facts: GateFacts | None
+    overridden: tuple[Reason, ...] = ()
+
+    @property
+    def in_force(self) -> ApprovalFact | None:
+        """The approval under which it may run: the emergency approval where that passes over something."""
+        if self.facts is None or not self.allowed:
+            return None
+        return self.facts.emergency if self.overridden else self.facts.approval
 
 
 def ask(
@@ -58,7 +66,7 @@ def ask(
         return Answer(False, model, digest, environment, decision_time(), (UNKNOWN,), None, None)
     answers = {}
     # Only an approved one can be allowed: however often a file was submitted, few of its candidates are judged.
-    for row in [*rows.exclude(approval=None), speaker]:
+    for row in [*rows.exclude(approval=None, emergency=None), speaker]:
         if row.pk not in answers:
             answers[row.pk] = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
             if answers[row.pk].allowed:
@@ -74,10 +82,13 @@ def _speaking_for_all(rows: QuerySet[Candidate], manifest_digest: str | None) ->
 
 def _judged(row: Candidate, facts: GateFacts, at: datetime | None) -> Answer:
     now = decision_time()
-    if at is not None and facts.approval:
+    if at is not None and (facts.approval or facts.emergency):
         facts = facts.at(at)
-    reasons = decision.decide(facts, at or now)
-    return Answer(not reasons, row.model.slug, str(row.gate_digest), facts.environment, now, reasons, row, facts)
+    ruling = decision.ruling(facts, at or now)
+    return Answer(
+        not ruling.reasons, row.model.slug, str(row.gate_digest), facts.environment, now, ruling.reasons, row, facts,
+        ruling.overridden,
+    )  # fmt: skip
 
 
 def rollback_target(model: str, environment: str) -> Answer | None:
@@ -117,7 +128,7 @@ def document(answer: Answer, *, url: str) -> dict[str, Any]:
 
 
 def _approval(answer: Answer) -> dict[str, Any]:
-    approval = answer.facts.approval if answer.facts else None
+    approval = answer.in_force
     if approval is None:
         raise RuntimeError("an allow without an approval")
     return {
@@ -127,7 +138,7 @@ def _approval(answer: Answer) -> dict[str, Any]:
         "valid_until": timestamp(approval.valid_until),
         "environments": list(approval.environments),
         "conditions": approval.conditions,
-        "overridden": [],
+        "overridden": [{"code": one.code, "detail": one.detail} for one in answer.overridden],
         "digest": approval.digest,
     }
 
@@ -145,6 +156,6 @@ def _operating_point(answer: Answer) -> dict[str, Any] | None:
 
 
 def _recheck_by(answer: Answer) -> datetime:
-    approval = answer.facts.approval if answer.facts else None
+    approval = answer.in_force
     latest = answer.checked_at + RECHECK
     return min(latest, approval.valid_until) if approval else latest

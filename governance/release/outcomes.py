@@ -12,18 +12,25 @@ from governance.registry.same_artifact import earlier_with_same_artifact
 
 def with_outcomes(rows: QuerySet[Candidate]) -> QuerySet[Candidate]:
     """The same rows with what `outcome` reads, in a fixed number of queries."""
-    return rows.select_related("event", "approval", "withdrawal", "intake").prefetch_related("approval__acts", "signatures")
+    rows = rows.select_related("event", "approval", "emergency", "withdrawal", "intake")
+    return rows.prefetch_related("approval__acts", "emergency__acts", "signatures")
 
 
 def outcome(row: Candidate) -> str:
     """`revoked`, `approved`, `rejected`, `withdrawn`, `intake-failed` or `in-review`; withdrawing hides no rejection."""
+    if any(_revoked(row, name) for name in ("approval", "emergency")):
+        return "revoked"
     if hasattr(row, "approval"):
-        return "revoked" if any(act.kind == "revoke" for act in row.approval.acts.all()) else "approved"
+        return "approved"
     if any(one.outcome == "reject" for one in row.signatures.all()):
         return "rejected"
     if hasattr(row, "withdrawal"):
         return "withdrawn"
     return "intake-failed" if intake_failed(row) else "in-review"
+
+
+def _revoked(row: Candidate, name: str) -> bool:
+    return hasattr(row, name) and any(act.kind == "revoke" for act in getattr(row, name).acts.all())
 
 
 def intake_failed(row: Candidate) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,18 +12,37 @@ from django.db.models import QuerySet
 from governance.registry.models import Candidate, Model
 from governance.release import decision, standing
 from governance.release.clock import decision_time
-from governance.release.facts import ActFact, ApprovalFact, CondemnedFact, DeploymentFact, GateFacts, Reason
-from governance.release.models import Approval, ApprovalAct, Deployment
+from governance.release.facts import (
+    EMERGENCY,
+    REGULAR,
+    ActFact,
+    ApprovalFact,
+    CondemnedFact,
+    DeploymentFact,
+    GateFacts,
+    Reason,
+)
+from governance.release.models import (
+    Approval,
+    ApprovalAct,
+    Deployment,
+    EmergencyAct,
+    EmergencyApproval,
+    EmergencyProposal,
+)
 from governance.review.models import Signature
 from governance.review.queries import candidate_facts
 from governance.review.stages import progress
+
+PROPOSAL_LIFE = timedelta(hours=24)
 
 
 def approval_fact(approval: Approval) -> ApprovalFact:
     body = json.loads(approval.body)
     acts = ApprovalAct.objects.filter(approval=approval).select_related("event").order_by("event_id")
     return ApprovalFact(
-        kind=approval.kind,
+        candidate=str(approval.candidate_id),
+        kind=REGULAR,
         environments=tuple(approval.environments),
         conditions=approval.conditions,
         valid_from=approval.valid_from,
@@ -42,6 +61,51 @@ def approval_fact(approval: Approval) -> ApprovalFact:
         considered=frozenset(one["candidate"] for one in body["considered"]),
         counted=tuple((one["digest"], one["role"]) for stage in body["stages"] for one in stage["signatures"]),
     )  # fmt: skip
+
+
+def emergency_fact(emergency: EmergencyApproval) -> ApprovalFact:
+    """It considered nothing, counts no signatures, bears no condition and keeps nothing from being pushed out."""
+    acts = EmergencyAct.objects.filter(emergency=emergency).select_related("event").order_by("event_id")
+    return ApprovalFact(
+        candidate=str(emergency.candidate_id),
+        kind=EMERGENCY,
+        environments=tuple(emergency.environments),
+        conditions=[],
+        valid_from=emergency.valid_from,
+        valid_until=emergency.valid_until,
+        keep_approved=0,
+        digest=emergency.digest,
+        seq=emergency.event_id,
+        acts=tuple(
+            ActFact(act.kind, "", act.by_id, tuple(act.roles), act.reason, act.printed_name, act.event_id, act.event.at)
+            for act in acts
+        ),
+        last_stage_roles=(),
+        considered=frozenset(),
+        counted=(),
+    )
+
+
+def running_emergency(candidate: Candidate, now: datetime) -> EmergencyApproval | None:
+    """The candidate's emergency approval if its hours are not over, whatever was done to it."""
+    found = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
+    return found if found and now < found.valid_until else None
+
+
+def against_an_emergency(facts: GateFacts, now: datetime) -> tuple[Reason, ...]:
+    """Why no emergency approval is given for this candidate, whatever the environment."""
+    return decision.against_an_emergency(facts, now)
+
+
+def reasons_against(facts: GateFacts, environment: str, now: datetime) -> tuple[Reason, ...]:
+    """Why the file may not run in that environment; empty where it may."""
+    return decision.decide(elsewhere(facts, environment), now)
+
+
+def waiting_proposal(candidate: Candidate, now: datetime) -> EmergencyProposal | None:
+    """The emergency approval that was proposed and waits for its second voice; after a day it waits no more."""
+    rows = EmergencyProposal.objects.filter(candidate=candidate, decline=None, approval=None).select_related("event", "by")
+    return next((one for one in rows.order_by("-event_id") if now < one.event.at + PROPOSAL_LIFE), None)
 
 
 def deployments(model: Model) -> tuple[DeploymentFact, ...]:
@@ -65,6 +129,7 @@ def gate_facts(
     """All that the gate asks about one candidate, loaded now."""
     review = candidate_facts(candidate)
     approval = Approval.objects.filter(candidate=candidate).first()
+    emergency = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
     condemned, approvals = _siblings(candidate)
     return GateFacts(
         review=review,
@@ -76,6 +141,7 @@ def gate_facts(
         deployments=deployments(candidate.model),
         condemned=condemned,
         siblings=approvals,
+        emergency=emergency_fact(emergency) if emergency else None,
     )
 
 
@@ -85,18 +151,21 @@ def _siblings(candidate: Candidate) -> tuple[tuple[CondemnedFact, ...], tuple[Ap
     siblings = same.exclude(gate_digest=None).exclude(pk=candidate.pk)
     if not siblings.exists():
         return (), ()
-    approvals = Approval.objects.filter(candidate__in=siblings)
-    return _condemned(siblings), tuple(approval_fact(one) for one in approvals)
+    approvals = [approval_fact(one) for one in Approval.objects.filter(candidate__in=siblings)]
+    emergencies = EmergencyApproval.objects.filter(candidate__in=siblings).select_related("event")
+    return _condemned(siblings), (*approvals, *(emergency_fact(one) for one in emergencies))
 
 
 def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
     """Those that were rejected or revoked, each with the event that last did it."""
     revoked = ApprovalAct.objects.filter(approval__candidate__in=candidates, kind="revoke")
+    ended = EmergencyAct.objects.filter(emergency__candidate__in=candidates, kind="revoke")
     rejected = Signature.objects.filter(candidate__in=candidates, outcome="reject")
     found = [
         CondemnedFact(str(candidate), seq, at)
         for candidate, seq, at in [
             *revoked.values_list("approval__candidate", "event_id", "event__at"),
+            *ended.values_list("emergency__candidate", "event_id", "event__at"),
             *rejected.values_list("candidate", "event_id", "event__at"),
         ]
     ]
@@ -106,13 +175,20 @@ def _condemned(candidates: QuerySet[Candidate]) -> tuple[CondemnedFact, ...]:
 
 @dataclass(frozen=True)
 class CandidateState:
-    """Where a candidate stands, for pages, API and dossier alike."""
+    """Where a candidate stands, for pages, API and dossier alike.
+
+    The states are those of the review's approval and of the emergency approval, in the environments that each covers;
+    `overridden` is what the emergency approval passes over where it is what lets the file run.
+    """
 
     facts: GateFacts
     now: datetime
     stage: str
     approval_state: str | None
     environment_states: tuple[tuple[str, str], ...]
+    emergency_state: str | None
+    emergency_environment_states: tuple[tuple[str, str], ...]
+    overridden: tuple[tuple[str, tuple[Reason, ...]], ...]
     counted: dict[Any, str]
     reasons: tuple[tuple[str, tuple[Reason, ...]], ...]
 
@@ -121,19 +197,28 @@ def candidate_state(candidate: Candidate, environments: tuple[str, ...]) -> Cand
     """The candidate now, with the gate's reasons for each environment. Raises Refused `clock-unsure`."""
     facts = gate_facts(candidate, environments[0])
     now = decision_time()
-    per_environment = tuple((name, _elsewhere(facts, name)) for name in environments)
+    per_environment = tuple((name, elsewhere(facts, name)) for name in environments)
+    rulings = tuple((name, decision.ruling(one, now)) for name, one in per_environment)
+    emergency = tuple((name, decision.under_emergency(one)) for name, one in per_environment)
     return CandidateState(
         facts=facts,
         now=now,
         stage=stage_word(facts),
         approval_state=_overall(per_environment, now),
-        environment_states=tuple(
-            (name, standing.state(one, now) or "none")
-            for name, one in per_environment
-            if one.approval and name in one.approval.environments
-        ),
+        environment_states=_states(per_environment, now),
+        emergency_state=_overall(emergency, now),
+        emergency_environment_states=_states(emergency, now),
+        overridden=tuple((name, one.overridden) for name, one in rulings if one.overridden),
         counted=counted_signatures(facts),
-        reasons=tuple((name, decision.decide(one, now)) for name, one in per_environment),
+        reasons=tuple((name, one.reasons) for name, one in rulings),
+    )
+
+
+def _states(per_environment: tuple[tuple[str, GateFacts], ...], now: datetime) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name, standing.state(one, now) or "none")
+        for name, one in per_environment
+        if one.approval and name in one.approval.environments
     )
 
 
@@ -150,7 +235,8 @@ def counted_signatures(facts: GateFacts) -> dict[Any, str]:
     return {one.id: roles[one.digest] for one in facts.review.signatures if one.digest in roles}
 
 
-def _elsewhere(facts: GateFacts, environment: str) -> GateFacts:
+def elsewhere(facts: GateFacts, environment: str) -> GateFacts:
+    """The same candidate, asked about another environment."""
     return GateFacts(**{**facts.__dict__, "environment": environment})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from governance.release.facts import ApprovalFact, DeploymentFact, GateFacts
+from governance.release.facts import REGULAR, ApprovalFact, DeploymentFact, GateFacts
 from governance.review import seats
 
 
@@ -13,10 +13,15 @@ def revoked(approval: ApprovalFact) -> bool:
 
 
 def suspended(approval: ApprovalFact) -> bool:
-    """Suspended until the last stage's quorum has asked for reinstatement since, the suspender not alone."""
+    """Suspended until the last stage's quorum has asked for reinstatement since, the suspender not alone.
+
+    An emergency approval has no stage: once suspended it stays so.
+    """
     suspensions = [act for act in approval.acts if act.kind == "suspend"]
     if not suspensions:
         return False
+    if not approval.last_stage_roles:
+        return True
     suspension = suspensions[-1]
     asked = {act.by: act for act in approval.acts if act.kind == "reinstate" and act.seq > suspension.seq}
     if len(approval.last_stage_roles) == 1:
@@ -70,7 +75,7 @@ def state(facts: GateFacts, now: datetime) -> str | None:
         ("suspended", suspended(approval)),
         ("not-begun", now < approval.valid_from),
         ("expired", now >= approval.valid_until),
-        ("superseded", superseded(facts)),
+        ("superseded", approval.kind == REGULAR and superseded(facts)),
     ):
         if holds:
             return word

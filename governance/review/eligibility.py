@@ -46,6 +46,8 @@ def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, pro
     `roles` are those the person could sign this stage with, whether or not something else stands against it.
     """
     stage = progress.current
+    if facts.retired:
+        return Eligibility(stage, (), Refused("retired", "The model was retired; nothing of it is signed.", status=409))
     if stage is None or not stage.open:
         return Eligibility(stage, (), Refused("closed", "No stage is open for signing.", status=409))
     held = roles_for_stage(person, stage.opened_seq)

@@ -183,6 +183,15 @@ class ChallengeFact:
 
 
 @dataclass(frozen=True)
+class RetirementFact:
+    """That the whole model was retired, for good."""
+
+    reason: str
+    printed_name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CandidateFacts:
     """Everything that review and gate ask about one candidate, loaded at one moment."""
 
@@ -221,6 +230,7 @@ class CandidateFacts:
     challenges: tuple[ChallengeFact, ...] = ()
     text_revisions: tuple[TextRevisionFact, ...] = ()
     pauses: tuple[PauseFact, ...] = ()
+    retired: RetirementFact | None = None
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

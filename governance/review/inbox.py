@@ -70,7 +70,7 @@ def in_review(candidates: list[Candidate], now: datetime) -> Iterator[InReview]:
             continue
         facts = candidate_facts(candidate)
         stands = progress(facts)
-        if stands.stage not in CLOSED:
+        if stands.stage not in CLOSED and not facts.retired:
             yield InReview(candidate, facts, stands, stage_clock(facts, stands.current, now))
 
 

@@ -6,9 +6,12 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.accounts.models import Delegation, Person
+from governance.accounts.roles import SIGNING
 from governance.audit.immutable import Fact
+from governance.audit.triggers import Guard
 from governance.evidence.models import CheckResult
 from governance.registry.models import DIGEST, Candidate, Model
+from governance.review import guards
 
 SEVERITIES = ("low", "medium", "high", "critical")
 OUTCOMES = ("approve", "approve-with-conditions", "request-changes", "reject", "abstain")
@@ -181,6 +184,29 @@ class Signature(Fact):
     delegation = models.ForeignKey(Delegation, models.PROTECT, null=True, related_name="signatures")
     on_behalf_of = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     on_behalf_of_name = models.CharField(max_length=200, blank=True)
+
+    guards = (
+        *guards.independent("by"),
+        guards.holds_one_of("by", SIGNING),
+        guards.NOT_WITHDRAWN,
+        Guard(
+            "letter", "takes no letter that nobody has confirmed",
+            "NEW.external_id IS NOT NULL AND NOT " + guards.exists(
+                "FROM review_externalconfirmation confirmations WHERE confirmations.decision_id = NEW.external_id"
+            ),
+        ),
+        Guard(
+            "approved", "takes nothing for a candidate that is approved",
+            guards.exists("FROM release_approval approvals WHERE approvals.candidate_id = NEW.candidate_id"),
+        ),
+        Guard(
+            "statement", "takes no signature on a statement of another candidate or stage",
+            "NOT " + guards.exists(
+                "FROM review_statement statements WHERE statements.id = NEW.statement_id "
+                "AND statements.candidate_id = NEW.candidate_id AND statements.stage = NEW.stage"
+            ),
+        ),
+    )  # fmt: skip
 
     class Meta:
         constraints = [

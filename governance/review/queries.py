@@ -18,7 +18,7 @@ from governance.evidence.kinds import ChallengeKind, JobKind
 from governance.evidence.models import CheckResult, Evidence, EvidenceFailure, IntakeResult, Job
 from governance.policy.language import tier_rules
 from governance.policy.models import PolicyPin
-from governance.registry.models import Candidate, ChallengeData, ModelRevision
+from governance.registry.models import Candidate, ChallengeData, Model, ModelRetirement, ModelRevision
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
 from governance.review.clocks import StageClock, clock_of
@@ -31,6 +31,7 @@ from governance.review.facts import (
     InterpretationFact,
     JobFact,
     PauseFact,
+    RetirementFact,
     SignatureFact,
     StatementFact,
     TextRevisionFact,
@@ -98,9 +99,15 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         challenges=challenge_facts(candidate),
         text_revisions=_text_revisions(candidate),
         pauses=_pauses(candidate),
+        retired=retirement(candidate.model),
         submitted_seq=candidate.event_id,
         pinned_seq=pin.event_id,
     )
+
+
+def retirement(model: Model) -> RetirementFact | None:
+    row = ModelRetirement.objects.filter(model=model).select_related("event").first()
+    return RetirementFact(row.reason, row.printed_name, row.event.at) if row else None
 
 
 def confirmed_tier(candidate: Candidate) -> str | None:

@@ -17,6 +17,7 @@ from governance.web.decision_case import Attempt, Case, load_case
 from governance.web.decision_challenge import TITLES as CHALLENGE_TITLES
 from governance.web.decision_challenge import challenge_part
 from governance.web.decision_desk import clock_part, desk, due_day, in_days, who_words
+from governance.web.decision_emergency import emergency_part
 from governance.web.decision_evidence import IDS, changes, parts
 from governance.web.decision_findings import findings, sentence
 from governance.web.decision_letters import condition_words, letters
@@ -51,6 +52,7 @@ NOTICED = {
     "suspended": Verdict.OUTSIDE,
     "revoked": Verdict.OUTSIDE,
     "expired": Verdict.OUTSIDE,
+    "retired": Verdict.OUTSIDE,
 }
 ENDED = ("succeeded", "failed")
 ACTS = {"suspend": "Suspended", "reinstate": "Reinstatement asked for", "revoke": "Revoked", "retire": "Retired"}
@@ -86,6 +88,7 @@ def decision_page(
         intake_faults=_intake_faults(case),
         approval=_approval(case),
         clock=clock_part(case),
+        emergency=emergency_part(case),
         people=_people(case),
         submission=_submission(case),
         challenge=challenge_part(case),
@@ -112,6 +115,7 @@ def _placed(page: DecisionPage) -> bool:
         page.desk.sign,
         *(() if page.desk.sign else page.desk.acts),
         page.clock.form if page.clock else None,
+        *(page.emergency.forms if page.emergency else ()),
         *(part.finding_form for part in page.parts),
         *(part.interpretations.form for part in page.parts if part.interpretations),
         *(act for part in page.parts for act in part.acts),
@@ -126,6 +130,8 @@ def _placed(page: DecisionPage) -> bool:
 def _question(case: Case) -> str:
     review, approval = case.review, case.approval
     places = " and ".join(review.rules.environments)
+    if review.retired:
+        return f"The model was retired on {review.retired.at:%-d %b %Y}. Nothing of it runs or is decided any more."
     if approval:
         until = f"{approval.valid_until:%-d %b %Y, %H:%M} UTC"
         for_ = f"for {' and '.join(approval.environments)} until {until}"

@@ -13,7 +13,7 @@ from governance.actions.sign import current_statement
 from governance.audit.canonical import canonical_document
 from governance.release import approval as closing
 from governance.release import standing
-from governance.release.facts import Reason
+from governance.release.facts import ApprovalFact, Reason
 from governance.review import nonces
 from governance.review.clocks import StageClock
 from governance.review.facts import SignatureFact
@@ -27,6 +27,7 @@ from governance.web.pages import (
     ClockPart,
     Desk,
     EnvironmentLine,
+    Field,
     Option,
     OutcomeChoice,
     ReasonRow,
@@ -72,7 +73,7 @@ def desk(case: Case) -> Desk:
         sign=form,
         shut=None if form else _shut(case),
         gate=_gate(case),
-        reasons=_reasons(case),
+        reasons=reason_rows(case.state.reasons, len(case.state.reasons)),
         acts=acts(case),
         next=_next(case, stage) if form and stage else (),
     )
@@ -371,13 +372,12 @@ def _question(case: Case, environment: str) -> str:
     return f"{reverse('gate')}?{urlencode({'model': case.review.model, 'digest': digest, 'environment': environment})}"
 
 
-def _reasons(case: Case) -> tuple[ReasonRow, ...]:
-    """Every reason once, with the environments it holds in where these differ."""
+def reason_rows(per_environment: tuple[tuple[str, tuple[Reason, ...]], ...], everywhere: int) -> tuple[ReasonRow, ...]:
+    """Every reason once, with the environments it holds in where these are not all."""
     where: dict[Reason, list[str]] = {}
-    for name, reasons in case.state.reasons:
+    for name, reasons in per_environment:
         for reason in reasons:
             where.setdefault(reason, []).append(name)
-    everywhere = len(case.state.reasons)
     return tuple(
         ReasonRow("" if len(names) == everywhere else ", ".join(names), one.code, one.detail, who_words(one.who))
         for one, names in where.items()
@@ -398,7 +398,7 @@ def _signer_acts(case: Case) -> tuple[ActForm, ...]:
     if case.approval or stage is None or not any(one.by == case.viewer.pk for one in stage.counted):
         return ()
     effect = "Your signature stays on record, marked as withdrawn, and your seat is free. You cannot sign this statement again."
-    return (_act(case, "withdraw_signature", "Withdraw your signature", effect, "Withdraw the signature"),)
+    return (act_form(case, "withdraw_signature", "Withdraw your signature", effect, "Withdraw the signature"),)
 
 
 def _author_acts(case: Case) -> tuple[ActForm, ...]:
@@ -410,7 +410,7 @@ def _author_acts(case: Case) -> tuple[ActForm, ...]:
     if case.named_author and not any(one.person_id == case.viewer.pk for one in waiting):
         effect = "You sign nothing on it until two people of the second line agree that it was somebody else."
         found.append(
-            _act(case, "deny_authorship", "I am not the author", effect, "Deny the authorship", asks_password=False)
+            act_form(case, "deny_authorship", "I am not the author", effect, "Deny the authorship", asks_password=False)
         )
     for one in waiting if case.independent_second_line else ():
         if case.viewer.pk in {one.person_id, *(agreed.by_id for agreed in one.agreements.all())}:
@@ -423,7 +423,7 @@ def _author_acts(case: Case) -> tuple[ActForm, ...]:
                 summary=f"Agree that {one.person} is not the author",
                 effect=effect,
                 button="Agree",
-                asks_text=False,
+                asks_reason=False,
                 faults=case.faults(f"agree-{one.pk}", "Not done"),
             )
         )
@@ -438,16 +438,29 @@ def _approval_acts(case: Case) -> tuple[ActForm, ...]:
     found = []
     if not suspended:
         effect = "At once: the gate’s next answer for this file is no, in every environment."
-        found.append(_act(case, "suspend", "Suspend the approval", effect, "Suspend now"))
+        found.append(act_form(case, "suspend", "Suspend the approval", effect, "Suspend now"))
     elif case.independent_second_line:
         roles = ", ".join(dict.fromkeys(TITLES[Role(role)].lower() for role in approval.last_stage_roles))
         effect = f"One voice. It holds once the last stage’s signers ({roles}) have asked for it, whoever suspended not alone."
-        found.append(_act(case, "reinstate", "Ask for reinstatement", effect, "Ask for reinstatement"))
+        found.append(act_form(case, "reinstate", "Ask for reinstatement", effect, "Ask for reinstatement"))
     final = "For good. A revoked version can only be submitted anew."
-    return (*found, _act(case, "revoke", "Revoke the approval", final, "Revoke for good"))
+    found.append(act_form(case, "revoke", "Revoke the approval", final, "Revoke for good"))
+    return (*found, *_retire_form(case, approval))
 
 
-def _act(case: Case, verb: str, summary: str, effect: str, button: str, **more: Any) -> ActForm:
+def _retire_form(case: Case, approval: ApprovalFact) -> tuple[ActForm, ...]:
+    """For the environments where the version was not retired yet."""
+    done = {act.environment for act in approval.acts if act.kind == "retire"}
+    left = tuple(Option(name, name) for name in approval.environments if name not in done)
+    if not left:
+        return ()
+    effect = "The version no longer runs there, for good; elsewhere nothing changes."
+    where = Field("environment", "Where", "choice", case.given("retire", "environment"), options=left)
+    return (act_form(case, "retire", "Retire the version in one environment", effect, "Retire it there", fields=(where,)),)
+
+
+def act_form(case: Case, verb: str, summary: str, effect: str, button: str, **more: Any) -> ActForm:
+    """The form that posts to `candidate_<verb>`, with what was written in it where it was refused."""
     return ActForm(
         action=reverse(f"candidate_{verb}", args=[case.candidate.pk]),
         verb=verb,
@@ -465,7 +478,7 @@ def _submitter_acts(case: Case) -> tuple[ActForm, ...]:
     if case.approval is None and case.review.people_unresolved and case.roles & FIRST_LINE:
         name = case.review.people_unresolved[0]
         found.append(
-            _act(
+            act_form(
                 case, "author", f"Say who {name} is", "That person has then taken part, and signs nothing on it.",
                 "Record the author", asks_password=False, name="person", label="User name or e-mail address", one_line=True,
             )
@@ -474,7 +487,7 @@ def _submitter_acts(case: Case) -> tuple[ActForm, ...]:
     mine = case.viewer.pk in (candidate.submitted_by_id, responsible)
     if mine and case.approval is None and not case.review.withdrawn:
         effect = "For good, and before an approval only. The same files can be submitted again as a new version."
-        found.append(_act(case, "withdraw", "Withdraw this version", effect, "Withdraw", asks_password=False))
+        found.append(act_form(case, "withdraw", "Withdraw this version", effect, "Withdraw", asks_password=False))
     return tuple(found)
 
 
@@ -489,10 +502,10 @@ def clock_part(case: Case) -> ClockPart | None:
     form = None
     if case.independent_second_line and clock.paused:
         effect = "The time since the pause does not count."
-        form = _act(case, "resume", "Let the clock go on", effect, "Let it go on", asks_password=False, label="", name="")
+        form = act_form(case, "resume", "Let the clock go on", effect, "Let it go on", asks_password=False, asks_reason=False)
     elif case.independent_second_line:
         effect = "Only the clock stops. Whoever may sign can still sign, and nothing is approved by time."
-        form = _act(case, "pause", "Pause the clock", effect, "Pause it", asks_password=False)
+        form = act_form(case, "pause", "Pause the clock", effect, "Pause it", asks_password=False)
     title, now = stage.rule.title, case.state.now
     if clock.paused:
         since = f"{clock.paused.at:%-d %b %Y, %H:%M} UTC"

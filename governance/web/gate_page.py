@@ -96,8 +96,8 @@ def _facts(answer: gate.Answer, model: str, digest: str, environment: str, link:
         facts.append(Fact("Version", str(answer.candidate.version), href=link))
     facts += [Fact("Environment", environment), Fact("File", digest=digest)]
     facts.append(Fact("Asked", f"{answer.checked_at:%-d %b %Y, %H:%M:%S} UTC"))
-    approval = answer.facts.approval if answer.facts else None
-    if answer.allowed and approval:
+    approval = answer.in_force
+    if approval:
         facts.append(Fact("Until", f"{approval.valid_until:%-d %b %Y, %H:%M} UTC"))
     return tuple(facts)
 

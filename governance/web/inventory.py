@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from governance.accounts.models import Person
 from governance.accounts.roles import FIRST_LINE, SECOND_LINE, Role
-from governance.actions.models import confirm_tier, create_model
+from governance.actions.models import confirm_tier, create_model, retire_model
 from governance.actions.rooms import list_in_room
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
@@ -23,10 +23,12 @@ from governance.registry.people import find_person
 from governance.registry.visibility import room_listings, visible_models
 from governance.release import gate
 from governance.release.queries import CandidateState, candidate_state, deployed_now
+from governance.review.facts import RetirementFact
 from governance.review.models import Finding
-from governance.review.queries import CHANGES, finding_fact, inventory_gaps
+from governance.review.queries import CHANGES, finding_fact, inventory_gaps, retirement
 from governance.web.base import PersonView, credentials_of, faults_of, model_or_404, text_of
 from governance.web.pages import (
+    ActForm,
     Crumb,
     EnvironmentRow,
     EventLine,
@@ -71,6 +73,8 @@ ICONS = {"yes": ("in", "v--in"), "no": ("out", "v--out"), "here": ("here", ""), 
 
 def state_label(state: CandidateState) -> StateLabel:
     """Where a candidate stands, in the page's words."""
+    if state.overridden:
+        return StateLabel("Emergency approval", "no")
     if state.approval_state:
         return StateLabel(*APPROVAL_WORDS[state.approval_state])
     if state.stage in STAGE_WORDS:
@@ -87,6 +91,7 @@ def first_line(person: Person) -> bool:
     return bool(person.roles() & FIRST_LINE)
 
 
+RETIRED = Shut("The model is retired; nothing is submitted to it any more.", "")
 ONLY_SCIENTISTS = Shut("Only data scientists enter models and submit versions.", "")
 
 
@@ -238,13 +243,33 @@ def _room(
     return RoomPart(readers, form if may else None) if readers or may else None
 
 
+class RetireModel(PersonView):
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        model = model_or_404(self.person, slug)
+        reason = request.POST.get("reason", "")
+        try:
+            retire_model(model, by=self.person, reason=reason, credentials=credentials_of(request))
+        except Refused as refused:
+            page = model_page(model, self.person, retire_faults=faults_of(refused, "Not retired"), retire_reason=reason)
+            return self.page("web/model.html", page, status=refused.status)
+        messages.success(request, "The model is retired. The gate’s next answer for each version is no.")
+        return redirect("model", slug=slug)
+
+
 def model_page(
-    model: Model, viewer: Person, tier_faults: Faults | None = None, room: RoomPart | None = None
+    model: Model,
+    viewer: Person,
+    tier_faults: Faults | None = None,
+    room: RoomPart | None = None,
+    retire_faults: Faults | None = None,
+    retire_reason: str = "",
 ) -> ModelPage:
     record = model.current
+    retired = retirement(model)
     candidates = list(model.candidates.select_related("model", "event").order_by("-version"))
     states = {one.pk: candidate_state(one, environments()) for one in candidates}
     may = first_line(viewer)
+    shut = RETIRED if retired else None if may else ONLY_SCIENTISTS
     confirmed = model.tier_confirmations.select_related("by", "event").order_by("-event_id").first()
     return ModelPage(
         name=record.name,
@@ -268,8 +293,11 @@ def model_page(
             EventLine(event.at, event.action.replace(".", ": ").replace("-", " "))
             for event in events(model=model.slug)[:8]
         ),
-        submit=reverse("submit", args=[model.slug]) if may else "",
-        submit_shut=None if may else ONLY_SCIENTISTS,
+        submit=reverse("submit", args=[model.slug]) if shut is None else "",
+        submit_shut=shut,
+        retired=_retired_words(retired) if retired else "",
+        retire_form=_retire_form(model, viewer, retire_faults, retire_reason) if retired is None else None,
+        retire_faults=retire_faults,
         missing=inventory_gaps(record),
         inventory=f"{reverse('audit')}?model={model.slug}",
         room=room or _room(model, viewer),
@@ -332,6 +360,20 @@ def _tier_form(model: Model, record: ModelRevision, viewer: Person, faults: Faul
         return None
     options = tuple(Option(tier, tier.capitalize()) for tier in TIERS)
     return TierForm(reverse("confirm_tier", args=[model.slug]), options, record.risk_tier, faults)
+
+
+def _retired_words(retired: RetirementFact) -> str:
+    return f"Retired by {retired.printed_name} on {retired.at:%-d %b %Y, %H:%M} UTC: {retired.reason}"
+
+
+def _retire_form(model: Model, viewer: Person, faults: Faults | None, reason: str) -> ActForm | None:
+    if not viewer.roles() & SECOND_LINE:
+        return None
+    return ActForm(
+        action=reverse("retire_model", args=[model.slug]), verb="retire_model", summary="Retire the model",
+        effect="For good: no version runs from now on, none is submitted, none is signed.", button="Retire for good",
+        text=reason, faults=faults,
+    )  # fmt: skip
 
 
 def _open_findings(model: Model) -> tuple[Link, ...]:

@@ -10,6 +10,7 @@ urlpatterns = [
     path("models/<slug:slug>/", inventory.OneModel.as_view(), name="model"),
     path("models/<slug:slug>/tier/", inventory.ConfirmTier.as_view(), name="confirm_tier"),
     path("models/<slug:slug>/room/", inventory.Room.as_view(), name="model_room"),
+    path("models/<slug:slug>/retire/", inventory.RetireModel.as_view(), name="retire_model"),
     path("models/<slug:slug>/submit/", submit.Submit.as_view(), name="submit"),
     path("candidates/<uuid:candidate>/dossier/", dossier_page.DossierPage.as_view(), name="dossier_page"),
     path("gate/", gate_page.Gate.as_view(), name="gate"),

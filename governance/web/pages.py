@@ -450,12 +450,13 @@ class ActForm:
     effect: str
     button: str
     asks_password: bool = True
-    asks_text: bool = True
     name: str = "reason"
     label: str = "Reason"
     text: str = ""
     one_line: bool = False
     hidden: tuple[tuple[str, str], ...] = ()
+    fields: tuple[Field, ...] = ()
+    asks_reason: bool = True
     faults: Faults | None = None
 
 
@@ -619,6 +620,19 @@ class LettersPart:
 
 
 @dataclass(frozen=True)
+class EmergencyPart:
+    """An emergency approval or the proposal of one; `banner` where something runs under it, `first` where it matters now."""
+
+    sentence: str
+    banner: str = ""
+    facts: tuple[Fact, ...] = ()
+    passed_over: tuple[ReasonRow, ...] = ()
+    steps: tuple[FindingStep, ...] = ()
+    forms: tuple[ActForm, ...] = ()
+    first: bool = False
+
+
+@dataclass(frozen=True)
 class DecisionPage:
     id: str
     model: Link
@@ -639,6 +653,7 @@ class DecisionPage:
     intake_faults: Faults | None = None
     approval: ApprovalPart | None = None
     clock: ClockPart | None = None
+    emergency: EmergencyPart | None = None
     people: tuple[PersonLine, ...] = ()
     submission: tuple[Fact, ...] = ()
     summary: str = ""
@@ -801,6 +816,9 @@ class ModelPage:
     activity: tuple[EventLine, ...]
     submit: str = ""
     submit_shut: Shut | None = None
+    retired: str = ""
+    retire_form: ActForm | None = None
+    retire_faults: Faults | None = None
     missing: tuple[str, ...] = ()
     inventory: str = ""
     room: RoomPart | None = None

@@ -20,6 +20,16 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/suspend/", views.Suspend.as_view(), name="candidate_suspend"),
     path("candidates/<uuid:candidate>/reinstate/", views.Reinstate.as_view(), name="candidate_reinstate"),
     path("candidates/<uuid:candidate>/revoke/", views.Revoke.as_view(), name="candidate_revoke"),
+    path("candidates/<uuid:candidate>/retire/", views.Retire.as_view(), name="candidate_retire"),
+    path("candidates/<uuid:candidate>/emergency/", views.ProposeEmergency.as_view(), name="candidate_emergency"),
+    path(
+        "candidates/<uuid:candidate>/emergency/second/", views.SecondEmergency.as_view(), name="candidate_emergency_second"
+    ),
+    path(
+        "candidates/<uuid:candidate>/emergency/decline/",
+        views.DeclineEmergency.as_view(),
+        name="candidate_emergency_decline",
+    ),
     path("candidates/<uuid:candidate>/findings/", views.OpenFinding.as_view(), name="candidate_findings"),
     path(
         "candidates/<uuid:candidate>/findings/<int:number>/<slug:act>/",

@@ -15,10 +15,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from governance.accounts.models import Person
-from governance.actions.approval import reinstate, revoke, suspend
+from governance.actions.approval import reinstate, retire, revoke, suspend
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.challenge import require_challenger, upload_challenge
 from governance.actions.clock import pause_clock, resume_clock
+from governance.actions.emergency import decline_emergency, propose_emergency, second_emergency
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
@@ -31,6 +32,7 @@ from governance.registry.models import AuthorDenial, Candidate
 from governance.registry.people import find_person
 from governance.registry.submission import CHALLENGE, check_challenge
 from governance.registry.uploads import StreamToStorage, received
+from governance.release.models import EmergencyProposal
 from governance.review.models import Finding
 from governance.review.queries import candidate_facts
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
@@ -188,6 +190,71 @@ class Reinstate(ApprovalAct):
 class Revoke(ApprovalAct):
     verb, does = "revoke", staticmethod(revoke)
     done = "Revoked, for good."
+
+
+class Retire(DecisionAct):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "retire"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        given = text_of(request, "reason", "environment")
+        retire(candidate, by=self.person, **given, credentials=credentials_of(request))
+        return f"Retired in {given['environment']}. The gate’s next answer there is no."
+
+
+class ProposeEmergency(DecisionAct):
+    anchor = "#emergency"
+
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "emergency"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        given = text_of(request, "environments", "hours", "reason")
+        propose_emergency(
+            candidate, by=self.person, reason=given["reason"], hours=_hours(given["hours"]),
+            environments=[name for name in given["environments"].split(",") if name],
+            credentials=credentials_of(request),
+        )  # fmt: skip
+        return "Proposed. Nothing runs before somebody else of the second line seconds it."
+
+
+def _hours(text: str) -> int:
+    """Raises BadInput for what is no whole number of at most three digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 3):
+        raise BadInput([fault("/hours", "wrong-type", "Write a whole number of hours.")])
+    return int(text)
+
+
+class EmergencyAnswer(DecisionAct):
+    """An answer to the proposal that was shown, known by its digest."""
+
+    anchor = "#emergency"
+
+    def proposal(self, request: HttpRequest, candidate: Candidate) -> EmergencyProposal:
+        digest = request.POST.get("proposal", "")
+        found = EmergencyProposal.objects.filter(candidate=candidate, digest=digest).first()
+        if found is None:
+            raise Http404("There is no such proposal for this candidate.")
+        return found
+
+
+class SecondEmergency(EmergencyAnswer):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "emergency_second"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        proposal = self.proposal(request, candidate)
+        given = second_emergency(proposal, by=self.person, credentials=credentials_of(request))
+        return f"Seconded. The file may run until {given.valid_until:%-d %b %Y, %H:%M} UTC."
+
+
+class DeclineEmergency(EmergencyAnswer):
+    def form(self, request: HttpRequest, **where: Any) -> str:
+        return "emergency_decline"
+
+    def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
+        decline_emergency(self.proposal(request, candidate), by=self.person, reason=request.POST.get("reason", ""))
+        return "Declined."
 
 
 class OpenFinding(DecisionAct):

@@ -19,9 +19,10 @@ from governance.actions.authorship import agree_with_denial, deny_authorship, na
 from governance.actions.clock import pause_clock, resume_clock
 from governance.actions.delegate import delegate, end_delegation
 from governance.actions.deployments import record_deployment
+from governance.actions.emergency import decline_emergency, propose_emergency, second_emergency
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
 from governance.actions.install import load_policy
-from governance.actions.models import confirm_tier
+from governance.actions.models import confirm_tier, retire_model
 from governance.actions.people import (
     add_person,
     change_person,
@@ -65,6 +66,7 @@ def tell(people: dict[str, Person]) -> None:
     of_authors_and_withdrawals(people, model)
     of_requests_and_letters(people)
     of_stand_ins_and_clocks(people)
+    of_emergencies(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:
@@ -134,6 +136,21 @@ def of_an_approval(people: dict[str, Person], model: Model) -> None:
     assert claimed is not None
     stored = storage.put(io.BytesIO(b"%PDF"))
     jobs.record_dossier(claimed, facts_digest=candidate.manifest_digest, stored=stored, final=True)
+
+
+def of_emergencies(people: dict[str, Person]) -> None:
+    """Proposed and declined; proposed, seconded, suspended and revoked; and the whole model retired."""
+    model = factories.a_model(people, "hurried")
+    candidate = factories.computed(factories.a_candidate(people, model))
+    why = {"reason": "The old version declines everybody.", "credentials": factories.CREDENTIALS}
+    where: dict[str, Any] = {"environments": ["production"], "hours": 6}
+    proposal = propose_emergency(candidate, by=people["officer"], **where, **why)
+    decline_emergency(proposal, by=people["approver"], reason="It can wait.")
+    proposal = propose_emergency(candidate, by=people["officer"], **where, **why)
+    second_emergency(proposal, by=people["approver"], credentials=factories.CREDENTIALS)
+    factories.suspended(candidate, people["validator"])
+    revoke(candidate, by=people["validator"], **why)
+    retire_model(model, by=people["officer"], **why)
 
 
 def of_failures(people: dict[str, Person], model: Model) -> None:

@@ -14,9 +14,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from governance.accounts.models import Delegation, Person, RoleProposal
 from governance.actions.authorship import deny_authorship
 from governance.actions.delegate import delegate
+from governance.actions.emergency import propose_emergency
 from governance.actions.findings import open_finding
 from governance.actions.people import propose_role
 from governance.registry.models import AuthorDenial, Candidate
+from governance.release.models import EmergencyProposal
 from governance.web import dossier_page
 from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
 from tests.interfaces.pages import Browser
@@ -36,6 +38,10 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("candidate_suspend", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_reinstate", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_revoke", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_retire", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_emergency", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_emergency_second", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
+    ("candidate_emergency_decline", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("candidate_findings", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("candidate_finding", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
     ("candidate_challenge", "POST", {"validator": 400, "else": 403}),
@@ -58,6 +64,7 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("new_model", "POST", {"scientist": 400, "else": 403}),
     ("confirm_tier", "POST", {"else": 403}),
     ("model_room", "POST", {"validator": 400, "officer": 400, "approver": 400, "else": 403}),
+    ("retire_model", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
     ("submit", "GET", {"scientist": 200, "else": 403}),
     ("dossier_page", "GET", {"else": 503}),
     ("gate", "GET", {"else": 200}),
@@ -95,6 +102,9 @@ def candidate(people: dict[str, Person]) -> Candidate:
         when_late=False, reason="Leave.", credentials=CREDENTIALS,
     )  # fmt: skip
     propose_role(people["colleague"], role="approver", by=people["administrator"])
+    propose_emergency(
+        one, by=people["officer"], environments=["production"], hours=1, reason="It cannot wait.", credentials=CREDENTIALS
+    )
     return one
 
 
@@ -118,6 +128,9 @@ def path_of(name: str, candidate: Candidate) -> str:
         "evidence_document": f"{one}evidence/fairness/",
         "candidate_interpret": f"{one}interpretations/",
         "candidate_withdraw_signature": f"{one}withdraw-signature/",
+        "candidate_emergency_second": f"{one}emergency/second/",
+        "candidate_emergency_decline": f"{one}emergency/decline/",
+        "retire_model": f"/models/{candidate.model.slug}/retire/",
         "candidate_finding": f"{one}findings/1/close/",
         "candidate_deny_authorship": f"{one}author/deny/",
         "candidate_agree_with_denial": f"{one}author/denials/{AuthorDenial.objects.get().pk}/agree/",
@@ -133,6 +146,10 @@ def path_of(name: str, candidate: Candidate) -> str:
     }.get(name) or (f"{one}{name.removeprefix('candidate_')}/" if name.startswith("candidate_") else f"/{name}/")
 
 
+def _proposal() -> str:
+    return EmergencyProposal.objects.get().digest
+
+
 def data_of(name: str) -> dict[str, str]:
     """As little as gets past the fields to the question of who may."""
     act = {"reason": "Because.", "password": PASSWORD}
@@ -145,6 +162,11 @@ def data_of(name: str) -> dict[str, str]:
         "candidate_deny_authorship": act,
         "candidate_agree_with_denial": act,
         "candidate_withdraw_signature": act,
+        "candidate_retire": {**act, "environment": "production"},
+        "candidate_emergency": {**act, "reason": "It cannot wait.", "environments": "production", "hours": "1"},
+        "candidate_emergency_second": {"password": PASSWORD, "proposal": _proposal()},
+        "candidate_emergency_decline": {"proposal": _proposal()},
+        "retire_model": act,
         "candidate_interpret": {"kind": "fairness", "evidence_digest": "sha256:other", "text": "x" * 60},
         "candidate_rerun": {"kind": "fairness", "reason": "Try again."},
         "model_room": {"reader": "regulator", "until": "soon", "password": PASSWORD},

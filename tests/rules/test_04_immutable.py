@@ -122,6 +122,7 @@ def a_row_of(model: type[models.Model]) -> Iterator[models.Model]:
     """
     with transaction.atomic():
         without_checks(model)
+        without_guards(model)
         values = {field.attname: filler(field) for field in model._meta.concrete_fields}
         row = model(**values)
         row.save_base(raw=True, force_insert=True)
@@ -141,6 +142,14 @@ def without_checks(model: type[models.Model]) -> None:
         )
         for (name,) in cursor.fetchall():
             cursor.execute(f'ALTER TABLE "{model._meta.db_table}" DROP CONSTRAINT "{name}"')
+
+
+def without_guards(model: type[models.Model]) -> None:
+    """Drops them; the transaction that they are dropped in is rolled back."""
+    for guard in getattr(model, "guards", ()):
+        table, prefix = model._meta.db_table, f"{model._meta.db_table}_" if connection.vendor == "sqlite" else ""
+        on = f'ON "{table}"' if connection.vendor == "postgresql" else ""
+        execute(f'DROP TRIGGER "{prefix}{guard.name}" {on}')
 
 
 def filler(field: models.Field) -> Any:

@@ -141,6 +141,8 @@ def _question(case: Case) -> str:
         return f"Decide whether this file may run in {places} for {review.rules.valid_days} days."
     if case.review_open:
         return "No decision is asked for yet: its evidence is not complete."
+    if case.state.stage == "changes-requested":
+        return "Changes were requested. Nothing is decided until they are answered."
     return "There is nothing to decide here any more."
 
 

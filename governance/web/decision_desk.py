@@ -184,7 +184,8 @@ def _name(case: Case, one: SignatureFact) -> str:
 
 def _why_not_counted(case: Case, stage: StageProgress, one: SignatureFact) -> str:
     if one.outcome not in FILLING:
-        return f"“{one.reason}”"
+        answer = next((text for request, text in case.review.change_requests() if request.id == one.id and text), None)
+        return f"“{one.reason}”" + (f" Answered with text revision {answer.number}." if answer else "")
     if one.withdrawn:
         return "Withdrawn by the signer before the stage closed."
     newest = max((known for known in case.review.statements if known.stage == one.stage), key=lambda known: known.seq)

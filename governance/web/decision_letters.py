@@ -97,9 +97,9 @@ def _record_form(case: Case, statement: str) -> FieldForm:
         rows=(
             FieldRow(
                 (
-                    field("authority", "Authority", required=True),
+                    field("authority", "Authority", required=True, help="As its letterhead names it."),
                     field("decided_on", "Date of the letter", required=True, help="As 2027-01-31."),
-                    field("letter_outcome", "What it decides", "choice", options=outcomes),
+                    field("letter_outcome", "What it decides", "choice", options=outcomes, help="As a signature would."),
                 )
             ),
             FieldRow((field("letter_reason", "What the letter says", "area", required=True, help="Its reasons, in short."),)),
@@ -107,7 +107,10 @@ def _record_form(case: Case, statement: str) -> FieldForm:
             FieldRow(
                 (
                     field("letter_until", "Ends earlier than the policy says", help="As 2027-01-31."),
-                    field("letter_environment", "Where it may run", "choice", options=(Option("", "Everywhere"), *places)),
+                    field(
+                        "letter_environment", "Where it may run", "choice", help="Of what the policy allows.",
+                        options=(Option("", "Everywhere"), *places),
+                    ),
                 )
             ),
             FieldRow((field("letter", "The letter", "file", required=True, help="PDF, picture, e-mail or text; 20 MB."),)),

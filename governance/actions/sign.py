@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,17 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from governance.accounts import passkeys
 from governance.accounts.models import Person
-from governance.accounts.reauthentication import Credentials
-from governance.actions._common import acting, reauthenticate, require_sound_log, require_text
+from governance.accounts.reauthentication import PASSKEY, Credentials, sufficient
+from governance.actions._common import (
+    acting,
+    failures_logged,
+    keep_answer,
+    reauthenticate,
+    require_sound_log,
+    require_text,
+)
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
 from governance.audit.canonical import digest
@@ -28,23 +37,38 @@ from governance.release.facts import GateFacts
 from governance.release.models import Approval
 from governance.release.queries import gate_facts
 from governance.review import binding, nonces
-from governance.review.eligibility import Eligibility, eligibility
+from governance.review.eligibility import eligibility
 from governance.review.models import FILLING, OUTCOMES, Signature, SignatureWithdrawal, Statement
 from governance.review.stages import StageProgress, earlier_stages
 
-METHOD = "password"
-
-
 @dataclass(frozen=True)
 class Decision:
-    """What the person chose and wrote."""
+    """What the person chose and wrote, in which session."""
 
+    session_key: str
     stage: str
     statement_digest: str
     nonce: str
     outcome: str
     reason: str
     conditions: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A decision that the rules allow now: the statement that it binds, and the bytes that are signed."""
+
+    stage: StageProgress
+    roles: tuple[str, ...]
+    statement_digest: str
+    statement_body: dict[str, Any]
+    conditions: list[dict[str, Any]]
+    nonce: str
+    payload: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest(self.payload)
 
 
 def sign(
@@ -62,21 +86,54 @@ def sign(
 ) -> Signature:
     """Sign. The person is asked for the credential first; then everything stands or falls in one transaction.
 
-    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, and for approving
-    outcomes what stands against an approval) and BadInput.
+    A passkey's answer is to the very payload, which only the transaction knows for sure; so it is verified in there.
+    Raises Refused (`wrong-password`, `wrong-passkey`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, and
+    for approving outcomes what stands against an approval) and BadInput.
     """
-    decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
-    reauthenticate(by, credentials)
-    with transaction.atomic():
+    reason = _checked(outcome, reason)
+    decision = Decision(session_key, stage, statement_digest, nonce, outcome, reason, conditions)
+    method = sufficient_to_sign(by, credentials)
+    with failures_logged(by), transaction.atomic():
         candidate, by, facts = _held(candidate, by)
-        eligible = eligibility(by, candidate, facts.review, facts.progress)
-        if eligible.refusal is not None:
-            raise eligible.refusal
-        _require_open(facts, decision)
-        signature = _signed(candidate, by, session_key, facts, eligible, decision)
+        prepared = _prepared(candidate, by, facts, decision, method)
+        answer = None
+        if method == PASSKEY:
+            answer = passkeys.verified(by, credentials.assertion, hashlib.sha256(prepared.payload).digest())
+        signature = _signed(candidate, by, prepared, decision, method)
+        if answer is not None:
+            keep_answer(by, answer, signature.digest, signature.event, prepared.payload)
         if outcome in FILLING:
             _approve_if_complete(candidate, signature)
         return signature
+
+
+def sufficient_to_sign(by: Person, credentials: Credentials) -> str:
+    """As `reauthenticate`, but that a passkey's answer is left for the transaction of the signature."""
+    if credentials.assertion:
+        with failures_logged(by):
+            if sufficient(by, credentials) == PASSKEY:
+                return PASSKEY
+    return reauthenticate(by, credentials)
+
+
+def payload_for_passkey(
+    candidate: Candidate,
+    *,
+    by: Person,
+    session_key: str,
+    stage: str,
+    statement_digest: str,
+    nonce: str,
+    outcome: str,
+    reason: str,
+    conditions: list[dict[str, Any]],
+) -> bytes:
+    """What `sign` will hold a passkey's answer against, were it asked now. Writes nothing; raises as `sign`."""
+    require_sound_log()
+    reason = _checked(outcome, reason)
+    decision = Decision(session_key, stage, statement_digest, nonce, outcome, reason, conditions)
+    facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+    return _prepared(candidate, by, facts, decision, PASSKEY).payload
 
 
 def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> SignatureWithdrawal:
@@ -131,13 +188,16 @@ def _require_open(facts: GateFacts, decision: Decision) -> None:
         raise Refused(first.code, f"It cannot be approved now. {detail}", who=first.who, status=409)
 
 
-def _signed(
-    candidate: Candidate, by: Person, session_key: str, facts: GateFacts, eligible: Eligibility, decision: Decision
-) -> Signature:
+def _prepared(candidate: Candidate, by: Person, facts: GateFacts, decision: Decision, method: str) -> Prepared:
+    """The decision held against the facts, and what would be signed. Writes nothing."""
+    eligible = eligibility(by, candidate, facts.review, facts.progress)
+    if eligible.refusal is not None:
+        raise eligible.refusal
+    _require_open(facts, decision)
     stage = eligible.stage
     if stage is None or stage.rule.key != decision.stage:
         raise Refused("stage-changed", "Another stage is open now. Read the page again.", status=409)
-    spent = nonces.check(decision.nonce, by, session_key, decision.statement_digest)
+    spent = nonces.check(decision.nonce, by, decision.session_key, decision.statement_digest)
     if Signature.objects.filter(nonce=spent).exists():
         raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
     now = decision_time()
@@ -145,9 +205,12 @@ def _signed(
         decision.outcome, decision.conditions, facts.review.rules.environments, now=now,
         latest=closing.ends(now, facts.review.rules.valid_days),
     )  # fmt: skip
-    statement = _statement(candidate, by, facts, stage, decision.statement_digest)
+    statement, body = current_statement(facts, stage)
+    if statement != decision.statement_digest:
+        detail = "What you read is no longer what would be signed. Read the page again; your text is kept."
+        raise Refused("statement-changed", detail, who="you", status=409)
     payload = binding.signature_payload(
-        statement_digest=statement.digest,
+        statement_digest=statement,
         candidate=str(candidate.pk),
         stage=stage.rule.key,
         signer=str(by.pk),
@@ -158,17 +221,23 @@ def _signed(
         conditions=conditions,
         reason=decision.reason,
         nonce=spent,
-        method=METHOD,
+        method=method,
     )
+    return Prepared(stage, eligible.roles, statement, body, conditions, spent, payload)
+
+
+def _signed(candidate: Candidate, by: Person, prepared: Prepared, decision: Decision, method: str) -> Signature:
+    statement = _frozen(candidate, by, prepared)
+    stage = prepared.stage.rule.key
     event = log.append(
         Action.SIGNATURE_GIVEN, actor=acting(by), subject=Subject("statement", statement.digest),
         model=candidate.model.slug, candidate=candidate.pk,
-        data={"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)},
+        data={"stage": stage, "outcome": decision.outcome, "signature": prepared.digest},
     )  # fmt: skip
     return Signature.objects.create(
-        statement=statement, candidate=candidate, stage=stage.rule.key, by=by, printed_name=by.printed_name,
-        roles=sorted(eligible.roles), outcome=decision.outcome, reason=decision.reason, conditions=conditions,
-        nonce=spent, method=METHOD, payload=payload.decode(), digest=digest(payload), event=event,
+        statement=statement, candidate=candidate, stage=stage, by=by, printed_name=by.printed_name,
+        roles=sorted(prepared.roles), outcome=decision.outcome, reason=decision.reason, conditions=prepared.conditions,
+        nonce=prepared.nonce, method=method, payload=prepared.payload.decode(), digest=prepared.digest, event=event,
     )  # fmt: skip
 
 
@@ -181,21 +250,17 @@ def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict
     return binding.body_digest(body), body
 
 
-def _statement(candidate: Candidate, by: Person, facts: GateFacts, stage: StageProgress, shown: str) -> Statement:
-    """The statement that was shown, frozen now if this is its first signature. Raises Refused `statement-changed`."""
-    current, body = current_statement(facts, stage)
-    if current != shown:
-        detail = "What you read is no longer what would be signed. Read the page again; your text is kept."
-        raise Refused("statement-changed", detail, who="you", status=409)
-    if stage.statement is not None:
-        return Statement.objects.get(digest=current)
+def _frozen(candidate: Candidate, by: Person, prepared: Prepared) -> Statement:
+    """The statement that was shown, frozen now if this is its first signature."""
+    if prepared.stage.statement is not None:
+        return Statement.objects.get(digest=prepared.statement_digest)
     event = log.append(
-        Action.STATEMENT_FROZEN, actor=acting(by), subject=Subject("statement", current),
-        model=candidate.model.slug, candidate=candidate.pk, data={"stage": stage.rule.key},
+        Action.STATEMENT_FROZEN, actor=acting(by), subject=Subject("statement", prepared.statement_digest),
+        model=candidate.model.slug, candidate=candidate.pk, data={"stage": prepared.stage.rule.key},
     )  # fmt: skip
-    text = binding.canonical_document(body).decode()
+    text = binding.canonical_document(prepared.statement_body).decode()
     return Statement.objects.create(
-        candidate=candidate, stage=stage.rule.key, body=text, digest=current, event=event
+        candidate=candidate, stage=prepared.stage.rule.key, body=text, digest=prepared.statement_digest, event=event
     )
 
 

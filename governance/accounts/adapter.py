@@ -20,7 +20,7 @@ INFO = b"governance.accounts authenticator secrets"
 
 def _cipher() -> MultiFernet:
     """Keys derived from the instance's secret key, the present one first and then those of before."""
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = [str(settings.SECRET_KEY), *map(str, settings.SECRET_KEY_FALLBACKS)]
     derived = [HKDF(algorithm=SHA256(), length=32, salt=None, info=INFO).derive(key.encode()) for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])
 

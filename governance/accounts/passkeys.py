@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.mfa.models import Authenticator
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, EllipticCurvePublicNumbers
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db.models import Max
 from fido2 import cbor
-from fido2.cose import CoseKey
+from fido2.cose import ES256, RS256, CoseKey, EdDSA
 from fido2.server import Fido2Server
 from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
@@ -28,6 +32,8 @@ from governance.audit.errors import Refused
 
 REQUIRED = UserVerificationRequirement.REQUIRED
 MAX_ANSWER = 20_000
+PublicKey = EllipticCurvePublicKey | Ed25519PublicKey | RSAPublicKey
+ALGORITHMS = (ES256.ALGORITHM, EdDSA.ALGORITHM, RS256.ALGORITHM)  # those that the independent verifier knows
 
 
 class WrongCredential(Refused):
@@ -95,7 +101,9 @@ def _server() -> Fido2Server:
     if why_not:
         raise Refused("no-passkeys-here", why_not, who="whoever runs this installation", status=409)
     entity = PublicKeyCredentialRpEntity(name=relying_party.NAME, id=relying_party.rp_id())
-    return Fido2Server(entity, verify_origin=lambda given: given == relying_party.origin())
+    server = Fido2Server(entity, verify_origin=lambda given: given == relying_party.origin())
+    server.allowed_algorithms = [one for one in server.allowed_algorithms if one.alg in ALGORITHMS]
+    return server
 
 
 def begin_enrolment(person: Person) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -117,8 +125,8 @@ def enrolment(state: dict[str, Any], answer: str) -> tuple[dict[str, Any], Attes
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         detail = "The browser’s answer does not fit what it was asked. Nothing was recorded; try again from this page."
         raise Refused("passkey-not-made", detail, who="you", status=400) from error
-    if data is None:
-        raise Refused("passkey-not-made", "The answer holds no key.", who="you", status=400)
+    if data is None or data.public_key.ALGORITHM not in ALGORITHMS:
+        raise Refused("passkey-not-made", "The answer holds no key of a kind that is used here.", who="you", status=400)
     return given, data
 
 
@@ -182,5 +190,15 @@ def _parsed(answer: str) -> dict[str, Any]:
     return given
 
 
-def key_of(assertion: Assertion) -> CoseKey:
-    return CoseKey.parse(cbor.decode(websafe_decode(assertion.public_key)))  # type: ignore[arg-type]
+def pem_of(assertion: Assertion) -> str:
+    """The public key as most tools read it."""
+    key = CoseKey.parse(cbor.decode(websafe_decode(assertion.public_key)))  # type: ignore[arg-type]
+    public: PublicKey
+    if key.ALGORITHM == ES256.ALGORITHM:
+        x, y = (int.from_bytes(key[name], "big") for name in (-2, -3))
+        public = EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
+    elif key.ALGORITHM == EdDSA.ALGORITHM:
+        public = Ed25519PublicKey.from_public_bytes(key[-2])
+    else:
+        public = RSAPublicNumbers(int.from_bytes(key[-2], "big"), int.from_bytes(key[-1], "big")).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

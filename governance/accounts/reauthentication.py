@@ -18,7 +18,7 @@ from governance.audit.models import AuditEvent
 WINDOW = timedelta(minutes=5)
 MAX_FAILURES = 10
 ACT_SCHEMA = "act/1"
-PASSWORD, TOTP, PASSKEY = "password", "password+totp", "passkey"  # noqa: S105 - the words that a signature holds
+PASSWORD, TOTP, PASSKEY = "password", "password+totp", "passkey"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from allauth.mfa.adapter import get_adapter
@@ -10,7 +11,7 @@ from django.db import transaction
 
 from governance.accounts import passkeys, totp
 from governance.accounts.models import EnrolledAuthenticator, Person, RemovedAuthenticator, TotpUse
-from governance.accounts.reauthentication import Credentials, admit
+from governance.accounts.reauthentication import Credentials, act_payload, admit
 from governance.actions._common import (
     acting,
     failures_logged,
@@ -24,6 +25,7 @@ from governance.audit.errors import BadInput, Refused, fault
 from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Actor, Subject
+from governance.review import nonces
 
 MAX_NAME = 60
 SIGN_IN = "sign-in"
@@ -117,6 +119,16 @@ def confirm_sign_in(person: Person, *, code: str = "", answer: str = "", challen
             return spend_answer(person, answer, challenge, act=SIGN_IN).passkey.kept
         spend_code(person, code, act=SIGN_IN)
         return Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
+
+
+def asked_of_passkey(by: Person, credentials: Credentials) -> tuple[str, bytes, dict[str, Any]]:
+    """A single-use nonce, the payload that `reauthenticate` will hold the answer against, and what the browser is asked.
+
+    Writes nothing. Raises Refused `no-passkey`.
+    """
+    nonce = nonces.issue(by, credentials.session_key, credentials.act)
+    payload = act_payload(by, credentials, nonces.check(nonce, by, credentials.session_key, credentials.act))
+    return nonce, payload, passkeys.begin(by, hashlib.sha256(payload).digest())
 
 
 def record_failed_sign_in(person: Person) -> None:

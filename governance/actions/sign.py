@@ -41,6 +41,7 @@ from governance.review.eligibility import eligibility
 from governance.review.models import FILLING, OUTCOMES, Signature, SignatureWithdrawal, Statement
 from governance.review.stages import StageProgress, earlier_stages
 
+
 @dataclass(frozen=True)
 class Decision:
     """What the person chose and wrote, in which session."""

@@ -62,7 +62,7 @@ def faults_of(refused: Refused, title: str, kept: str = "Nothing was recorded. W
     return Faults(title, kept, errors)
 
 
-SHOWN = frozenset({"password", "code", "assertion", "assertion_nonce", "csrfmiddlewaretoken"})
+SHOWN = frozenset({"password", "code", "assertion", "assertion_nonce", "assertion_act", "csrfmiddlewaretoken"})
 
 
 def credentials_of(request: HttpRequest) -> Credentials:
@@ -80,7 +80,7 @@ def credentials_for(request: HttpRequest, act: str) -> Credentials:
         nonce=given.get("assertion_nonce", ""),
         session_key=request.session.session_key or "",
         act=act,
-        fields={name: [str(one) for one in values] for name, values in given.lists() if name not in SHOWN},
+        fields={name: [str(one).replace("\r\n", "\n") for one in values] for name, values in given.lists() if name not in SHOWN},
     )
 
 

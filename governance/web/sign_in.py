@@ -8,6 +8,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import filter_users_by_username
 from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal import auth as webauthn
@@ -16,7 +17,7 @@ from django.http import HttpRequest
 from fido2.utils import websafe_decode
 
 from governance.accounts.models import Person
-from governance.accounts.reauthentication import admit
+from governance.accounts.reauthentication import admit, asked_of
 from governance.actions.authenticators import confirm_sign_in, record_failed_sign_in
 from governance.audit.errors import Refused
 
@@ -55,6 +56,13 @@ def _confirmed(person: Person, **shown: Any) -> Authenticator:
         return confirm_sign_in(person, **shown)
     except Refused as refused:
         raise ValidationError(refused.detail, code=refused.code) from refused
+
+
+class SecondStep(AuthenticateView):
+    """After the right password: the page that asks for the code or the passkey."""
+
+    def get_context_data(self, **more: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**more), "asks": asked_of(self.stage.login.user)}
 
 
 class CodeForm(AuthenticateForm):

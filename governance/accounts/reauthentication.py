@@ -17,6 +17,7 @@ from governance.audit.models import AuditEvent
 
 WINDOW = timedelta(minutes=5)
 MAX_FAILURES = 10
+TOO_MANY = "Too many failed attempts. Wait five minutes and try again."
 ACT_SCHEMA = "act/1"
 PASSWORD, TOTP, PASSKEY = "password", "password+totp", "passkey"
 
@@ -94,7 +95,7 @@ def admit(person: Person) -> None:
     since = database_now() - WINDOW
     failures = AuditEvent.objects.filter(action=Action.SIGN_IN_FAILED, actor_person=person.pk, at__gt=since).count()
     if failures >= MAX_FAILURES:
-        raise Refused("locked-out", "Ten failed attempts in five minutes. Wait five minutes and try again.", status=429)
+        raise Refused("locked-out", TOO_MANY, status=429)
 
 
 def check_password(person: Person, password: str) -> bool:

@@ -17,13 +17,15 @@ from django.http import HttpRequest
 from fido2.utils import websafe_decode
 
 from governance.accounts.models import Person
-from governance.accounts.reauthentication import admit, asked_of
+from governance.accounts.reauthentication import TOO_MANY, admit, asked_of
 from governance.actions.authenticators import confirm_sign_in, record_failed_sign_in
 from governance.audit.errors import Refused
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Nobody signs up: people are named at installation or added by an administrator."""
+
+    error_messages = {**DefaultAccountAdapter.error_messages, "too_many_login_attempts": TOO_MANY}  # alike for unknown names
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False

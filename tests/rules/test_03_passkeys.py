@@ -5,7 +5,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -184,8 +183,8 @@ def test_an_answer_of_somebody_elses_key_signs_nothing(ready, people):
 
 def test_an_answer_is_not_copied_to_another_candidate_nor_used_twice(ready, people):
     validator = people["validator"]
-    device = enrolled(validator)
     other = interpreted(computed(a_candidate(people, a_model(people, "cards"))), people["second_validator"])
+    device = enrolled(validator)
     given = form(ready, validator)
     shown_again = Credentials(assertion=device.answers(challenge_of(ready, validator, given)))
     with pytest.raises(Refused, match="wrong-passkey"):
@@ -287,6 +286,17 @@ def test_anybody_verifies_the_signature_later_and_finds_what_was_altered(ready, 
         done = verifier(spoilt, tmp_path)
         assert done.returncode == 1, problem
         assert problem in done.stdout, done.stdout
+
+
+def test_the_file_is_for_whoever_may_see_the_candidate(ready, people):
+    path = f"/candidates/{ready.pk}/signatures/{signed(ready, people['validator']).digest}/"
+    stranger = Person.objects.create(username="stranger", printed_name="Nora Fremd")
+    page = Browser(people["auditor"]).decision(ready)
+    assert page.says("signer since")
+    assert Browser(people["auditor"]).client.get(path).json()["passkey"] is None
+    assert Browser(stranger).client.get(path).status_code == 404
+    other = computed(a_candidate(people, a_model(people, "cards")))
+    assert Browser(people["auditor"]).client.get(path.replace(str(ready.pk), str(other.pk))).status_code == 404
 
 
 def test_a_signature_by_password_says_what_its_file_cannot_show(ready, people, tmp_path):
@@ -461,7 +471,7 @@ def test_ten_failures_lock_the_person_whoever_counts(people, settings):
 
     cache.clear()  # as on another process
     locked = enters(Client(), "officer")
-    assert b"Ten failed attempts in five minutes" in locked.content
+    assert b"Too many failed attempts" in locked.content
     assert failures(people["officer"]) == 10
     with pytest.raises(Refused, match="locked-out"):
         suspend(None, by=people["officer"], reason="x", credentials=CREDENTIALS)
@@ -483,7 +493,7 @@ def test_the_second_step_locks_too(people):
     for _ in range(12):
         client.post("/accounts/second-step/", {"code": "000000"})
     assert failures(people["officer"]) == 10
-    assert "Ten failed" in client.post("/accounts/second-step/", {"code": "000000"}).content.decode()
+    assert "Too many failed attempts" in client.post("/accounts/second-step/", {"code": "000000"}).content.decode()
 
 
 # --- the forms -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.hotp import HOTP
-from qrcode.image.svg import SvgPathImage
+from qrcode.image.svg import SvgPathFillImage
 
 from governance.accounts.models import Person, TotpUse
 from governance.accounts.passkeys import WrongCredential
@@ -34,9 +34,9 @@ def url(person: Person, secret: str) -> str:
 
 
 def picture(address: str) -> str:
-    """The QR code of it as an image for `src`."""
+    """The QR code of it as an image for `src`, on white whatever the page's ground is."""
     drawn = BytesIO()
-    qrcode.make(address, image_factory=SvgPathImage, border=2).save(drawn)
+    qrcode.make(address, image_factory=SvgPathFillImage, border=2).save(drawn)
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue()).decode()
 
 

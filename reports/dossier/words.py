@@ -27,7 +27,11 @@ ROLES = {
     "regulator": "Regulator",
     "administrator": "Administrator",
 }
-METHODS = {"password": "Password, asked again at signing"}
+METHODS = {
+    "password": "Password, asked again at signing",
+    "password+totp": "Password and a code of an authenticator app, asked again at signing",
+    "passkey": "The signer’s own passkey over this decision, verified; the signature can be verified offline",
+}
 CAUSES = {
     "no-champion": "no version was deployed or approved before this one",
     "champion-not-comparable": "the champion cannot be run on these rows",

@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from governance.actions.approval import suspend
 from governance.actions.models import confirm_tier
 from governance.actions.people import reset_credential
 from governance.actions.sign import payload_for_passkey
+from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
 from governance.review import nonces
@@ -62,7 +64,9 @@ def enrolled(person, device=None, credentials=CREDENTIALS):
 
 
 def enrolled_app(person, credentials=CREDENTIALS):
-    """The app's secret; the code that it was set up with is spent."""
+    """The app's secret; the code that it was set up with is spent. Not begun at the very end of a code's time."""
+    while database_now().timestamp() % totp.PERIOD_SECONDS > totp.PERIOD_SECONDS - 2:
+        time.sleep(0.2)
     secret = totp.new_secret()
     code = totp.code_at(secret, totp.present_step() - 1)
     authenticators.enrol_totp(person, secret=secret, shown_code=code, credentials=credentials)

@@ -32,6 +32,7 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
+SECRET_KEY_FALLBACKS = env.list("COUNTERSIGN_SECRET_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("COUNTERSIGN_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"])
 CSRF_TRUSTED_ORIGINS = [COUNTERSIGN_URL]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ REASON = "Evidence read.\nWithin policy: “credit” & more."
 
 
 @pytest.fixture
-def named(bank: Bank, settings: Any) -> Iterator[Bank]:
+def named(bank: Bank, settings: Any) -> Bank:
     """The bank at a name: passkeys are bound to none of numbers."""
     bank.address = bank.address.replace("127.0.0.1", "localhost")
     settings.COUNTERSIGN_URL = bank.address
-    yield bank
+    return bank
 
 
 def with_authenticator(page: Page) -> Page:

@@ -1,11 +1,48 @@
-"""How allauth asks about this product's people."""
+"""How allauth's second step asks about this product: the name that passkeys are bound to, and secrets at rest."""
 
-from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from governance.accounts import relying_party
+from governance.accounts.models import Person
+from governance.audit.errors import Refused
+
+INFO = b"governance.accounts authenticator secrets"
 
 
-class ClosedSignupAdapter(DefaultAccountAdapter):
-    """Nobody signs up: people are named at installation or added by an administrator."""
+def _cipher() -> MultiFernet:
+    """Keys derived from the instance's secret key, the present one first and then those of before."""
+    keys = [str(settings.SECRET_KEY), *map(str, settings.SECRET_KEY_FALLBACKS)]
+    derived = [HKDF(algorithm=SHA256(), length=32, salt=None, info=INFO).derive(key.encode()) for key in keys]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
+
+class MFAAdapter(DefaultMFAAdapter):
+    def is_mfa_enabled(self, user: Any, types: Any = None) -> bool:
+        """By what the person enrolled, not by rows that something else may have taken away."""
+        return isinstance(user, Person) and user.enrolled_authenticators.filter(removal=None).exists()
+
+    def get_totp_issuer(self) -> str:
+        return relying_party.NAME
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Raises Refused `authenticator-unreadable` once the instance's secret key is another."""
+        try:
+            return _cipher().decrypt(encrypted_text.encode()).decode()
+        except InvalidToken as error:
+            detail = "What this installation keeps of your authenticator app cannot be read any more: its secret key was changed."
+            raise Refused("authenticator-unreadable", detail, who="an administrator, who resets it", status=409) from error
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {"id": relying_party.rp_id(), "name": relying_party.NAME}

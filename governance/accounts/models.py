@@ -238,3 +238,63 @@ class Token(Fact):
 class TokenRevocation(Fact):
     token = models.OneToOneField(Token, models.PROTECT, related_name="revocation")
     by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+
+class EnrolledAuthenticator(Fact):
+    """An authenticator app or a passkey that a person put to use; the way it is kept stands in allauth's table.
+
+    `credential` and `public_key` are SHA-256 digests of a passkey's credential id and COSE key, empty for an app.
+    Invariant: a passkey counts only while a row here that was not removed names its key, so that a key slipped into
+    the other table signs nothing.
+    """
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="enrolled_authenticators")
+    kind = models.CharField(max_length=10)
+    credential = models.CharField(max_length=71, blank=True)
+    public_key = models.CharField(max_length=71, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=("totp", "passkey")), name="authenticator_known_kind"),
+            models.CheckConstraint(
+                condition=~Q(kind="passkey") | (~Q(credential="") & ~Q(public_key="")), name="authenticator_passkey_named"
+            ),
+        ]
+
+
+class RemovedAuthenticator(Fact):
+    """The end of one: by the person, or with the whole credential by an administrator."""
+
+    enrolled = models.OneToOneField(EnrolledAuthenticator, models.PROTECT, related_name="removal")
+
+
+class TotpUse(Fact):
+    """The 30-second step whose code a person has used: there is no second use, in whatever process (RFC 6238, 5.2)."""
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    step = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "step"], name="totp_step_once")]
+
+
+class Assertion(Fact):
+    """What a passkey answered, whole, so that anybody can verify it later (WebAuthn Level 3, 7.2).
+
+    Bytes are base64url without padding. `challenge` is `sha256:` and the SHA-256 of `payload`, which is what the challenge
+    in `client_data` is made of; at sign-in it is `random:` and the bytes, and the payload is empty. A signature given with
+    a passkey has its own digest as the challenge.
+    """
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    enrolled = models.ForeignKey(EnrolledAuthenticator, models.PROTECT, related_name="assertions")
+    credential_id = models.TextField()
+    public_key = models.TextField()
+    client_data = models.TextField()
+    authenticator_data = models.TextField()
+    signature = models.TextField()
+    counter = models.BigIntegerField()
+    rp_id = models.CharField(max_length=253)
+    origin = models.CharField(max_length=300)
+    challenge = models.CharField(max_length=80, unique=True)
+    payload = models.TextField(blank=True)

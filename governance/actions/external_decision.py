@@ -16,6 +16,7 @@ from governance.actions.sign import (
     Decision,
     Voice,
     approve_if_complete,
+    compose,
     conditions_now,
     current_statement,
     held,
@@ -134,7 +135,7 @@ def confirm_external_decision(decision: ExternalDecision, *, by: Person, credent
             decision.stage, decision.statement_digest, decision.digest, decision.outcome, decision.reason, decision.conditions
         )
         voice = Voice(decision.pk, decision.authority, sorted(SEAT), METHOD, letter=decision)
-        signature = record_signature(candidate, facts, progress, given, voice, acting_person=by)
+        signature = record_signature(candidate, compose(candidate, facts, progress, given, voice), acting_person=by)
         approve_if_complete(candidate, signature, acting_person=by)
         return signature
 

@@ -33,6 +33,7 @@ from governance.actions._common import (
     require_text,
 )
 from governance.actions._findings import record_finding
+from governance.actions.authenticators import remove_all
 from governance.audit import log
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
@@ -128,7 +129,8 @@ def set_first_password(secret: str, *, password: str) -> Person:
 
 @transaction.atomic
 def reset_credential(person: Person, *, by: Person) -> str:
-    """Take a lost credential away: sessions end at once, and the secret of a new single-use link is returned.
+    """Take a lost credential away: sessions end at once, the authenticator app and every passkey with it, and the secret
+    of a new single-use link is returned.
 
     A signer signs nothing until the person has used the link and a second-line colleague has confirmed it.
     """
@@ -144,6 +146,7 @@ def reset_credential(person: Person, *, by: Person) -> str:
     person.set_unusable_password()
     person.save(update_fields=["password"])
     log.append(Action.CREDENTIAL_RESET, actor=actor, subject=_subject(person))
+    remove_all(person, actor=actor)
     return issue_credential_link(person, by=by)
 
 

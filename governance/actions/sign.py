@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,9 +12,18 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from governance.accounts import passkeys
 from governance.accounts.models import Delegation, Person
-from governance.accounts.reauthentication import Credentials
-from governance.actions._common import acting, locked_people, reauthenticate, require_sound_log, require_text
+from governance.accounts.reauthentication import PASSKEY, Credentials, sufficient
+from governance.actions._common import (
+    acting,
+    failures_logged,
+    keep_answer,
+    locked_people,
+    reauthenticate,
+    require_sound_log,
+    require_text,
+)
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
 from governance.audit.canonical import digest
@@ -32,8 +42,6 @@ from governance.review import binding, nonces
 from governance.review.eligibility import Eligibility, eligibility
 from governance.review.models import FILLING, OUTCOMES, ExternalDecision, Signature, SignatureWithdrawal, Statement
 from governance.review.stages import StageProgress, earlier_stages
-
-METHOD = "password"
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,22 @@ class Voice:
     delegation: Delegation | None = None
 
 
+@dataclass(frozen=True)
+class Composed:
+    """A decision that the rules allow now, to the byte: the statement that it binds, and what is signed."""
+
+    stage: StageProgress
+    decision: Decision
+    voice: Voice
+    statement_body: dict[str, Any]
+    conditions: list[dict[str, Any]]
+    payload: bytes
+
+    @property
+    def digest(self) -> str:
+        return digest(self.payload)
+
+
 def sign(
     candidate: Candidate,
     *,
@@ -78,21 +102,53 @@ def sign(
     """Sign, in the own name or by delegation for `for_person`. The credential is asked for first; then everything stands
     or falls in one transaction.
 
-    Raises Refused (`wrong-password`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`, `no-delegation`, and
-    for approving outcomes what stands against an approval) and BadInput.
+    A passkey's answer is to the very payload, which only the transaction knows for sure; so it is verified in there.
+    Raises Refused (`wrong-password`, `wrong-passkey`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`,
+    `no-delegation`, and for approving outcomes what stands against an approval) and BadInput.
     """
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
-    reauthenticate(by, credentials)
-    with transaction.atomic():
+    method = sufficient_to_sign(by, credentials)
+    with failures_logged(by), transaction.atomic():
         candidate, by, facts = held(candidate, by, *([for_person] if for_person else []))
-        eligible = eligibility(by, candidate, facts.review, facts.progress)
-        if eligible.refusal is not None:
-            raise eligible.refusal
-        delegation = _delegation(eligible, for_person) if for_person else None
-        require_open(facts, stage, outcome)
-        signature = _signed(candidate, by, session_key, facts, eligible, decision, delegation)
+        composed = _allowed(candidate, by, session_key, facts, decision, method, for_person)
+        answer = None
+        if method == PASSKEY:
+            answer = passkeys.verified(by, credentials.assertion, hashlib.sha256(composed.payload).digest())
+        signature = record_signature(candidate, composed, acting_person=by)
+        if answer is not None:
+            keep_answer(by, answer, signature.digest, signature.event, composed.payload)
         approve_if_complete(candidate, signature, acting_person=by)
         return signature
+
+
+def sufficient_to_sign(by: Person, credentials: Credentials) -> str:
+    """As `reauthenticate`, but that a passkey's answer is left for the transaction of the signature."""
+    if credentials.assertion:
+        with failures_logged(by):
+            if sufficient(by, credentials) == PASSKEY:
+                return PASSKEY
+    return reauthenticate(by, credentials)
+
+
+def payload_to_sign(
+    candidate: Candidate,
+    *,
+    by: Person,
+    method: str,
+    session_key: str,
+    stage: str,
+    statement_digest: str,
+    nonce: str,
+    outcome: str,
+    reason: str,
+    conditions: list[dict[str, Any]],
+    for_person: Person | None = None,
+) -> bytes:
+    """What `sign` would record were it asked now: for a passkey to sign. Writes nothing; raises as `sign`."""
+    require_sound_log()
+    decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
+    facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
+    return _allowed(candidate, by, session_key, facts, decision, method, for_person).payload
 
 
 def withdraw_signature(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> SignatureWithdrawal:
@@ -163,15 +219,21 @@ def require_open(facts: GateFacts, stage: str, outcome: str) -> None:
         raise Refused(first.code, f"It cannot be approved now. {detail}", who=first.who, status=409)
 
 
-def _signed(
+def _allowed(
     candidate: Candidate,
     by: Person,
     session_key: str,
     facts: GateFacts,
-    eligible: Eligibility,
     decision: Decision,
-    delegation: Delegation | None,
-) -> Signature:
+    method: str,
+    for_person: Person | None,
+) -> Composed:
+    """Whether this person may sign this now, and what exactly would be signed. Writes nothing."""
+    eligible = eligibility(by, candidate, facts.review, facts.progress)
+    if eligible.refusal is not None:
+        raise eligible.refusal
+    delegation = _delegation(eligible, for_person) if for_person else None
+    require_open(facts, decision.stage, decision.outcome)
     stage = eligible.stage
     if stage is None or stage.rule.key != decision.stage:
         raise Refused("stage-changed", "Another stage is open now. Read the page again.", status=409)
@@ -179,22 +241,24 @@ def _signed(
     if Signature.objects.filter(nonce=spent).exists():
         raise Refused("nonce-invalid", "This form was used already. Read the page again.", status=409)
     roles = [delegation.role] if delegation else sorted(eligible.roles)
-    voice = Voice(by.pk, by.printed_name, roles, METHOD, person=by, delegation=delegation)
-    return record_signature(candidate, facts, stage, replace(decision, nonce=spent), voice, acting_person=by)
+    voice = Voice(by.pk, by.printed_name, roles, method, person=by, delegation=delegation)
+    return compose(candidate, facts, stage, replace(decision, nonce=spent), voice)
 
 
-def record_signature(
-    candidate: Candidate, facts: GateFacts, stage: StageProgress, decision: Decision, voice: Voice, *, acting_person: Person
-) -> Signature:
-    """One more signature on the stage's statement, which it freezes if it is the first. `decision.nonce` is spent by it.
+def compose(
+    candidate: Candidate, facts: GateFacts, stage: StageProgress, decision: Decision, voice: Voice
+) -> Composed:
+    """What this voice would sign now; `decision.nonce` is spent by it. Whether it may speak was asked before.
 
-    Whether this voice may speak was asked before. Raises Refused `statement-changed`, BadInput for conditions.
+    Writes nothing. Raises Refused `statement-changed`, BadInput for conditions.
     """
     conditions = conditions_now(facts, decision.outcome, decision.conditions)
-    statement = _statement(candidate, acting_person, facts, stage, decision.statement_digest)
-    delegation = voice.delegation
+    statement, body = current_statement(facts, stage)
+    if statement != decision.statement_digest:
+        detail = "What you read is no longer what would be signed. Read the page again; your text is kept."
+        raise Refused("statement-changed", detail, who="you", status=409)
     payload = binding.signature_payload(
-        statement_digest=statement.digest,
+        statement_digest=statement,
         candidate=str(candidate.pk),
         stage=stage.rule.key,
         signer=str(voice.signer),
@@ -206,19 +270,27 @@ def record_signature(
         reason=decision.reason,
         nonce=decision.nonce,
         method=voice.method,
-        on_behalf_of=_named(delegation) if delegation else None,
+        on_behalf_of=_named(voice.delegation) if voice.delegation else None,
     )
-    data = {"stage": stage.rule.key, "outcome": decision.outcome, "signature": digest(payload)}
+    return Composed(stage, decision, voice, body, conditions, payload)
+
+
+def record_signature(candidate: Candidate, composed: Composed, *, acting_person: Person) -> Signature:
+    """One more signature on the stage's statement, which it freezes if it is the first."""
+    statement = _frozen(candidate, acting_person, composed)
+    stage, decision, voice = composed.stage.rule.key, composed.decision, composed.voice
+    delegation = voice.delegation
+    data = {"stage": stage, "outcome": decision.outcome, "signature": composed.digest}
     event = log.append(
         Action.SIGNATURE_GIVEN, actor=acting(acting_person), subject=Subject("statement", statement.digest),
         model=candidate.model.slug, candidate=candidate.pk,
         data={**data, "on_behalf_of": str(delegation.by_id)} if delegation else data,
     )  # fmt: skip
     return Signature.objects.create(
-        statement=statement, candidate=candidate, stage=stage.rule.key, by=voice.person, external=voice.letter,
+        statement=statement, candidate=candidate, stage=stage, by=voice.person, external=voice.letter,
         printed_name=voice.printed_name, roles=voice.roles, outcome=decision.outcome, reason=decision.reason,
-        conditions=conditions, nonce=decision.nonce, method=voice.method, payload=payload.decode(), digest=digest(payload),
-        event=event, delegation=delegation, on_behalf_of=delegation.by if delegation else None,
+        conditions=composed.conditions, nonce=decision.nonce, method=voice.method, payload=composed.payload.decode(),
+        digest=composed.digest, event=event, delegation=delegation, on_behalf_of=delegation.by if delegation else None,
         on_behalf_of_name=delegation.by.printed_name if delegation else "",
     )  # fmt: skip
 
@@ -246,21 +318,18 @@ def current_statement(facts: GateFacts, stage: StageProgress) -> tuple[str, dict
     return binding.body_digest(body), body
 
 
-def _statement(candidate: Candidate, by: Person, facts: GateFacts, stage: StageProgress, shown: str) -> Statement:
-    """The statement that was shown, frozen now if this is its first signature. Raises Refused `statement-changed`."""
-    current, body = current_statement(facts, stage)
-    if current != shown:
-        detail = "What you read is no longer what would be signed. Read the page again; your text is kept."
-        raise Refused("statement-changed", detail, who="you", status=409)
-    if stage.statement is not None:
-        return Statement.objects.get(digest=current)
+def _frozen(candidate: Candidate, by: Person, composed: Composed) -> Statement:
+    """The statement that was shown, frozen now if this is its first signature."""
+    shown = composed.decision.statement_digest
+    if composed.stage.statement is not None:
+        return Statement.objects.get(digest=shown)
     event = log.append(
-        Action.STATEMENT_FROZEN, actor=acting(by), subject=Subject("statement", current),
-        model=candidate.model.slug, candidate=candidate.pk, data={"stage": stage.rule.key},
+        Action.STATEMENT_FROZEN, actor=acting(by), subject=Subject("statement", shown),
+        model=candidate.model.slug, candidate=candidate.pk, data={"stage": composed.stage.rule.key},
     )  # fmt: skip
-    text = binding.canonical_document(body).decode()
+    text = binding.canonical_document(composed.statement_body).decode()
     return Statement.objects.create(
-        candidate=candidate, stage=stage.rule.key, body=text, digest=current, event=event
+        candidate=candidate, stage=composed.stage.rule.key, body=text, digest=shown, event=event
     )
 
 

@@ -3,12 +3,23 @@
 from allauth.account import views
 from django.urls import path
 
+from governance.web import authenticators_page
 from governance.web.first_credential import FirstCredential
+from governance.web.sign_in import SecondStep
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
-    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("inactive/", views.account_inactive, name="account_inactive"),
+    path("second-step/", SecondStep.as_view(), name="mfa_authenticate"),
+    path("authenticators/", authenticators_page.Authenticators.as_view(), name="authenticators"),
+    path("authenticators/totp/", authenticators_page.EnrolTotp.as_view(), name="enrol_totp"),
+    path("authenticators/passkey/", authenticators_page.EnrolPasskey.as_view(), name="enrol_passkey"),
+    path(
+        "authenticators/<uuid:authenticator>/remove/",
+        authenticators_page.RemoveAuthenticator.as_view(),
+        name="remove_authenticator",
+    ),
+    path("challenge/", authenticators_page.Challenge.as_view(), name="passkey_challenge"),
     path("first/<str:secret>/", FirstCredential.as_view(), name="first_credential"),
 ]

@@ -62,9 +62,26 @@ def faults_of(refused: Refused, title: str, kept: str = "Nothing was recorded. W
     return Faults(title, kept, errors)
 
 
+SHOWN = frozenset({"password", "code", "assertion", "assertion_nonce", "assertion_act", "csrfmiddlewaretoken"})
+
+
 def credentials_of(request: HttpRequest) -> Credentials:
-    """What the form asks for again at this moment."""
-    return Credentials(password=request.POST.get("password", ""))
+    """What the form asks for again at this moment, and the act that a passkey's answer has to be for."""
+    return credentials_for(request, request.path)
+
+
+def credentials_for(request: HttpRequest, act: str) -> Credentials:
+    """For the form that is posted to `act`; whatever else it holds is part of what a passkey signs."""
+    given = request.POST
+    return Credentials(
+        password=given.get("password", ""),
+        code=given.get("code", ""),
+        assertion=given.get("assertion", ""),
+        nonce=given.get("assertion_nonce", ""),
+        session_key=request.session.session_key or "",
+        act=act,
+        fields={name: [str(one).replace("\r\n", "\n") for one in values] for name, values in given.lists() if name not in SHOWN},
+    )
 
 
 def text_of(request: HttpRequest, *names: str) -> dict[str, str]:

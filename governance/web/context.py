@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
+from governance.accounts.reauthentication import asked_of
 from governance.accounts.roles import TITLES, Role
 from governance.web.inbox import number_for
 from governance.web.pages import Navigation, NavigationEntry
@@ -20,7 +24,8 @@ _PLACES = (
 )
 
 
-def navigation(request: HttpRequest) -> dict[str, Navigation]:
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """`navigation`, and `asks`: what forms ask for again, known once a form wants it."""
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
         return {"navigation": Navigation()}
@@ -36,4 +41,5 @@ def navigation(request: HttpRequest) -> dict[str, Navigation]:
         for name, view, below in _PLACES
         if view != "people" or held & READERS
     )
-    return {"navigation": Navigation(str(person), titles, entries)}
+    asks = SimpleLazyObject(lambda: asked_of(person))
+    return {"navigation": Navigation(str(person), titles, entries), "asks": asks}

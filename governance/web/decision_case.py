@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from governance.accounts.models import Person
+from governance.accounts.models import Person, RoleGrant
 from governance.accounts.roles import SECOND_LINE
 from governance.audit.errors import Refused
 from governance.evidence.judged import judged
@@ -68,6 +69,12 @@ class Case:
     @property
     def approval(self) -> ApprovalFact | None:
         return self.state.facts.approval
+
+    @cached_property
+    def grants(self) -> list[RoleGrant]:
+        """Every role that a signer was ever given, the oldest first."""
+        signers = {one.by for one in self.review.signatures}
+        return list(RoleGrant.objects.filter(person__in=signers).select_related("event").order_by("event_id")) if signers else []
 
     @property
     def second_line(self) -> bool:

@@ -144,8 +144,9 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
             lines.append(SeatLine(TITLES[Role(role)], _awaited(case, stage, role)))
             continue
         left.remove(one)
-        how = f"{'by letter ' if one.vouched else ''}as {TITLES[Role(role)].lower()}, {one.at:%-d %b %Y}{_for(one)}"
-        lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} {how}"))
+        how = f"{'by letter ' if one.vouched else ''}as {TITLES[Role(role)].lower()}{_since(case, one, role)}"
+        how = f"{how}, {one.at:%-d %b %Y}{_for(one)}"
+        lines.append(SeatLine(_name(case, one), f"{DONE[one.outcome]} {how}", href=_file(case, one)))
     return tuple(lines)
 
 
@@ -158,7 +159,10 @@ def _awaited(case: Case, stage: StageProgress, role: str) -> str:
 def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:
     """Signatures that fill no seat: other decisions, and those that no longer count, with the reason."""
     return tuple(
-        SeatLine(_name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}{_for(one)}", _why_not_counted(case, stage, one))
+        SeatLine(
+            _name(case, one), f"{DONE[one.outcome]}, {one.at:%-d %b %Y}{_for(one)}", _why_not_counted(case, stage, one),
+            _file(case, one),
+        )
         for one in _of_stage(case, stage)
         if one.id not in counted
     )
@@ -176,6 +180,16 @@ def _for(one: SignatureFact) -> str:
 def away_until(ends_at: datetime | None) -> str:
     """The last day of a half-open interval, in words."""
     return f"away until {ends_at - timedelta(microseconds=1):%-d %b}" if ends_at else "away"
+
+
+def _since(case: Case, one: SignatureFact, role: str) -> str:
+    """Since when the person had held the role that was signed with."""
+    held = [grant for grant in case.grants if (grant.person_id, grant.role) == (one.by, role) and grant.event_id < one.seq]
+    return f" (signer since {held[-1].event.at:%-d %b %Y})" if held else ""
+
+
+def _file(case: Case, one: SignatureFact) -> str:
+    return reverse("candidate_signature", args=[case.candidate.pk, one.digest])
 
 
 def _name(case: Case, one: SignatureFact) -> str:
@@ -206,6 +220,7 @@ def sign_form(case: Case) -> SignForm | None:
     statement, body = current_statement(case.state.facts, stage)
     return SignForm(
         action=reverse("candidate_sign", args=[case.candidate.pk]),
+        challenge=reverse("candidate_sign_challenge", args=[case.candidate.pk]),
         stage=stage.rule.key,
         nonce=nonces.issue(case.viewer, case.session_key, statement),
         statement=_statement(case, stage, statement, body),

@@ -11,10 +11,11 @@ from django.utils.cache import add_never_cache_headers
 from governance.accounts.models import Person
 from governance.audit.errors import Refused
 from governance.registry.models import Candidate
+from governance.web.base import SHOWN
 from governance.web.decision import decision_page
 from governance.web.decision_case import Attempt
 
-SECRET = frozenset({"password", "code", "nonce", "csrfmiddlewaretoken"})
+SECRET = SHOWN | {"nonce"}
 
 
 class RefusalMiddleware:

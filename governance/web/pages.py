@@ -368,9 +368,12 @@ class FindingRow:
 
 @dataclass(frozen=True)
 class SeatLine:
+    """`href`: where the signature can be had as a file that is verified offline."""
+
     who: str
     what: str
     warning: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -425,6 +428,7 @@ class SignForm:
     """Everything that is posted with a signature; there only for a person who may sign this stage now."""
 
     action: str
+    challenge: str
     stage: str
     nonce: str
     statement: StatementText
@@ -900,6 +904,49 @@ class Second:
 
     action: str
     button: str
+
+
+@dataclass(frozen=True)
+class AuthenticatorRow:
+    """An authenticator app or a passkey; `public_key` is the digest of a passkey's."""
+
+    key: str
+    name: str
+    kind: str
+    since: datetime
+    public_key: str
+    remove: str
+
+
+@dataclass(frozen=True)
+class TotpForm:
+    """A new secret: to be read, as a picture, and sealed for the way to the browser and back."""
+
+    action: str
+    secret: str
+    sealed: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class PasskeyForm:
+    """`options`: what the browser is asked to make, as JSON."""
+
+    action: str
+    options: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AuthenticatorsPage:
+    """`no_passkeys`: why none can be added here."""
+
+    sentence: str
+    rows: tuple[AuthenticatorRow, ...]
+    totp: TotpForm | None
+    passkey: PasskeyForm | None
+    no_passkeys: str
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", views.EvidenceDocument.as_view(), name="evidence_document"),
     path("candidates/<uuid:candidate>/sign/", views.Sign.as_view(), name="candidate_sign"),
     path(
+        "candidates/<uuid:candidate>/sign/challenge/", views.SignChallenge.as_view(), name="candidate_sign_challenge"
+    ),
+    path(
+        "candidates/<uuid:candidate>/signatures/<str:digest>/", views.SignatureFile.as_view(), name="candidate_signature"
+    ),
+    path(
         "candidates/<uuid:candidate>/withdraw-signature/",
         views.WithdrawSignature.as_view(),
         name="candidate_withdraw_signature",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
+from governance.accounts import passkeys
 from governance.accounts.models import Person
+from governance.accounts.reauthentication import PASSKEY
 from governance.actions.approval import reinstate, retire, revoke, suspend
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.challenge import require_challenger, upload_challenge
@@ -24,7 +27,7 @@ from governance.actions.findings import answer_finding, close_finding, lower_fin
 from governance.actions.interpret import interpret
 from governance.actions.jobs import order_rerun
 from governance.actions.revise_text import revise_text
-from governance.actions.sign import sign, withdraw_signature
+from governance.actions.sign import payload_to_sign, sign, withdraw_signature
 from governance.actions.submit_candidate import withdraw
 from governance.audit.errors import BadInput, Refused, fault
 from governance.evidence.judged import judged_run
@@ -33,8 +36,10 @@ from governance.registry.people import find_person
 from governance.registry.submission import CHALLENGE, check_challenge
 from governance.registry.uploads import StreamToStorage, received
 from governance.release.models import EmergencyProposal
-from governance.review.models import Finding
+from governance.review.models import Finding, Signature
 from governance.review.queries import candidate_facts
+from governance.review.signature_file import signature_file
+from governance.web.authenticators_page import refusal_in_json
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
 from governance.web.decision import decision_page, work_of
 from governance.web.decision_texts import REVISE
@@ -103,13 +108,46 @@ class Sign(DecisionAct):
         return "sign"
 
     def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
-        given = text_of(request, "stage", "statement_digest", "nonce", "outcome", "reason")
-        signature = sign(
-            candidate, by=self.person, session_key=request.session.session_key or "", **given,
-            conditions=conditions_of(request), credentials=credentials_of(request), for_person=_for_person(request),
-        )  # fmt: skip
+        given = _decision(request)
+        signature = sign(candidate, by=self.person, **given, credentials=credentials_of(request))
         done = f"Signed at {signature.event.at:%H:%M:%S} UTC: {signature.outcome.replace('-', ' ')}."
         return f"{done} The version is approved." if hasattr(signature.candidate, "approval") else done
+
+
+class SignChallenge(PersonView):
+    """The same form as `Sign`: what the person's passkey is asked to sign. Writes nothing."""
+
+    def post(self, request: HttpRequest, candidate: UUID) -> HttpResponse:
+        one = candidate_or_404(self.person, candidate)
+        try:
+            payload = payload_to_sign(one, by=self.person, method=PASSKEY, **_decision(request))
+            options = passkeys.begin(self.person, hashlib.sha256(payload).digest())
+        except Refused as refused:
+            return refusal_in_json(refused)
+        return JsonResponse({"options": options, "payload": payload.decode()})
+
+
+class SignatureFile(PersonView):
+    """One signature with all that is needed to verify it without this installation (`script/verify_signature.py`)."""
+
+    def get(self, request: HttpRequest, candidate: UUID, digest: str) -> HttpResponse:
+        one = candidate_or_404(self.person, candidate)
+        signature = Signature.objects.filter(candidate=one, digest=digest).select_related("statement", "event").first()
+        if signature is None:
+            raise Http404("There is no such signature.")
+        name = f"signature-{digest.removeprefix('sha256:')[:12]}.json"
+        return JsonResponse(
+            signature_file(signature),
+            json_dumps_params={"indent": 2, "ensure_ascii": False},
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+def _decision(request: HttpRequest) -> dict[str, Any]:
+    """What a person decided, as `sign` takes it."""
+    given = text_of(request, "stage", "statement_digest", "nonce", "outcome", "reason")
+    session_key = request.session.session_key or ""
+    return {**given, "session_key": session_key, "conditions": conditions_of(request), "for_person": _for_person(request)}
 
 
 def _for_person(request: HttpRequest) -> Person | None:

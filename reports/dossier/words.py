@@ -30,6 +30,8 @@ ROLES = {
 METHODS = {
     "password": "Password, asked again at signing",
     "external letter": "An authority’s letter, recorded by one person of the second line and confirmed by another",
+    "password+totp": "Password and a code of an authenticator app, asked again at signing",
+    "passkey": "The signer’s own passkey over this decision, verified; the signature can be verified offline",
 }
 CAUSES = {
     "no-champion": "no version was deployed or approved before this one",

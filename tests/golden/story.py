@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from django.test import override_settings
+
+from governance.accounts import passkeys, totp
 from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
-from governance.actions import jobs
+from governance.actions import authenticators, jobs
 from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.clock import pause_clock, resume_clock
@@ -49,6 +56,7 @@ from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Model
 from tests import factories
+from tests.authenticator import Device
 from tests.moving_clock import moving_clock
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -86,10 +94,35 @@ def of_accounts(people: dict[str, Person]) -> None:
     secret = reset_credential(people["colleague"], by=administrator)
     colleague = set_first_password(secret, password=factories.PASSWORD)
     confirm_enrolment(colleague, by=people["officer"], credentials=factories.CREDENTIALS)
+    of_ones_own_sign_in(people["auditor"])
     with suppress(Refused):
         confirm_tier(
             factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", credentials=Credentials("wrong")
         )
+
+
+def of_ones_own_sign_in(person: Person) -> None:
+    """An app and a passkey are enrolled and used; both are removed."""
+    with override_settings(COUNTERSIGN_URL="http://localhost:8000"):
+        options, state = passkeys.begin_enrolment(person)
+        device = Device()
+        passkey = authenticators.enrol_passkey(
+            person, name="Laptop", state=state, answer=device.makes(options), credentials=factories.CREDENTIALS
+        )
+        challenge = b"a challenge of thirty-two bytes!"
+        authenticators.confirm_sign_in(person, answer=device.answers(challenge), challenge=challenge)
+        _act_with(person, device, partial(authenticators.remove_authenticator, passkey, by=person))
+    secret = totp.new_secret()
+    code = totp.code_at(secret, totp.present_step())
+    app = authenticators.enrol_totp(person, secret=secret, shown_code=code, credentials=factories.CREDENTIALS)
+    there = Credentials(factories.PASSWORD, code=totp.code_at(secret, totp.present_step() + 1), act="/accounts/authenticators/")
+    authenticators.remove_authenticator(app, by=person, credentials=there)
+
+
+def _act_with(person: Person, device: Device, act: Callable[..., Any]) -> None:
+    asked = Credentials(session_key=factories.SESSION, act="/accounts/authenticators/")
+    nonce, payload, _ = authenticators.asked_of_passkey(person, asked)
+    act(credentials=replace(asked, nonce=nonce, assertion=device.answers(hashlib.sha256(payload).digest())))
 
 
 def of_a_review(people: dict[str, Person], model: Model) -> None:

@@ -34,6 +34,8 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("evidence_document", "GET", {"else": 200}),
     ("candidate_sign", "GET", {"else": 302}),
     ("candidate_sign", "POST", {"validator": 409, "else": 403}),
+    ("candidate_sign_challenge", "POST", {"validator": 409, "else": 403}),
+    ("candidate_signature", "GET", {"else": 404}),
     ("candidate_interpret", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_suspend", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("candidate_reinstate", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
@@ -76,12 +78,17 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("confirm_enrolment", "POST", {"validator": 409, "officer": 409, "approver": 409, "else": 403}),
     ("delegate", "POST", {"validator": 302, "else": 403}),
     ("end_delegation", "POST", {"officer": 302, "else": 403}),
+    ("authenticators", "GET", {"else": 200}),
+    ("enrol_totp", "POST", {"else": 302}),
+    ("enrol_passkey", "POST", {"else": 302}),
+    ("remove_authenticator", "POST", {"else": 404}),
+    ("passkey_challenge", "POST", {"else": 409}),
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
 OF_MODELS = ("evidence_document", "model", "model_room", "submit")
 OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in OF_MODELS]
-OPEN_TO_ALL = {"account_login", "account_logout", "account_reauthenticate", "account_inactive", "first_credential"}
+OPEN_TO_ALL = {"account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential"}
 
 
 @pytest.fixture
@@ -118,6 +125,13 @@ def path_of(name: str, candidate: Candidate) -> str:
     return {
         "delegate": "/people/stand-ins/",
         "end_delegation": f"/people/stand-ins/{Delegation.objects.get(role='compliance-officer').pk}/end/",
+        "candidate_sign_challenge": f"{one}sign/challenge/",
+        "candidate_signature": f"{one}signatures/sha256:none/",
+        "authenticators": "/accounts/authenticators/",
+        "enrol_totp": "/accounts/authenticators/totp/",
+        "enrol_passkey": "/accounts/authenticators/passkey/",
+        "remove_authenticator": f"/accounts/authenticators/{candidate.pk}/remove/",
+        "passkey_challenge": "/accounts/challenge/",
         "propose_role": "/people/proposals/",
         "second_role": f"/people/proposals/{proposal.pk}/second/",
         "decline_role": f"/people/proposals/{proposal.pk}/decline/",
@@ -155,6 +169,7 @@ def data_of(name: str) -> dict[str, str]:
     act = {"reason": "Because.", "password": PASSWORD}
     statement = {"stage": "independent-validation", "statement_digest": "sha256:other", "nonce": "none"}
     return {
+        "candidate_sign_challenge": {**act, **statement, "outcome": "approve", "conditions": "[]"},
         "candidate_sign": {**act, **statement, "outcome": "approve", "conditions": "[]"},
         "candidate_suspend": act,
         "candidate_reinstate": act,

@@ -10,21 +10,14 @@ from governance.accounts.reauthentication import Credentials
 from governance.actions._common import acting, reauthenticate, require_second_line, require_text
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
-from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.registry.models import Candidate
 from governance.release import standing
+from governance.release.integrity import ACTS
 from governance.release.models import Approval, ApprovalAct
 from governance.release.queries import approval_fact
 from governance.review.independence import require_independent
-
-EVENTS = {
-    "suspend": Action.APPROVAL_SUSPENDED,
-    "reinstate": Action.APPROVAL_REINSTATED,
-    "revoke": Action.APPROVAL_REVOKED,
-    "retire": Action.VERSION_RETIRED,
-}
 
 
 def suspend(candidate: Candidate, *, by: Person, reason: str, credentials: Credentials) -> ApprovalAct:
@@ -63,7 +56,7 @@ def _act(
             raise Refused("not-approved", "There is no approval to act on.", status=409)
         _require_sense(kind, approval, candidate, by)
         event = log.append(
-            EVENTS[kind], actor=acting(by), subject=Subject("approval", approval.digest),
+            ACTS[kind], actor=acting(by), subject=Subject("approval", approval.digest),
             model=candidate.model.slug, candidate=candidate.pk, data={"environment": environment},
         )  # fmt: skip
         return ApprovalAct.objects.create(

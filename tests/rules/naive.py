@@ -29,8 +29,24 @@ def sha256_of(value: Any) -> str:
 # --- may it run? ---------------------------------------------------------------------------------------------------
 
 
-def allowed(model: Model, digest: str, environment: str, now: datetime) -> bool:
-    return any(_stands(one, environment, now) for one in Candidate.objects.filter(model=model, gate_digest=digest))
+def allowed(
+    model: Model, digest: str, environment: str, now: datetime, *, use: str | None = None, manifest: str | None = None
+) -> bool:
+    rows = Candidate.objects.filter(model=model, gate_digest=digest)
+    return any(_stands(one, environment, now) and _is_meant(one, use, manifest) for one in rows)
+
+
+def _is_meant(candidate: Candidate, use: str | None, manifest: str | None) -> bool:
+    """With the manifest asked about, and for a use that every signer who limited the uses has named."""
+    if manifest is not None and manifest != candidate.manifest_digest:
+        return False
+    body = json.loads(Approval.objects.get(candidate=candidate).body)
+    for digest in [one["digest"] for stage in body["stages"] for one in stage["signatures"]]:
+        conditions = json.loads(Signature.objects.get(digest=digest).payload)["conditions"]
+        uses = [condition["use"] for condition in conditions if condition["kind"] == "use"]
+        if uses and use not in uses:
+            return False
+    return True
 
 
 def _stands(candidate: Candidate, environment: str, now: datetime) -> bool:

@@ -17,7 +17,7 @@ import rfc8785
 from governance.accounts.models import Person, RoleGrant
 from governance.evidence.models import CheckResult, Evidence
 from governance.policy.models import PolicyVersion
-from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
+from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision, Withdrawal
 from governance.release.models import Approval, ApprovalAct, Deployment
 from governance.review.models import Finding, Interpretation, Signature, SignatureWithdrawal, Statement
 
@@ -146,6 +146,25 @@ def roles_before(person: Person, seq: int) -> set[str]:
     return held
 
 
+def complaints_about_signing(row: Signature) -> list[str]:
+    """Everything about a new signature that the rules do not allow, approving or not. Asked at once."""
+    found: list[str] = []
+    if row.by_id in participants(row.candidate):
+        found.append("somebody who took part signed")
+    if not row.roles or not set(row.roles) <= roles_before(row.by, row.event_id):
+        found.append("a signer did not hold the role")
+    if not row.by.is_active:
+        found.append("somebody who has left signed")
+    if Approval.objects.filter(candidate=row.candidate, event_id__lt=row.event_id).exists():
+        found.append("a signature was given after the approval")
+    if Withdrawal.objects.filter(candidate=row.candidate).exists():
+        found.append("a withdrawn candidate was signed")
+    own = Signature.objects.filter(statement=row.statement, by=row.by)
+    if own.count() > 1:
+        found.append("somebody signed the same statement twice")
+    return found
+
+
 def complaints(approval: Approval) -> list[str]:
     """Everything about a new approval that the rules do not allow. Asked at once, before anything else happens."""
     found: list[str] = []
@@ -165,6 +184,10 @@ def complaints(approval: Approval) -> list[str]:
             found.append(f"the seats of {stage['stage']} are not filled")
         for row in rows:
             found += _about(row, stage, candidate)
+        frozen = Statement.objects.get(digest=stage["statement_digest"]).event_id
+        since = Finding.objects.filter(candidate=candidate, blocking=True, event_id__gt=frozen, event_id__lt=approval.event_id)
+        if since.exists():
+            found.append("a blocking finding was opened after what was signed, and the stage was not signed anew")
     if len(set(signers)) != len(signers):
         found.append("somebody fills two seats")
     if set(signers) & participants(candidate):

@@ -180,14 +180,18 @@ class Bank:
 
     def sign_with_a_finding_between(self, drawn: Drawn) -> None:
         """Somebody signs, a finding that blocks is opened and settled, and the others sign on what is there."""
+        waiting = [place for place, one in enumerate(self.candidates()) if not hasattr(one, "approval")]
+        if not waiting:
+            return self.submit(replace(drawn, name="scientist"))
+        drawn = replace(drawn, number=waiting[-1])
         candidate = self.one(drawn)
-        self.sign_as_far_as_it_goes(drawn, most=2)
+        self.sign_as_far_as_it_goes(drawn, most=1)
         with suppress(Refused):
             given = {"title": "Something odd", "detail": "", "severity": "low", "blocking": drawn.rarely > 1}
             finding = open_finding(candidate, by=self.person("officer"), **given)
             done = close_finding if drawn.number % 2 else lower_finding
             done(finding, by=self.person(drawn.name if drawn.often_not else "validator"), text="Dealt with.")
-        self.sign_as_far_as_it_goes(drawn)
+        return self.sign_as_far_as_it_goes(drawn)
 
     def take_back(self, drawn: Drawn) -> None:
         withdraw_signature(self.one(drawn), by=self.person(drawn.name), reason="Too soon.", credentials=CREDENTIALS)

@@ -17,15 +17,22 @@ from django.db import connection
 
 
 class MovingClock:
-    """Runs on as clocks do, and jumps forward when told."""
+    """Runs on as clocks do, and jumps when told."""
 
     def __init__(self, traveller: Any) -> None:
         self._traveller = traveller
 
     def move(self, step: timedelta) -> None:
-        """Forward only: a clock behind its log decides nothing (rule 11)."""
-        self._traveller.move_to(datetime.now(UTC) + step)
-        _tell_database(datetime.now(UTC))
+        """Forward by so much."""
+        self.set(datetime.now(UTC) + step)
+
+    def set(self, moment: datetime, *, database_ahead: timedelta = timedelta(0)) -> None:
+        """To any moment; the database's clock beside the process's, if told. Behind its log it decides nothing (rule 11).
+
+        On PostgreSQL a rolled back transaction takes the setting with it: set it again after one.
+        """
+        self._traveller.move_to(moment)
+        _tell_database(database_ahead)
 
 
 @contextmanager
@@ -39,8 +46,12 @@ def moving_clock() -> Iterator[MovingClock]:
             _restore()
 
 
+_ahead = [timedelta(0)]
+"""How far SQLite's clock is ahead of the process's."""
+
+
 def _formatted(_form: str, _moment: str) -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    return (datetime.now(UTC) + _ahead[0]).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def _replace() -> None:
@@ -60,17 +71,19 @@ def _replace() -> None:
         cursor.execute("SET search_path = moved, pg_catalog, public")
 
 
-def _tell_database(now: datetime) -> None:
+def _tell_database(ahead: timedelta) -> None:
     if connection.vendor == "sqlite":
+        _ahead[0] = ahead
         return
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.clock_timestamp()")
-        ahead = now - cursor.fetchone()[0]
-        cursor.execute("SELECT set_config('countersign.ahead', %s, false)", [f"{ahead.total_seconds()} seconds"])
+        more = datetime.now(UTC) + ahead - cursor.fetchone()[0]
+        cursor.execute("SELECT set_config('countersign.ahead', %s, false)", [f"{more.total_seconds()} seconds"])
 
 
 def _restore() -> None:
     if connection.vendor == "sqlite":
+        _ahead[0] = timedelta(0)
         return  # a built-in function does not come back; this one tells Python's time, which is the real one again
     with connection.cursor() as cursor:
         cursor.execute("SET search_path TO DEFAULT")

@@ -13,24 +13,18 @@ from governance.accounts.reauthentication import Credentials
 from governance.actions._common import acting, reauthenticate, require_second_line, require_text
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
-from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Subject
 from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate
 from governance.release import standing
 from governance.release.clock import decision_time
+from governance.release.integrity import ACTS
 from governance.release.models import EMERGENCY_ACTS, Approval, ApprovalAct, EmergencyAct, EmergencyApproval
 from governance.release.queries import approval_fact, running_emergency
 from governance.review.independence import require_independent
 
 PAST = {"suspend": "suspended", "reinstate": "reinstated", "revoke": "revoked", "retire": "retired"}
-EVENTS = {
-    "suspend": Action.APPROVAL_SUSPENDED,
-    "reinstate": Action.APPROVAL_REINSTATED,
-    "revoke": Action.APPROVAL_REVOKED,
-    "retire": Action.VERSION_RETIRED,
-}
 
 
 def suspend(
@@ -94,7 +88,7 @@ def _act(
 
 def _event(kind: str, digest: str, candidate: Candidate, by: Person, environment: str) -> AuditEvent:
     return log.append(
-        EVENTS[kind], actor=acting(by), subject=Subject("approval", digest), model=candidate.model.slug,
+        ACTS[kind], actor=acting(by), subject=Subject("approval", digest), model=candidate.model.slug,
         candidate=candidate.pk, data={"environment": environment},
     )  # fmt: skip
 

@@ -63,6 +63,7 @@ def add_person(*, by: Person | None, username: str, printed_name: str, email: st
     ]
     if Person.objects.filter(username__iexact=username).exists():
         faults.append(fault("/username", "taken", f"There is somebody with the user name {username!r} already."))
+    faults += _faults_of_address(email)
     if faults:
         raise BadInput(faults)
     person = Person(username=username, printed_name=printed_name, email=email)
@@ -70,6 +71,14 @@ def add_person(*, by: Person | None, username: str, printed_name: str, email: st
     person.save(force_insert=True)
     log.append(Action.PERSON_ADDED, actor=actor, subject=_subject(person))
     return person
+
+
+def _faults_of_address(email: str, person: Person | None = None) -> list[dict[str, str]]:
+    """One address, one account: a second one would be a second voice of the same person."""
+    others = Person.objects.exclude(pk=person.pk) if person else Person.objects.all()
+    if email and others.filter(email__iexact=email).exists():
+        return [fault("/email", "taken", f"There is somebody with the address {email!r} already.")]
+    return []
 
 
 def _administering(by: Person | None) -> Actor:
@@ -280,6 +289,8 @@ def change_person(person: Person, *, by: Person, printed_name: str, email: str, 
     """The administrator's corrections to an account; signatures keep the name that was printed then."""
     actor = _administering(by)
     person = locked(person)
+    if faults := _faults_of_address(email, person):
+        raise BadInput(faults)
     changed = [
         name
         for name, value in (("printed_name", printed_name), ("email", email), ("reports_to", reports_to))

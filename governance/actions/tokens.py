@@ -49,6 +49,8 @@ def create_token(
     unknown = [one["scope"] for one in scopes if one["scope"] not in SCOPES]
     if unknown or not scopes:
         raise BadInput([fault("/scopes", "unknown-scope", f"Scopes are {', '.join(SCOPES)}; got {unknown}.")])
+    if not by.is_active:
+        raise Refused("inactive", f"{by} was deactivated.", status=409)
     if service_account is not None and service_account.responsible_id != by.pk:
         raise Refused("not-responsible", f"Only {service_account.responsible} answers for {service_account}.")
     secret = PREFIX + secrets.token_urlsafe(32)

@@ -15,6 +15,7 @@ from governance.registry.models import Candidate
 from governance.release import decision
 from governance.release.clock import decision_time
 from governance.release.facts import ApprovalFact, GateFacts, Reason
+from governance.release.integrity import require_told
 from governance.release.models import Deployment
 from governance.release.queries import gate_facts
 
@@ -70,6 +71,7 @@ def ask(
         if row.pk not in answers:
             answers[row.pk] = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
             if answers[row.pk].allowed:
+                require_told(list(rows))
                 return answers[row.pk]
     return answers[speaker.pk]
 

@@ -99,7 +99,7 @@ def changes(statement: StatementFact, facts: CandidateFacts, earlier: list[dict[
             ("the file changed", body["artifact"] != facts.artifact),
             (
                 "a blocking finding was opened since",
-                any(one.blocking and one.seq > statement.seq for one in facts.findings),
+                any(one.blocked_once and one.seq > statement.seq for one in facts.findings),
             ),
             (
                 "an interpretation that was signed on was replaced",

@@ -67,6 +67,11 @@ class FindingFact:
     def blocks(self) -> bool:
         return self.blocking and self.state in ("open", "answered")
 
+    @property
+    def blocked_once(self) -> bool:
+        """Whether it was opened as one that blocks, whatever became of it since."""
+        return self.blocking or self.blocked_until is not None
+
     def as_of(self, moment: datetime) -> FindingFact:
         """As it was at that moment, no earlier than its opening, as far as blocking goes."""
         blocked = self.blocked_until is not None and moment < self.blocked_until

@@ -8,7 +8,7 @@ from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from governance.accounts.models import Person, RoleGrant, ServiceAccount, Token
@@ -19,6 +19,15 @@ from governance.audit.errors import Refused
 admin.site.site_header = admin.site.site_title = "Countersign: people"
 admin.site.index_title = "People and accounts"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+
+def _no_password_change(request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    """The framework's own page would change a password without a word in the log."""
+    detail = "A password is not changed here. Where yours is lost or known to others, another administrator takes it away."
+    raise Refused("not-offered", detail, who="another administrator")
+
+
+admin.site.password_change = _no_password_change  # type: ignore[method-assign,assignment]
 admin.site.disable_action("delete_selected")
 
 

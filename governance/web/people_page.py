@@ -45,7 +45,8 @@ PROPOSERS = SECOND_LINE | {Role.ADMINISTRATOR}
 class People(PersonView):
     """The page, for those who decide about roles and those who audit it."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest, **where: UUID) -> HttpResponse:
+        """Also at the address of a form: who had to sign in first comes there with GET."""
         return self.page("web/people.html", people_page(self.person))
 
     def act(self, title: str, done: str, act: Callable[..., Any], *args: Any, **more: Any) -> HttpResponse:

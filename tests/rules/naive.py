@@ -17,7 +17,7 @@ import rfc8785
 from governance.accounts.models import Person, RoleGrant
 from governance.evidence.models import CheckResult, Evidence
 from governance.policy.models import PolicyVersion
-from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision
+from governance.registry.models import Candidate, Model, ModelDeveloper, ModelRevision, Withdrawal
 from governance.release.models import Approval, ApprovalAct, Deployment
 from governance.review.models import (
     ExternalConfirmation,
@@ -36,8 +36,24 @@ def sha256_of(value: Any) -> str:
 # --- may it run? ---------------------------------------------------------------------------------------------------
 
 
-def allowed(model: Model, digest: str, environment: str, now: datetime) -> bool:
-    return any(_stands(one, environment, now) for one in Candidate.objects.filter(model=model, gate_digest=digest))
+def allowed(
+    model: Model, digest: str, environment: str, now: datetime, *, use: str | None = None, manifest: str | None = None
+) -> bool:
+    rows = Candidate.objects.filter(model=model, gate_digest=digest)
+    return any(_stands(one, environment, now) and _is_meant(one, use, manifest) for one in rows)
+
+
+def _is_meant(candidate: Candidate, use: str | None, manifest: str | None) -> bool:
+    """With the manifest asked about, and for a use that every signer who limited the uses has named."""
+    if manifest is not None and manifest != candidate.manifest_digest:
+        return False
+    body = json.loads(Approval.objects.get(candidate=candidate).body)
+    for digest in [one["digest"] for stage in body["stages"] for one in stage["signatures"]]:
+        conditions = json.loads(Signature.objects.get(digest=digest).payload)["conditions"]
+        uses = [condition["use"] for condition in conditions if condition["kind"] == "use"]
+        if uses and use not in uses:
+            return False
+    return True
 
 
 def _stands(candidate: Candidate, environment: str, now: datetime) -> bool:
@@ -137,6 +153,25 @@ def roles_before(person: Person, seq: int) -> set[str]:
     return held
 
 
+def complaints_about_signing(row: Signature) -> list[str]:
+    """Everything about a new signature that the rules do not allow, approving or not. Asked at once."""
+    found: list[str] = []
+    if row.by_id in participants(row.candidate):
+        found.append("somebody who took part signed")
+    if not row.roles or not set(row.roles) <= roles_before(row.by, row.event_id):
+        found.append("a signer did not hold the role")
+    if not row.by.is_active:
+        found.append("somebody who has left signed")
+    if Approval.objects.filter(candidate=row.candidate, event_id__lt=row.event_id).exists():
+        found.append("a signature was given after the approval")
+    if Withdrawal.objects.filter(candidate=row.candidate).exists():
+        found.append("a withdrawn candidate was signed")
+    own = Signature.objects.filter(statement=row.statement, by=row.by)
+    if own.count() > 1:
+        found.append("somebody signed the same statement twice")
+    return found
+
+
 def complaints(approval: Approval) -> list[str]:
     """Everything about a new approval that the rules do not allow. Asked at once, before anything else happens."""
     found: list[str] = []
@@ -156,6 +191,10 @@ def complaints(approval: Approval) -> list[str]:
             found.append(f"the seats of {stage['stage']} are not filled")
         for row in rows:
             found += _about(row, stage, candidate)
+        frozen = Statement.objects.get(digest=stage["statement_digest"]).event_id
+        since = Finding.objects.filter(candidate=candidate, blocking=True, event_id__gt=frozen, event_id__lt=approval.event_id)
+        if since.exists():
+            found.append("a blocking finding was opened after what was signed, and the stage was not signed anew")
     if len(set(signers)) != len(signers):
         found.append("somebody fills two seats")
     if set(signers) & participants(candidate):

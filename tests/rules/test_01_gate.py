@@ -211,9 +211,7 @@ def test_suspension_takes_effect_in_the_next_answer_and_the_suspender_alone_cann
 def test_a_suspension_denies_the_digest_whichever_candidate_bears_it(people):
     model, artifact = a_model(people), b"the same bytes"
     first = approved(people, model, artifact=artifact)
-    again = a_submission(artifact=artifact)
-    again.manifest["decision_threshold"] = 0.4
-    again = replace(again, manifest_digest="sha256:" + "1" * 64)
+    again = a_submission({**a_submission().manifest, "decision_threshold": 0.4}, artifact)
     second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
     assert [one["outcome"] for one in known] == ["approved"]
     suspend(first, by=people["officer"], reason="Complaints.", credentials=CREDENTIALS)
@@ -228,7 +226,7 @@ def test_a_revoked_file_stays_denied_until_a_later_approval_names_it(people):
     first = approved(people, model, artifact=artifact)
     revoke(first, by=people["officer"], reason="Wrong outcome column.", credentials=CREDENTIALS)
     assert "revoked" in codes(first)
-    again = replace(a_submission(artifact=artifact), manifest_digest="sha256:" + "2" * 64)
+    again = a_submission({**a_submission().manifest, "summary": "Again."}, artifact)
     second, _, known = submit_candidate(model, submission=again, by=people["scientist"])
     assert [one["outcome"] for one in known] == ["revoked"]
     assert Finding.objects.filter(candidate=second, severity="high", blocking=False).exists()
@@ -242,7 +240,7 @@ def test_a_revoked_file_stays_denied_until_a_later_approval_names_it(people):
 def test_revoking_after_a_sibling_s_approval_denies_the_file_again(people):
     model, artifact = a_model(people), b"bytes of two siblings"
     first = approved(people, model, artifact=artifact)
-    again = replace(a_submission(artifact=artifact), manifest_digest="sha256:" + "3" * 64)
+    again = a_submission({**a_submission().manifest, "summary": "Again."}, artifact)
     second, _, _ = submit_candidate(model, submission=again, by=people["scientist"])
     interpreted(computed(second), people["validator"])
     for name in ("validator", "officer"):

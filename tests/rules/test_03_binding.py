@@ -7,7 +7,7 @@ import pytest
 from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
 from governance.actions import jobs
-from governance.actions.findings import close_finding, open_finding
+from governance.actions.findings import close_finding, lower_finding, open_finding
 from governance.actions.interpret import interpret
 from governance.actions.models import confirm_tier
 from governance.actions.sign import sign, withdraw_signature
@@ -90,11 +90,15 @@ def replaced_interpretation(candidate, people):
     )  # fmt: skip
 
 
-def blocking_finding(candidate, people):
+def blocking_finding(candidate, people, settle=close_finding):
     finding = open_finding(
         candidate, by=people["second_validator"], title="The target leaks", detail="", severity="high", blocking=True
     )
-    close_finding(finding, by=people["second_validator"], text="It does not; the column is later in time.")
+    settle(finding, by=people["second_validator"], text="It does not; the column is later in time.")
+
+
+def blocking_finding_lowered(candidate, people):
+    blocking_finding(candidate, people, lower_finding)
 
 
 def another_tier(candidate, people):
@@ -103,7 +107,10 @@ def another_tier(candidate, people):
     )
 
 
-@pytest.mark.parametrize("change", [replaced_interpretation, blocking_finding, another_tier])
+CHANGES = (replaced_interpretation, blocking_finding, blocking_finding_lowered, another_tier)
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_change_before_approval_reopens_and_says_why(change, ready, people):
     signed(ready, people["validator"])
     assert stage_of(ready) == "compliance-review"
@@ -116,7 +123,7 @@ def test_a_change_before_approval_reopens_and_says_why(change, ready, people):
     assert stage_of(ready) == "compliance-review"
 
 
-@pytest.mark.parametrize("change", [replaced_interpretation, blocking_finding, another_tier])
+@pytest.mark.parametrize("change", CHANGES)
 def test_after_approval_the_signatures_stay_what_they_were(change, people):
     candidate = approved(people, a_model(people))
     before = candidate_state(candidate, ("production",)).counted

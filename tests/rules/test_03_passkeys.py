@@ -337,11 +337,11 @@ def test_a_passkey_does_one_act_once(people):
 
 
 def test_a_passkey_that_does_not_count_does_one_act_once_too(people):
-    officer, model = people["officer"], a_model(people)
-    there = act_credentials(officer, enrolled(officer, Device(counts=False)), f"/models/{model.slug}/tier/", tier="medium")
-    confirm_tier(model, by=officer, tier="medium", reason="Grew.", credentials=there)
+    validator, model = people["validator"], a_model(people)
+    there = act_credentials(validator, enrolled(validator, Device(counts=False)), f"/models/{model.slug}/tier/", tier="medium")
+    confirm_tier(model, by=validator, tier="medium", reason="Grew.", credentials=there)
     with pytest.raises(Refused, match="wrong-passkey"):
-        confirm_tier(model, by=officer, tier="high", reason="Grew.", credentials=there)
+        confirm_tier(model, by=validator, tier="high", reason="Grew.", credentials=there)
 
 
 # --- codes ---------------------------------------------------------------------------------------------------------

@@ -336,6 +336,14 @@ def test_a_passkey_does_one_act_once(people):
     assert not candidate.model.tier_confirmations.filter(tier="high").exists()
 
 
+def test_a_passkey_that_does_not_count_does_one_act_once_too(people):
+    validator, model = people["validator"], a_model(people)
+    there = act_credentials(validator, enrolled(validator, Device(counts=False)), f"/models/{model.slug}/tier/", tier="medium")
+    confirm_tier(model, by=validator, tier="medium", reason="Grew.", credentials=there)
+    with pytest.raises(Refused, match="wrong-passkey"):
+        confirm_tier(model, by=validator, tier="high", reason="Grew.", credentials=there)
+
+
 # --- codes ---------------------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,16 @@ def judge_all(root: Path, *, only: list[str]) -> Iterator[Verdict]:
         yield verdict
 
 
+def unapplied(root: Path) -> list[str]:
+    """Patches that the tree has moved away from, each with what git says."""
+    patches = sorted((root / "tests" / "mutants").glob("*.patch"))
+    tried = {
+        one.name: subprocess.run(["git", "apply", "--check", str(one)], cwd=root, capture_output=True, text=True, check=False)
+        for one in patches
+    }
+    return [f"{name}: {done.stderr.strip()}" for name, done in tried.items() if done.returncode]
+
+
 def judge(root: Path, patch: Path) -> Verdict:
     """Apply one patch to a copy and run its test there, on SQLite: red is what we want to see."""
     test = _test_of(patch)

@@ -1,7 +1,7 @@
 """Runs lint and tests on both engines; the last line printed is the sum of all runs.
 
     script/test                           everything that runs within minutes
-    script/test --lint                    ruff, mypy, djlint, import-linter alone
+    script/test --lint                    ruff, mypy, djlint, import-linter, whether mutants apply
     script/test --engine sqlite tests/rules -k gate
     script/test --slow                    slow tests and mutants too; writes docs/verification.md
 
@@ -60,7 +60,7 @@ def heading(text: str) -> None:
 
 
 def lint() -> Result:
-    """Every linter; each is one passed or failed."""
+    """Every linter, and whether each patch of tests/mutants still applies; each is one passed or failed."""
     result, began = Result("lint"), time.monotonic()
     for name, command in LINTERS.items():
         heading(name)
@@ -69,6 +69,10 @@ def lint() -> Result:
         )
         result.counts["failed" if done.returncode else "passed"] += 1
         print((done.stdout + done.stderr).strip() if done.returncode else "nothing to say", flush=True)
+    heading("mutants apply")
+    stale = mutants.unapplied(ROOT)
+    result.counts["failed" if stale else "passed"] += 1
+    print("\n".join(stale) or "nothing to say", flush=True)
     result.ended_well = not result.counts["failed"]
     result.seconds = time.monotonic() - began
     return result

@@ -14,6 +14,7 @@ from typing import Any
 
 import time_machine
 from django.db import connection
+from time_machine import escape_hatch
 
 
 class MovingClock:
@@ -46,17 +47,23 @@ def moving_clock() -> Iterator[MovingClock]:
             _restore()
 
 
-_ahead = [timedelta(0)]
-"""How far SQLite's clock is ahead of the process's."""
+_ahead: list[timedelta | None] = [None]
+"""How far SQLite's clock is ahead of the process's; None while it tells the real time, whatever the process believes."""
 
 
 def _formatted(_form: str, _moment: str) -> str:
-    return (datetime.now(UTC) + _ahead[0]).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    [ahead] = _ahead
+    if ahead is None and escape_hatch.is_travelling():
+        now = escape_hatch.datetime.datetime.now(UTC)
+    else:
+        now = datetime.now(UTC) + (ahead or timedelta(0))
+    return str(now.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3])
 
 
 def _replace() -> None:
     connection.ensure_connection()
     if connection.vendor == "sqlite":
+        _ahead[0] = timedelta(0)
         gc.collect()  # no statement may be open
         # With any number of arguments, as the built-in has it: only then are statements prepared before made anew.
         connection.connection.create_function("strftime", -1, _formatted)
@@ -83,8 +90,8 @@ def _tell_database(ahead: timedelta) -> None:
 
 def _restore() -> None:
     if connection.vendor == "sqlite":
-        _ahead[0] = timedelta(0)
-        return  # a built-in function does not come back; this one tells Python's time, which is the real one again
+        _ahead[0] = None  # a built-in function does not come back; this one stands for it
+        return
     with connection.cursor() as cursor:
         cursor.execute("SET search_path TO DEFAULT")
         cursor.execute("DROP SCHEMA moved CASCADE")

@@ -26,7 +26,7 @@ from governance.review.facts import CandidateFacts
 def require_challenger(candidate: Candidate, by: Person) -> CandidateFacts:
     """What is known of a candidate that this person may challenge now. Raises Refused as `challenge_refusal` says."""
     facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])
-    refused = challenge_refusal(by, candidate, facts.review, stage_word(facts))
+    refused = challenge_refusal(by, facts.review, stage_word(facts))
     if refused:
         raise refused
     return facts.review

@@ -229,7 +229,7 @@ def _allowed(
     for_person: Person | None,
 ) -> Composed:
     """Whether this person may sign this now, and what exactly would be signed. Writes nothing."""
-    eligible = eligibility(by, candidate, facts.review, facts.progress)
+    eligible = eligibility(by, facts.review, facts.progress)
     if eligible.refusal is not None:
         raise eligible.refusal
     delegation = _delegation(eligible, for_person) if for_person else None

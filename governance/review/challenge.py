@@ -6,9 +6,8 @@ from governance.accounts import enrolment
 from governance.accounts.models import Person
 from governance.accounts.roles import Role
 from governance.audit.errors import Refused
-from governance.registry.models import Candidate
 from governance.review.facts import CandidateFacts
-from governance.review.independence import why_not_independent
+from governance.review.independence import reasons_of
 
 CLOSED = ("approved", "withdrawn", "rejected", "changes-requested", "intake-failed")
 PREDICTIONS_ONLY = (
@@ -16,14 +15,14 @@ PREDICTIONS_ONLY = (
 )
 
 
-def challenge_refusal(person: Person, candidate: Candidate, facts: CandidateFacts, stage: str) -> Refused | None:
+def challenge_refusal(person: Person, facts: CandidateFacts, stage: str) -> Refused | None:
     """`stage` is the contract's word, `approved` among them. None for an independent validator while the review is open."""
     if Role.VALIDATOR not in person.roles():
         return Refused("role-required", "Challenge data is uploaded by validators.", who="validator")
     unconfirmed = enrolment.refusal(person)
     if unconfirmed:
         return unconfirmed
-    took_part = why_not_independent(person, candidate) if person.pk in facts.participants else ()
+    took_part = reasons_of(person.pk, facts.took_part)
     if took_part:
         detail = f"You took part in this candidate: {'; '.join(took_part)}."
         return Refused("not-independent", detail, who="a validator who took no part")

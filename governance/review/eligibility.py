@@ -10,10 +10,9 @@ from governance.accounts.models import Delegation, Person
 from governance.accounts.roles import SIGNING
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
-from governance.registry.models import Candidate
 from governance.review import seats
 from governance.review.facts import CandidateFacts, SignatureFact
-from governance.review.independence import why_not_independent
+from governance.review.independence import reasons_of
 from governance.review.queries import roles_for_stage, stage_clock
 from governance.review.stages import Progress, StageProgress
 
@@ -40,7 +39,7 @@ class Eligibility:
         return tuple(one.delegation for one in self.stand_ins if one.refusal is None)
 
 
-def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, progress: Progress) -> Eligibility:
+def eligibility(person: Person, facts: CandidateFacts, progress: Progress) -> Eligibility:
     """For the stage that is open now. Outcomes that approve have further conditions, asked by `actions/sign.py`.
 
     `roles` are those the person could sign this stage with, whether or not something else stands against it.
@@ -52,7 +51,7 @@ def eligibility(person: Person, candidate: Candidate, facts: CandidateFacts, pro
         return Eligibility(stage, (), Refused("closed", "No stage is open for signing.", status=409))
     held = roles_for_stage(person, stage.opened_seq)
     roles = tuple(role for role in dict.fromkeys(stage.rule.roles) if role in held and role in SIGNING)
-    personal = _personal(person, candidate, facts, progress, stage, roles)
+    personal = _personal(person, facts, progress, stage, roles)
     if personal is not None:
         return Eligibility(stage, (), personal)
     closed = closed_to_all(facts, stage)
@@ -76,12 +75,7 @@ def closed_to_all(facts: CandidateFacts, stage: StageProgress) -> Refused | None
 
 
 def _personal(
-    person: Person,
-    candidate: Candidate,
-    facts: CandidateFacts,
-    progress: Progress,
-    stage: StageProgress,
-    roles: tuple[str, ...],
+    person: Person, facts: CandidateFacts, progress: Progress, stage: StageProgress, roles: tuple[str, ...]
 ) -> Refused | None:
     """Why this person may not, whatever the outcome; the order is that of the answer."""
     if not roles:
@@ -90,7 +84,7 @@ def _personal(
     unconfirmed = enrolment.refusal(person)
     if unconfirmed:
         return unconfirmed
-    took_part = why_not_independent(person, candidate) if person.pk in facts.participants else ()
+    took_part = reasons_of(person.pk, facts.took_part)
     if took_part:
         return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")
     if any(one.by == person.pk for one in stage.abstained):

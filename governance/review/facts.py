@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from governance.policy.language import StageRule, TierRules
+
+
+@dataclass(frozen=True)
+class Participation:
+    """That a person took part in making the candidate, in words for the page, and since when."""
+
+    person: UUID
+    reason: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -231,11 +241,16 @@ class CandidateFacts:
     withdrawn: bool
     submitted_seq: int
     pinned_seq: int
-    participants: frozenset[UUID] = frozenset()
+    took_part: tuple[Participation, ...] = ()
     challenges: tuple[ChallengeFact, ...] = ()
     text_revisions: tuple[TextRevisionFact, ...] = ()
     pauses: tuple[PauseFact, ...] = ()
     retired: RetirementFact | None = None
+
+    @cached_property
+    def participants(self) -> frozenset[UUID]:
+        """Whose signatures fill no seat."""
+        return frozenset(part.person for part in self.took_part)
 
     def stage(self, key: str) -> StageRule | None:
         return next((stage for stage in self.rules.stages if stage.key == key), None)

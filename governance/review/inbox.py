@@ -83,9 +83,9 @@ def waiting(person: Person, candidates: list[Candidate]) -> list[Waiting]:
 
 
 def waiting_for(person: Person, one: InReview) -> Waiting:
-    eligible = eligibility(person, one.candidate, one.facts, one.progress)
+    eligible = eligibility(person, one.facts, one.progress)
     to_interpret = _may_interpret(eligible, one.progress)
-    to_challenge = _may_challenge(person, one.candidate, one.facts, one.progress)
+    to_challenge = _may_challenge(person, one.facts, one.progress)
     to_answer = answering_refusal(person, one.candidate, one.progress.stage) is None
     return Waiting(
         candidate=one.candidate,
@@ -106,8 +106,8 @@ def _may_interpret(eligible: Eligibility, stands: Progress) -> bool:
     return bool(refusal and refusal.code == "awaiting-interpretation" and eligible.roles and stands.current)
 
 
-def _may_challenge(person: Person, candidate: Candidate, facts: CandidateFacts, stands: Progress) -> bool:
+def _may_challenge(person: Person, facts: CandidateFacts, stands: Progress) -> bool:
     """Somebody who could upload the challenge data that the policy asks for."""
     if not facts.challenge_missing() or facts.challenge_awaited:
         return False
-    return challenge_refusal(person, candidate, facts, stands.stage) is None
+    return challenge_refusal(person, facts, stands.stage) is None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,17 +11,9 @@ from governance.accounts.roles import FIRST_LINE
 from governance.audit.errors import Refused
 from governance.registry.models import Candidate, ModelDeveloper, ModelRevision
 from governance.registry.people import authors
+from governance.review.facts import Participation
 
 LINEAGE = timedelta(days=731)
-
-
-@dataclass(frozen=True)
-class Participation:
-    """That a person took part, in words for the page, and since when."""
-
-    person: UUID
-    reason: str
-    at: datetime
 
 
 def participations(candidate: Candidate) -> list[Participation]:
@@ -78,7 +69,12 @@ def _of_inventory(candidate: Candidate, since: datetime) -> Iterator[Participati
 
 def why_not_independent(person: Person, candidate: Candidate) -> tuple[str, ...]:
     """What this person did in the making of the candidate, in words; empty for somebody independent."""
-    return tuple(dict.fromkeys(part.reason for part in participations(candidate) if part.person == person.pk))
+    return reasons_of(person.pk, participations(candidate))
+
+
+def reasons_of(person: UUID, took_part: Iterable[Participation]) -> tuple[str, ...]:
+    """What of it this person did, each in words once."""
+    return tuple(dict.fromkeys(part.reason for part in took_part if part.person == person))
 
 
 def require_independent(person: Person, candidate: Candidate) -> None:

@@ -30,6 +30,7 @@ from governance.review.facts import (
     FindingFact,
     InterpretationFact,
     JobFact,
+    Participation,
     PauseFact,
     RetirementFact,
     SignatureFact,
@@ -95,7 +96,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         signatures=signatures(candidate),
         same_artifact=same_artifact_of(candidate),
         withdrawn=hasattr(candidate, "withdrawal"),
-        participants=_participants(candidate),
+        took_part=_took_part(candidate),
         challenges=challenge_facts(candidate),
         text_revisions=_text_revisions(candidate),
         pauses=_pauses(candidate),
@@ -185,11 +186,9 @@ def _checks(evidence: list[Evidence], pin: PolicyPin, waived: set[str | None]) -
     return tuple(sorted(facts, key=lambda one: (order.index(one.key.split("[")[0]), one.key)))
 
 
-def _participants(candidate: Candidate) -> frozenset[UUID]:
-    """Whose signatures fill no seat. After approval the signatures stay what they were, whoever took part by then."""
-    if hasattr(candidate, "approval"):
-        return frozenset()
-    return frozenset(part.person for part in participations(candidate))
+def _took_part(candidate: Candidate) -> tuple[Participation, ...]:
+    """Nobody after an approval: its signatures stay what they were, whoever took part by then."""
+    return () if hasattr(candidate, "approval") else tuple(participations(candidate))
 
 
 def candidate_findings(candidate: Candidate, pin: PolicyPin) -> tuple[FindingFact, ...]:

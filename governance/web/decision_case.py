@@ -20,8 +20,8 @@ from governance.release.facts import ApprovalFact
 from governance.release.queries import CandidateState, candidate_state
 from governance.review.clocks import StageClock
 from governance.review.eligibility import Eligibility, eligibility
-from governance.review.facts import CandidateFacts, JobFact
-from governance.review.independence import Participation, participations
+from governance.review.facts import CandidateFacts, JobFact, Participation
+from governance.review.independence import participations, reasons_of
 from governance.review.queries import stage_clock
 from governance.web.base import faults_of
 from governance.web.inventory import environments
@@ -83,7 +83,7 @@ class Case:
     @property
     def own_part(self) -> tuple[str, ...]:
         """What the viewer did in the making of the candidate."""
-        return tuple(dict.fromkeys(one.reason for one in self.took_part if one.person == self.viewer.pk))
+        return reasons_of(self.viewer.pk, self.took_part)
 
     @property
     def named_author(self) -> bool:
@@ -123,9 +123,9 @@ def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt
         roles=viewer.roles(),
         session_key=session_key,
         state=state,
-        eligible=eligibility(viewer, candidate, facts.review, facts.progress),
+        eligible=eligibility(viewer, facts.review, facts.progress),
         clock=None if facts.approval else stage_clock(facts.review, facts.progress.current, state.now),
-        took_part=tuple(participations(candidate)),
+        took_part=facts.review.took_part or tuple(participations(candidate)),
         documents=judged_documents([candidate]).get(candidate.pk, {}),
         attempt=attempt,
     )

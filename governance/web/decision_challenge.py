@@ -37,7 +37,7 @@ def challenge_part(case: Case) -> ChallengePart | None:
     may = Role.VALIDATOR in case.roles and case.review_open and review.intake_passed
     if review.intake_errors or not (review.challenges or asked or may):
         return None
-    refusal = challenge_refusal(case.viewer, case.candidate, review, case.state.stage)
+    refusal = challenge_refusal(case.viewer, review, case.state.stage)
     return ChallengePart(
         sentence=_sentence(case),
         meta=f"Challenge data {review.challenge.number} counts" if review.challenge else "",

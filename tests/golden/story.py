@@ -73,8 +73,8 @@ def tell(people: dict[str, Person]) -> None:
     of_failures(people, model)
     of_authors_and_withdrawals(people, model)
     of_requests_and_letters(people)
-    of_stand_ins_and_clocks(people)
     of_emergencies(people)
+    of_stand_ins_and_clocks(people)
 
 
 def of_accounts(people: dict[str, Person]) -> None:

@@ -244,8 +244,10 @@ def a_candidate_with_evidence(people, model, **submission):
     return computed(a_candidate(people, model, **submission))
 
 
-def again_with(artifact, digit):
-    return replace(a_submission(artifact=artifact), manifest_digest="sha256:" + digit * 64)
+def again_with(artifact, summary):
+    """The same file with another manifest."""
+    manifest = a_submission().manifest | {"summary": summary}
+    return a_submission(manifest, artifact=artifact)
 
 
 def test_once_for_a_file_in_the_whole_instance(people):
@@ -378,7 +380,7 @@ def test_for_whom_it_is_not_given(people):
     refused_with("suspended", lambda: proposed(good, officer))
     revoke(good, by=officer, **WHY)
     refused_with("revoked", lambda: proposed(good, officer))
-    sibling, _, _ = submit_candidate(model, submission=again_with(b"good", "7"), by=people["scientist"])
+    sibling, _, _ = submit_candidate(model, submission=again_with(b"good", "A second look."), by=people["scientist"])
     computed(sibling)
     refused_with("rejected", lambda: proposed(sibling, officer))
 
@@ -393,7 +395,7 @@ def test_a_revoked_emergency_condemns_the_file_elsewhere(people):
     first = a_candidate_with_evidence(people, model, artifact=b"condemned")
     in_emergency(people, first)
     revoke(first, by=people["validator"], **WHY)
-    second, _, known = submit_candidate(model, submission=again_with(b"condemned", "8"), by=people["scientist"])
+    second, _, known = submit_candidate(model, submission=again_with(b"condemned", "As if nothing were."), by=people["scientist"])
     assert [one["outcome"] for one in known] == ["revoked"]
     assert "rejected" in [one.code for one in asked(second).reasons]
 
@@ -402,13 +404,13 @@ def test_a_suspended_emergency_denies_the_file_until_a_later_approval_names_it(p
     model = a_model(people)
     first = a_candidate_with_evidence(people, model, artifact=b"halted")
     in_emergency(people, first)
-    second, _, _ = submit_candidate(model, submission=again_with(b"halted", "9"), by=people["scientist"])
+    second, _, _ = submit_candidate(model, submission=again_with(b"halted", "After the halt."), by=people["scientist"])
     interpreted(computed(second), people["validator"])
     signed(second, people["validator"])
     suspend(first, by=people["officer"], **WHY)
     signed(second, people["officer"])
     assert asked(second).allowed, "its approval came later and names the first as considered"
-    third, _, _ = submit_candidate(model, submission=again_with(b"halted", "a"), by=people["scientist"])
+    third, _, _ = submit_candidate(model, submission=again_with(b"halted", "Once more."), by=people["scientist"])
     facts = gate_facts(third, "production")
     earlier = replace(facts.siblings[0], kind="regular", seq=0, last_stage_roles=("approver",), acts=())
     codes = [one.code for one in ruling(replace(facts, approval=earlier), earlier.valid_from).reasons]

@@ -10,10 +10,11 @@ from django.db import IntegrityError, transaction
 from governance.accounts import delegations
 from governance.accounts.models import Delegation, Person
 from governance.accounts.reauthentication import Credentials
+from governance.actions.authorship import name_author
 from governance.actions.delegate import delegate, end_delegation
 from governance.actions.people import change_person, deactivate_person, end_role, reset_credential, set_first_password
 from governance.actions.sign import withdraw_signature
-from governance.actions.submit_candidate import name_author, submit_candidate
+from governance.actions.submit_candidate import submit_candidate
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused
 from governance.audit.models import AuditEvent
@@ -183,7 +184,7 @@ def test_it_holds_from_its_first_day_to_the_end_of_its_last(people, pair):
         for ahead, holds in ((0, False), (4, True), (7, False)):
             clock.move(one.begins_at - timedelta(days=3) - datetime.now(UTC) + timedelta(days=ahead, minutes=1))
             facts = candidate_facts(candidate)
-            found = eligibility(pair[1], candidate, facts, progress(facts)).may_sign_for
+            found = eligibility(pair[1], facts, progress(facts)).may_sign_for
             assert bool(found) is holds
 
 

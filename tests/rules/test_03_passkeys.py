@@ -13,12 +13,12 @@ from django.test import Client
 
 from governance.accounts import passkeys, totp
 from governance.accounts.models import Assertion, EnrolledAuthenticator, Person, TotpUse
-from governance.accounts.reauthentication import Credentials
+from governance.accounts.reauthentication import PASSKEY, Credentials
 from governance.actions import authenticators
 from governance.actions.approval import suspend
 from governance.actions.models import confirm_tier
 from governance.actions.people import reset_credential
-from governance.actions.sign import payload_for_passkey
+from governance.actions.sign import payload_to_sign
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
@@ -78,7 +78,7 @@ def form(candidate, person, **changed):
 
 
 def challenge_of(candidate, person, given):
-    return hashlib.sha256(payload_for_passkey(candidate, by=person, **given)).digest()
+    return hashlib.sha256(payload_to_sign(candidate, by=person, method=PASSKEY, **given)).digest()
 
 
 def nothing_written(candidate):

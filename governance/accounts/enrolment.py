@@ -17,7 +17,7 @@ def unconfirmed(person: Person) -> CredentialSet | None:
 
 def refusal(person: Person) -> Refused | None:
     """Why this person signs nothing yet; None for everybody whose credential is the own one, and for non-signers."""
-    if not person.roles() & SIGNING or unconfirmed(person) is None:
+    if unconfirmed(person) is None or not person.roles() & SIGNING:
         return None
     detail = (
         "An administrator handed out the link with which your password was set. Until a colleague of the second line "

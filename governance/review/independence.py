@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from governance.accounts.models import Person
+from governance.accounts.models import Person, RoleGrant
 from governance.accounts.roles import FIRST_LINE
 from governance.audit.errors import Refused
 from governance.registry.models import Candidate, ModelDeveloper, ModelRevision
@@ -51,17 +51,19 @@ def _of_candidate(one: Candidate, asked: Candidate) -> Iterator[Participation]:
 def _of_inventory(candidate: Candidate, since: datetime) -> Iterator[Participation]:
     """Owners and developers of any revision in force since then, and the first line's edits to the record."""
     revisions = list(
-        ModelRevision.objects.filter(model_id=candidate.model_id).select_related("event", "by").order_by("number")
+        ModelRevision.objects.filter(model_id=candidate.model_id).select_related("event").order_by("number")
     )
     in_force = [
         one
         for one, following in zip(revisions, [*revisions[1:], None], strict=True)
         if following is None or following.event.at >= since
     ]
+    edited = {revision.by_id for revision in in_force}
+    first_line = set(RoleGrant.objects.filter(person__in=edited, role__in=FIRST_LINE).values_list("person", flat=True))
     for revision in in_force:
         if revision.owner_id:
             yield Participation(revision.owner_id, "owns the model", revision.event.at)
-        if revision.by.grants.filter(role__in=FIRST_LINE).exists():
+        if revision.by_id in first_line:
             yield Participation(revision.by_id, "edited the model's record", revision.event.at)
     for developer in ModelDeveloper.objects.filter(revision__in=in_force).select_related("revision__event"):
         yield Participation(developer.person_id, "is named as developer of the model", developer.revision.event.at)

@@ -36,7 +36,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             name,
             reverse(view),
             current=request.path == reverse(view) or request.path.startswith(below),
-            count=number_for(person) if view == "inbox" else 0,
+            count=number_for(person, held) if view == "inbox" else 0,
         )
         for name, view, below in _PLACES
         if view != "people" or held & READERS

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from django.db.models import prefetch_related_objects
+
 from governance.accounts.models import Person, RoleGrant
-from governance.accounts.roles import SECOND_LINE
+from governance.accounts.roles import SECOND_LINE, TITLES, Role
 from governance.audit.errors import Refused
 from governance.evidence.judged import judged
 from governance.evidence.models import Evidence
@@ -76,6 +78,13 @@ class Case:
         signers = {one.by for one in self.review.signatures}
         return list(RoleGrant.objects.filter(person__in=signers).select_related("event").order_by("event_id")) if signers else []
 
+    @cached_property
+    def interpreters(self) -> dict[UUID, str]:
+        """The second-line role that each author of an interpretation was given first, in words."""
+        people = {one.by for one in self.review.interpretations}
+        grants = RoleGrant.objects.filter(person__in=people, role__in=SECOND_LINE).order_by("-event_id") if people else ()
+        return {grant.person_id: TITLES[Role(grant.role)].lower() for grant in grants}
+
     @property
     def second_line(self) -> bool:
         return bool(self.roles & SECOND_LINE)
@@ -115,6 +124,7 @@ class Case:
 
 def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt: Attempt | None = None) -> Case:
     """Everything of this moment. Raises Refused `clock-unsure`."""
+    prefetch_related_objects([candidate], "files", "author_namings__by", "author_denials__agreements")
     state = candidate_state(candidate, environments())
     facts = state.facts
     return Case(

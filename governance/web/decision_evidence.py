@@ -7,8 +7,6 @@ from typing import Any
 
 from django.urls import reverse
 
-from governance.accounts.models import RoleGrant
-from governance.accounts.roles import SECOND_LINE, TITLES, Role
 from governance.review.facts import InterpretationFact
 from governance.review.reading import template
 from governance.web.decision_case import Case, Document
@@ -345,19 +343,12 @@ def interpretations(case: Case, kind: str) -> Interpretations | None:
         one for one in case.review.interpretations
         if one.kind == kind and one.evidence_digest == case.documents[kind].digest
     ]  # fmt: skip
-    roles = _roles_of([one.by for one in written])
     texts = tuple(
-        InterpretationText(one.by_name, roles.get(one.by, "second line"), one.at, one.text, not one.replaced)
+        InterpretationText(one.by_name, case.interpreters.get(one.by, "second line"), one.at, one.text, not one.replaced)
         for one in written
     )
     form = _interpretation_form(case, kind, written)
     return Interpretations(kind, texts, form, None if form else _why_no_form(case))
-
-
-def _roles_of(people: list[Any]) -> dict[Any, str]:
-    """The second-line role that each of them was given first, in words."""
-    grants = RoleGrant.objects.filter(person__in=people, role__in=SECOND_LINE).order_by("-event_id") if people else ()
-    return {grant.person_id: TITLES[Role(grant.role)].lower() for grant in grants}
 
 
 def _interpretation_form(case: Case, kind: str, written: list[InterpretationFact]) -> InterpretationForm | None:

@@ -272,10 +272,10 @@ def _standing(desk: Desk, candidate: Candidate, documents: Mapping[str, Document
 # ---------- the number beside the word ----------
 
 
-def number_for(person: Person) -> int:
-    """How many versions wait for this person. Everything that changes it is an event, so it is known per event."""
+def number_for(person: Person, held: frozenset[str]) -> int:
+    """How many versions wait for this person, who holds these roles; known per event, as whatever changes it is one."""
     newest = newest_event()
-    return _number(person.pk, newest.seq if newest else -1) if person.roles() & (FIRST_LINE | SIGNING) else 0
+    return _number(person.pk, newest.seq if newest else -1) if held & (FIRST_LINE | SIGNING) else 0
 
 
 @lru_cache(maxsize=1024)

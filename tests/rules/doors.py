@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 from django.test import Client
 
-from governance.accounts.models import Person, RoleGrant, RoleProposal
+from governance.accounts.models import Delegation, Person, RoleGrant, RoleProposal
 from governance.actions import jobs, people
 from governance.actions.approval import suspend
+from governance.actions.authorship import deny_authorship, name_author
+from governance.actions.clock import pause_clock
+from governance.actions.delegate import delegate
+from governance.actions.emergency import propose_emergency
 from governance.actions.findings import open_finding
+from governance.actions.install import load_policy
 from governance.actions.tokens import SCOPES, create_token
 from governance.audit.events import Action
 from governance.audit.models import AuditEvent
@@ -43,6 +51,11 @@ COLUMNS = {
 SIGN_IN = "/accounts/login/"
 NEW_PASSWORD = "a passphrase of my own choice"
 TEXT = "For the reasons that the file tells."
+WHY = {"reason": TEXT, "credentials": CREDENTIALS}
+
+
+def day(ahead: int) -> str:
+    return f"{datetime.now(UTC) + timedelta(days=ahead):%Y-%m-%d}"
 
 
 @dataclass
@@ -53,6 +66,7 @@ class Bank:
     candidates: dict[str, Candidate] = field(default_factory=dict)
     models: dict[str, Model] = field(default_factory=dict)
     proposal: RoleProposal | None = None
+    delegation: Delegation | None = None
     links: dict[str, str] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -110,6 +124,29 @@ def _review(bank: Bank) -> None:
     unknown = {**factories.a_submission().manifest, "source": {"author": "Nobody Known"}}
     at["authorless"] = a_candidate(known, low, manifest=unknown)
     at["failed"] = _with_a_failed_run(a_candidate(known, low))
+    at["in need"] = ready(low)
+    propose_emergency(at["in need"], by=known["second_officer"], environments=["production"], hours=6, **WHY)
+    at["sent back"] = ready(low)
+    signed(at["sent back"], known["second_validator"], "request-changes")
+    at["paused"] = ready(low)
+    pause_clock(at["paused"], by=known["both"], reason=TEXT)
+    # Of models of their own: whoever is named takes part in every version of the model.
+    at["named"], at["denied"] = (a_candidate(known, a_model(known, slug), manifest=unknown) for slug in ("named", "denied"))
+    name_author(at["named"], by=known["colleague"], person=known["validator"])
+    name_author(at["denied"], by=known["colleague"], person=known["second_validator"])
+    deny_authorship(at["denied"], by=known["second_validator"], reason=TEXT)
+    # Last, as what is submitted after it is judged under it.
+    _supervise()
+    at["supervised"], at["answered by letter"] = (signed_by(low, "second_validator", "second_officer") for _ in range(2))
+    factories.recorded_letter(at["answered by letter"], known["second_approver"])
+
+
+def _supervise() -> None:
+    """A policy whose last stage is the supervisor's."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in factories.supervised_policy(Path(folder) / "policies").glob("*.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"name": "supervised"}))
+            load_policy(path)
 
 
 def _store_rows(candidate: Candidate) -> None:
@@ -139,6 +176,9 @@ def _accounts(bank: Bank) -> None:
     people.set_first_password(people.issue_credential_link(known["enrolled"], by=administrator), password=NEW_PASSWORD)
     wanted = people.propose_role(known["enrolled"], role="validator", by=administrator)
     people.second_role(wanted, by=known["both"], credentials=CREDENTIALS)
+    bank.delegation = delegate(
+        by=known["second_validator"], to=known["validator"], role="validator", begins="", until=day(20), when_late=False, **WHY
+    )
     bank.links["linked"] = people.issue_credential_link(known["linked"], by=administrator)
 
 
@@ -217,6 +257,62 @@ def _submission(bank: Bank, column: str) -> Form:
     return f"/models/{bank.models['low'].slug}/submit/", {**given, **files}
 
 
+def _challenge_data(bank: Bank, column: str) -> Form:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    manifest = factories.a_submission().manifest
+    columns = [*manifest["features"], *manifest["sensitive_features"], manifest["target"], manifest["row_id"]]
+    rows = SimpleUploadedFile("later.csv", f"{','.join(columns)}\n{','.join('1' for _ in columns)}\n".encode())
+    return bank.path("ready", "challenge"), {"challenge": rows, "note": TEXT}
+
+
+def _emergency(verb: str) -> Callable[[Bank, str], Form]:
+    def form(bank: Bank, column: str) -> Form:
+        [proposal] = bank.candidates["in need"].emergency_proposals.all()
+        return bank.path("in need", f"emergency/{verb}"), {**GIVEN, "proposal": proposal.digest}
+
+    return form
+
+
+def _agreement(bank: Bank, column: str) -> Form:
+    [denial] = bank.candidates["denied"].author_denials.all()
+    return bank.path("denied", f"author/denials/{denial.pk}/agree"), GIVEN
+
+
+def _letter(bank: Bank, column: str) -> Form:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    given = shown(bank.candidates["supervised"], bank.acting(column), bank.session(column))
+    said = {
+        "stage": given["stage"], "statement_digest": given["statement_digest"], "authority": "The Authority",
+        "decided_on": "2025-06-30", "letter_outcome": "approve", "letter_reason": TEXT,
+    }  # fmt: skip
+    return bank.path("supervised", "letters"), {**GIVEN, **said, "letter": SimpleUploadedFile("l.pdf", b"%PDF-1.7 so")}
+
+
+def _confirmation(bank: Bank, column: str) -> Form:
+    [letter] = bank.candidates["answered by letter"].external_decisions.all()
+    return bank.path("answered by letter", f"letters/{letter.pk}/confirm"), GIVEN
+
+
+def _passkey_challenge(bank: Bank, column: str) -> Form:
+    """The same form as for signing; nobody of this bank has a passkey."""
+    path, data = signature("ready")(bank, column)
+    return f"{path}challenge/", data
+
+
+STAND_INS = {
+    "CO": ("second_officer", "compliance-officer"), "AP": ("second_approver", "approver"), "RE": ("validator", "regulator"),
+}
+
+
+def _delegation(bank: Bank, column: str) -> Form:
+    """To a colleague of the own role; who has no role that signs asks a validator to sign as such."""
+    to, role = STAND_INS.get(column, ("second_validator", "validator"))
+    given = {"to": to, "own_role": role, "kind": "away", "begins": "", "until": day(20)}
+    return "/people/stand-ins/", {**GIVEN, **given}
+
+
 def _proposal(verb: str) -> Callable[[Bank, str], Form]:
     return lambda bank, column: (f"/people/proposals/{bank.proposal.pk}/{verb}/", GIVEN)  # type: ignore[union-attr]
 
@@ -243,6 +339,23 @@ PAGE_FORMS: dict[str, Callable[[Bank, str], Form]] = {
     "suspend": on("approved", "suspend"),
     "reinstate": on("suspended", "reinstate"),
     "revoke": on("approved", "revoke"),
+    "retire the version": on("approved", "retire", environment="staging"),
+    "retire the model": of_model("low", "retire"),
+    "open a room": of_model("low", "room", reader="regulator", until=day(20)),
+    "propose an emergency": on("ready", "emergency", environments="production", hours="6"),
+    "second an emergency": _emergency("second"),
+    "decline an emergency": _emergency("decline"),
+    "upload challenge data": _challenge_data,
+    "pause the clock": on("ready", "pause"),
+    "resume the clock": on("paused", "resume"),
+    "answer a request for changes": on("sent back", "revise", summary=TEXT, answer=TEXT),
+    "deny authorship": on("named", "author/deny"),
+    "agree with a denial": _agreement,
+    "record a letter": _letter,
+    "confirm a letter": _confirmation,
+    "what a passkey signs, without one": _passkey_challenge,
+    "have somebody stand in": _delegation,
+    "end a delegation": lambda bank, column: (f"/people/stand-ins/{bank.delegation.pk}/end/", GIVEN),  # type: ignore[union-attr]
     "open a finding": on("ready", "findings", title="It leaks", detail="", severity="high", blocking="yes"),
     "answer a finding": on("ready", "findings/1/answer", text=TEXT),
     "close a finding": on("ready", "findings/1/close", text=TEXT),
@@ -309,6 +422,7 @@ ADMIN_FORMS: dict[str, Callable[[Bank, str], Form]] = {
     "add a token by hand": lambda bank, column: ("/admin/accounts/token/add/", {"name": "mine"}),
     "add a service account by hand": lambda bank, column: ("/admin/accounts/serviceaccount/add/", {"name": "mine"}),
     "add a group": lambda bank, column: ("/admin/auth/group/add/", {"name": "signers"}),
+    "add an authenticator": lambda bank, column: ("/admin/mfa/authenticator/add/", {"type": "totp", "data": "{}"}),
     "add an address": lambda bank, column: ("/admin/account/emailaddress/add/", {"email": "a@bank.example"}),
     "change the own password": lambda bank, column: ("/admin/password_change/", PASSWORDS),
 }  # fmt: skip
@@ -351,6 +465,8 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read rows": lambda bank: f"/api/v1{bank.path('ready', 'evidence/explainability/values')}",
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "list events": lambda bank: "/api/v1/audit/events/",
+    "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",
+    "prove an extension": lambda bank: "/api/v1/audit/proof/consistency/?from=1&to=2",
     "read the checkpoint": lambda bank: "/api/v1/audit/checkpoint",
 }
 

@@ -114,7 +114,7 @@ SELECT tables.relname, triggers.tgname,
   JOIN pg_class tables ON tables.oid = triggers.tgrelid
   JOIN pg_proc functions ON functions.oid = triggers.tgfoid
  WHERE NOT triggers.tgisinternal AND triggers.tgqual IS NULL
-   AND tables.relnamespace = current_schema()::regnamespace
+   AND pg_table_is_visible(tables.oid)
 """
 
 _REFUSE = "RAISE EXCEPTION '% {message}', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';"

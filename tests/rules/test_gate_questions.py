@@ -61,7 +61,7 @@ class Reference:
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: str, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic(), moving_clock() as clock:
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), moving_clock() as clock, transaction.atomic():
         from django.conf import settings
 
         patch.setattr(settings, "COUNTERSIGN_BLOBS", tmp_path_factory.mktemp("blobs"))

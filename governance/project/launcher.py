@@ -271,7 +271,8 @@ def launch(data: Path, *, host: str, port: int, say: Callable[[str], None]) -> N
     prepare_folder(data)
     lock = hold(data)
     port = free_port(host, port)
-    url = os.environ.get("COUNTERSIGN_URL") or f"http://{host}:{port}"
+    # Passkeys are bound to a name.
+    url = os.environ.get("COUNTERSIGN_URL") or f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
     tell_who_holds(lock, url)
     variables = {**environment(data, url=url), "COUNTERSIGN_BIND": f"{host}:{port}"}
     broker.prepare(data)

@@ -6,8 +6,8 @@ from governance.accounts import enrolment
 from governance.accounts.models import Person
 from governance.accounts.roles import Role
 from governance.audit.errors import Refused
+from governance.review import independence
 from governance.review.facts import CandidateFacts
-from governance.review.independence import reasons_of
 
 CLOSED = ("approved", "withdrawn", "rejected", "changes-requested", "intake-failed")
 PREDICTIONS_ONLY = (
@@ -22,10 +22,9 @@ def challenge_refusal(person: Person, facts: CandidateFacts, stage: str) -> Refu
     unconfirmed = enrolment.refusal(person)
     if unconfirmed:
         return unconfirmed
-    took_part = reasons_of(person.pk, facts.took_part)
+    took_part = independence.refusal(person.pk, facts.took_part)
     if took_part:
-        detail = f"You took part in this candidate: {'; '.join(took_part)}."
-        return Refused("not-independent", detail, who="a validator who took no part")
+        return took_part
     if stage in CLOSED:
         return Refused("closed", "The review of this version is closed; it is challenged no more.", status=409)
     if not facts.intake_passed:

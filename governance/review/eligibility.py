@@ -10,9 +10,8 @@ from governance.accounts.models import Delegation, Person
 from governance.accounts.roles import SIGNING
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
-from governance.review import seats
+from governance.review import independence, seats
 from governance.review.facts import CandidateFacts, SignatureFact
-from governance.review.independence import reasons_of
 from governance.review.queries import roles_for_stage, stage_clock
 from governance.review.stages import Progress, StageProgress
 
@@ -84,9 +83,9 @@ def _personal(
     unconfirmed = enrolment.refusal(person)
     if unconfirmed:
         return unconfirmed
-    took_part = reasons_of(person.pk, facts.took_part)
+    took_part = independence.refusal(person.pk, facts.took_part)
     if took_part:
-        return Refused("not-independent", f"You took part in this candidate: {'; '.join(took_part)}.", who="somebody else")
+        return took_part
     if any(one.by == person.pk for one in stage.abstained):
         return Refused("abstained", "You abstained at this stage, and sign nothing at it.", who="somebody else", status=409)
     mine = _seat_of(person, progress)

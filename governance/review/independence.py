@@ -79,16 +79,25 @@ def reasons_of(person: UUID, took_part: Iterable[Participation]) -> tuple[str, .
     return tuple(dict.fromkeys(part.reason for part in took_part if part.person == person))
 
 
+def refusal(person: UUID, took_part: Iterable[Participation]) -> Refused | None:
+    """Why this person decides nothing here, naming what the person did; None for somebody independent."""
+    reasons = reasons_of(person, took_part)
+    if not reasons:
+        return None
+    return Refused(
+        "not-independent",
+        f"You took part in this candidate and cannot decide on it: you {second_person('; '.join(reasons))}.",
+        who="somebody in the second line who took no part",
+    )
+
+
 def require_independent(person: Person, candidate: Candidate) -> None:
-    """Raises Refused `not-independent`, naming what the person did."""
-    reasons = why_not_independent(person, candidate)
-    if reasons:
-        raise Refused(
-            "not-independent",
-            f"You took part in this candidate and cannot decide on it: you {_second_person('; '.join(reasons))}.",
-            who="somebody in the second line who took no part",
-        )
+    """Raises Refused `not-independent` as `refusal` says."""
+    refused = refusal(person.pk, participations(candidate))
+    if refused:
+        raise refused
 
 
-def _second_person(text: str) -> str:
+def second_person(text: str) -> str:
+    """Reasons as they are said to whom they are about."""
     return text.replace("is named", "are named").replace("owns", "own").replace("answers", "answer")

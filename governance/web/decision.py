@@ -253,24 +253,33 @@ UPLOADED = re.compile(r"uploaded the (\S+) file of (.+)")
 
 
 def _people(case: Case) -> tuple[PersonLine, ...]:
-    """Everybody who took part, with what they did and since when; several files of one version are one reason."""
-    reasons: dict[UUID, dict[str, list[str]]] = {}
+    """Everybody who took part, with what they did on which day."""
+    days: dict[UUID, dict[str, list[str]]] = {}
     for part in case.took_part:
-        uploaded = UPLOADED.fullmatch(part.reason)
-        text = f"uploaded files of {uploaded[2]}" if uploaded else part.reason
-        files = reasons.setdefault(part.person, {}).setdefault(f"{text} on {part.at:%-d %b %Y}", [])
-        files.extend([uploaded[1]] if uploaded else [])
-    names = dict(Person.objects.filter(pk__in=list(reasons)).values_list("pk", "printed_name"))
+        days.setdefault(part.person, {}).setdefault(f"{part.at:%-d %b %Y}", []).append(part.reason)
+    names = dict(Person.objects.filter(pk__in=list(days)).values_list("pk", "printed_name"))
     return tuple(
-        PersonLine(names[person], tuple(_with_files(*one) for one in why.items()), person == case.viewer.pk)
-        for person, why in sorted(reasons.items(), key=lambda pair: names[pair[0]])
+        PersonLine(
+            names[person],
+            tuple(Fact(day, "; ".join(_files_together(reasons))) for day, reasons in done.items()),
+            person == case.viewer.pk,
+        )
+        for person, done in sorted(days.items(), key=lambda pair: names[pair[0]])
     )
 
 
-def _with_files(reason: str, files: list[str]) -> str:
-    """`uploaded files of this version (evaluation, model) on 3 May 2026`."""
-    text, on, date = reason.rpartition(" on ")
-    return f"{text} ({', '.join(sorted(files))}){on}{date}" if files else reason
+def _files_together(reasons: list[str]) -> list[str]:
+    """Several files of one version are one reason: `uploaded the evaluation and model files of this version`."""
+    files: dict[str, list[str]] = {}
+    for reason in reasons:
+        uploaded = UPLOADED.fullmatch(reason)
+        files.setdefault(f"of {uploaded[2]}" if uploaded else reason, []).extend([uploaded[1]] if uploaded else [])
+    return [_uploaded(sorted(parts), text) if parts else text for text, parts in files.items()]
+
+
+def _uploaded(parts: list[str], of: str) -> str:
+    *others, last = parts
+    return f"uploaded the {', '.join(others)} and {last} files {of}" if others else f"uploaded the {last} file {of}"
 
 
 def _submission(case: Case) -> tuple[Fact, ...]:

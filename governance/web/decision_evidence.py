@@ -8,6 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from governance.review.facts import InterpretationFact
+from governance.review.independence import second_person
 from governance.review.reading import template
 from governance.web.decision_case import Case, Document
 from governance.web.pages import (
@@ -377,5 +378,6 @@ def _why_no_form(case: Case) -> Shut | None:
     if not case.review_open:
         return None
     if case.own_part:
-        return Shut(f"You cannot write one: {'; '.join(case.own_part)}.", "Somebody in the second line who took no part can.")
+        did = second_person("; ".join(case.own_part))
+        return Shut(f"You cannot write one: you {did}.", "Somebody in the second line who took no part can.")
     return Shut("Written by people of the second line who took no part in this version.", "")

@@ -545,7 +545,7 @@ class PersonLine:
     """Somebody who took part, with everything that makes it so."""
 
     name: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Fact, ...]
     you: bool = False
 
 

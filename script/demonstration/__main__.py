@@ -126,7 +126,7 @@ def product(
     folder: Folder, port: int, *, stays: bool = False
 ) -> Iterator[tuple[subprocess.Popen[bytes], Demonstration]]:
     """The running product. It ends with the block, or with this process; with `stays`, only when the block fails."""
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://localhost:{port}"
     command = [sys.executable, "-m", "governance.project.launcher", "--data", str(folder.path), "--port", str(port)]
     with folder.log.open("ab") as log:
         process = subprocess.Popen(
@@ -218,6 +218,7 @@ What to try:
      --environment production
   3  Open {LENDING} version 2, the challenger: see what is wrong with it, and why nobody can wave it through.
   4  Sign in as odile.marchand (auditor), open a candidate and download its dossier.
+  5  Open "Your sign-in" (your name, top right) and add a passkey: from then on your own key signs your decisions.
 
 Logins and tokens for programs: {folder.state}""")
     say(f"It goes on running. End it with: script/demo --stop{option}" if detach else "End it with Ctrl-C.")

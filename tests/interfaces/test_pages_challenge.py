@@ -153,7 +153,7 @@ def test_a_validator_who_took_part_reads_why_not(people: dict[str, Person]) -> N
     one = computed(a_candidate(people, model))
     page = Browser(people["second_validator"]).decision(one)
     assert form_of(page) is None
-    assert page.says("You took part in this candidate: is named as developer of the model.")
+    assert page.says("You took part in this candidate and cannot decide on it: you are named as developer of the model.")
 
 
 # -- the API ---------------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def _use_data_folder(folder: Path) -> None:
     """Point this process, and the processes that tests start, at a data folder of their own."""
     from django.conf import settings
 
-    from governance.audit.checkpoint import create_key
+    from governance.audit import private_keys
     from governance.project import broker
 
     for name in ("blobs", "keys"):
@@ -67,10 +67,13 @@ def _use_data_folder(folder: Path) -> None:
     settings.COUNTERSIGN_BLOBS = folder / "blobs"
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(folder / "keys" / "checkpoint.pem")
     settings.REDIS_URL = broker.redis_url(folder)
-    create_key(Path(settings.COUNTERSIGN_CHECKPOINT_KEY))
+    settings.COUNTERSIGN_SIGNING_KEY = str(folder / "keys" / "signing.pem")
+    for path in (settings.COUNTERSIGN_CHECKPOINT_KEY, settings.COUNTERSIGN_SIGNING_KEY):
+        private_keys.create(Path(path))
     os.environ.update(
         COUNTERSIGN_DATA=str(folder),
         COUNTERSIGN_CHECKPOINT_KEY=settings.COUNTERSIGN_CHECKPOINT_KEY,
+        COUNTERSIGN_SIGNING_KEY=settings.COUNTERSIGN_SIGNING_KEY,
         COUNTERSIGN_SECRET_KEY=settings.SECRET_KEY,
         REDIS_URL=settings.REDIS_URL,
         ORT_DISABLE_TELEMETRY="1",

@@ -12,6 +12,7 @@ from governance.accounts.models import RoleGrant
 from governance.accounts.roles import SIGNING
 from governance.actions._common import INSTALLATION
 from governance.actions.people import add_person, grant_role, issue_credential_link
+from governance.actions.signing_keys import introduce_signing_key
 from governance.audit import log
 from governance.audit.canonical import canonical_document, digest
 from governance.audit.errors import Refused
@@ -19,6 +20,7 @@ from governance.audit.events import Action
 from governance.audit.log import Subject
 from governance.policy.language import check_document
 from governance.policy.models import PolicyVersion
+from governance.release import signing
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ class FirstPerson:
 def install(people: list[FirstPerson], policies: Path) -> dict[str, str]:
     """Names the first people without two grantors, and loads the shipped policies.
 
-    Returns the secret of each person's single-use link by user name. Raises Refused once a signing role exists.
+    Returns the secret of each person's single-use link by user name. Raises Refused once a signing role exists, UnusableKey.
     """
     if RoleGrant.objects.filter(role__in=SIGNING).exists():
         raise Refused("installed", "Signing roles exist already; further ones take two people.", who="two people")
     for path in sorted(policies.glob("*.json")):
         load_policy(path)
+    introduce_signing_key(signing.private_key().public_key(), actor=INSTALLATION)
     secrets = {}
     for one in people:
         person = add_person(by=None, username=one.username, printed_name=one.printed_name, email=one.email)

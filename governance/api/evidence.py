@@ -23,6 +23,7 @@ from governance.registry import storage
 from governance.registry.models import Candidate
 from governance.registry.visibility import sees_rows
 from governance.release import dossier
+from governance.release.attestation import attestation
 
 PATIENCE_SECONDS = 60.0
 PARQUET = "application/vnd.apache.parquet"
@@ -87,6 +88,22 @@ def _file(values: list[dict[str, Any]], asked: dict[str, str]) -> str:
     there = "; ".join(", ".join(str(one[name]) for name in QUESTIONS if one.get(name) is not None) for one in values)
     detail = f"There is no such explanation; there are: {there or 'none'}."
     raise Refused("no-such-explanation", detail, status=404)
+
+
+class OneAttestation(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="get_attestation",
+        summary="The approval as a signed file: an in-toto Statement v1 in a DSSE envelope",
+        description="The predicate is a SLSA Verification Summary. 404 until approved; whether it still stands says the gate.",
+        responses={200: shapes.Envelope, **problems(404, 503)},
+    )
+    def get(self, request: Request, candidate: UUID) -> Response:
+        found = attestation(scope.candidate_or_404(caller(request), "read", candidate))
+        if found is None:
+            raise Refused("not-approved", "No review of this candidate ended in an approval.", status=404)
+        return Response(found)
 
 
 class OneDossier(ApiView):

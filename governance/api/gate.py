@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.http import Http404, QueryDict
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,7 +29,8 @@ logger = logging.getLogger(__name__)
 NOWHERE = ""
 """A slug that no model has: asking for it costs what asking for an unknown one costs."""
 DENIALS_A_MINUTE = 600
-LATER = ("as_of", "nonce")
+LATER = ("as_of",)
+NONCE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 ENVIRONMENT = OpenApiParameter("environment", str, required=True, description="One of the instance's environments.")
 
 
@@ -62,6 +65,21 @@ def _require_offered(request: Request) -> None:
             raise BadInput([fault(f"/{name}", "not-yet-offered", f"The question {name!r} is not answered yet.")])
 
 
+def _require_nonce(value: str | None) -> None:
+    if value is not None and not NONCE.fullmatch(value):
+        detail = "A nonce is made of 16 to 128 letters, digits, - or _; make a new one for each question."
+        raise BadInput([fault("/nonce", "malformed-nonce", detail)])
+
+
+def _signed(document: dict[str, Any], at: datetime, asked: QueryDict) -> dict[str, Any]:
+    further = {name: asked.get(name) for name in ("use", "manifest")}
+    return gate.signed_document(document, nonce=str(asked["nonce"]), asked=further, at=at)
+
+
+ANSWER = PolymorphicProxySerializer("GateReply", [shapes.GateAnswer, shapes.Envelope], resource_type_field_name=None)
+"""Signed where the question came with a nonce."""
+
+
 class Gate(ApiView):
     required_scopes = {"GET": "gate"}
 
@@ -73,11 +91,14 @@ class Gate(ApiView):
             ENVIRONMENT,
             OpenApiParameter("use", str, description="Asked for where the approval limits uses."),
             OpenApiParameter("manifest", str, description="Digest of the manifest that will be in force."),
+            OpenApiParameter(
+                "nonce", str, description="16 to 128 letters, digits, - or _: the same answer as a signed DSSE envelope."
+            ),
         ],
         responses={
-            200: shapes.GateAnswer,
-            403: shapes.GateAnswer,
-            429: shapes.GateAnswer,
+            200: ANSWER,
+            403: ANSWER,
+            429: ANSWER,
             503: shapes.GateAnswer,
             **{status: one for status, one in problems(400).items() if status[0] != 403},
         },
@@ -88,6 +109,7 @@ class Gate(ApiView):
         _require_digest("/digest", digest)
         _require_digest("/manifest", manifest)
         _require_offered(request)
+        _require_nonce(request.query_params.get("nonce"))
         by = caller(request)
         answer = gate.ask(
             model=slug if by.covers("gate", slug) else NOWHERE,
@@ -97,12 +119,13 @@ class Gate(ApiView):
             manifest_digest=manifest,
         )
         document = gate.document(replace(answer, model=slug), url=settings.COUNTERSIGN_URL)
+        body = _signed(document, answer.checked_at, request.query_params) if "nonce" in request.query_params else document
         if document["allowed"] is True and not document["reasons"]:
-            return Response(document)
+            return Response(body)
         wait = _too_many_denials(by)
         if wait:
-            return Response(document, status=429, headers={"Retry-After": str(wait)})
-        return Response(document, status=403)
+            return Response(body, status=429, headers={"Retry-After": str(wait)})
+        return Response(body, status=403)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Whatever keeps the gate from deciding is 503 and a no."""
@@ -130,6 +153,7 @@ def _undecided(where: dict[str, Any], request: Request, error: Exception) -> dic
         "candidate": None,
         "operating_point": None,
         "recheck_by": None,
+        "checkpoint": None,
     }
 
 

@@ -250,6 +250,34 @@ class GateAnswer(serializers.Serializer[Any]):
     candidate = serializers.URLField(allow_null=True)
     operating_point = serializers.DictField(allow_null=True)
     recheck_by = serializers.DateTimeField(allow_null=True)
+    checkpoint = Text(allow_null=True, help_text="The log's newest signed tree head (C2SP checkpoint).")
+
+
+class EnvelopeSignature(serializers.Serializer[Any]):
+    keyid = Text()
+    sig = Text(help_text="Base64 of the Ed25519 signature over the pre-authentication encoding.")
+
+
+class Envelope(serializers.Serializer[Any]):
+    """DSSE v1.0.2."""
+
+    payloadType = Text()
+    payload = Text(help_text="Base64 of the canonical JSON (RFC 8785).")
+    signatures = EnvelopeSignature(many=True)
+
+
+class SigningKey(serializers.Serializer[Any]):
+    keyid = Text(help_text="SHA-256 of the SubjectPublicKeyInfo, hexadecimal.")
+    keytype = Text()
+    scheme = Text()
+    public = Text(help_text="The 32 bytes of the Ed25519 key, hexadecimal.")
+    valid_from = serializers.DateTimeField()
+    valid_until = serializers.DateTimeField(allow_null=True)
+
+
+class SigningKeys(serializers.Serializer[Any]):
+    keys = SigningKey(many=True)
+    log = Text(help_text="Verifier key of the audit log's checkpoints (C2SP signed note).")
 
 
 class NewDeployment(Strict):

@@ -19,6 +19,7 @@ urlpatterns = [
         name="explanation-values",
     ),
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", evidence.OneEvidence.as_view(), name="evidence"),
+    path("candidates/<uuid:candidate>/attestation/", evidence.OneAttestation.as_view(), name="attestation"),
     path("candidates/<uuid:candidate>/dossier/", evidence.OneDossier.as_view(), name="dossier"),
     path("gate/<str:slug>/<str:digest>/", gate.Gate.as_view(), name="gate"),
     path("deployments/", deployments.Deployments.as_view(), name="deployments"),

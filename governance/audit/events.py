@@ -5,6 +5,7 @@ from enum import StrEnum
 
 class Action(StrEnum):
     INSTALLED = "installation.completed"
+    SIGNING_KEY_INTRODUCED = "signing-key.introduced"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_DEACTIVATED = "person.deactivated"
@@ -15,6 +16,9 @@ class Action(StrEnum):
     AUTHENTICATOR_REMOVED = "authenticator.removed"
     TOTP_USED = "totp.used"
     PASSKEY_USED = "passkey.used"
+    PROVIDER_ACCOUNT_LINKED = "provider-account.linked"
+    PROVIDER_ACCOUNT_ENDED = "provider-account.ended"
+    PROVIDER_USED = "provider.used"
     ENROLMENT_CONFIRMED = "enrolment.confirmed"
     ROLE_PROPOSED = "role.proposed"
     ROLE_DECLINED = "role.declined"

@@ -19,7 +19,7 @@ def verify_log(*, known: Checkpoint | None = None, progress: Callable[[int, int]
     """Verify the log of this database; `known` is a checkpoint published earlier.
 
     Events that are appended meanwhile are left to the next run. `progress` is called with (done, of all).
-    Raises CheckpointKeyError.
+    Raises UnusableKey.
     """
     verifier = Verifier()
     try:

@@ -22,7 +22,7 @@ class UnsoundLog(Refused):
 
 
 def head_is_sound() -> bool:
-    """Whether head, signature and last event agree. Raises CheckpointKeyError.
+    """Whether head, signature and last event agree. Raises UnusableKey.
 
     One statement and one signature check; an append that comes between cannot mislead it. What lies further back
     is read by the full verification.
@@ -35,7 +35,7 @@ def head_is_sound() -> bool:
 
 
 def sound_tree() -> tuple[CompactRange, datetime | None]:
-    """The tree over all events and the time of the last one. Raises UnsoundLog, CheckpointKeyError.
+    """The tree over all events and the time of the last one. Raises UnsoundLog, UnusableKey.
 
     Head and last event are read in one statement: they are of one moment even where no lock is held.
     """

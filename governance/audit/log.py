@@ -63,7 +63,7 @@ def append(
     `data` holds digests, codes, ids and numbers as text, never personal text or row-level values. The time is the
     database's under the lock, and never before the last event's.
 
-    Raises NotInTransaction, UnsoundLog, CheckpointKeyError, ValueError (`data` has no canonical form).
+    Raises NotInTransaction, UnsoundLog, UnusableKey, ValueError (`data` has no canonical form).
     """
     require_transaction("an audit event")
     AuditHead.objects.select_for_update().get(pk=1)

@@ -15,6 +15,7 @@ COUNTERSIGN_VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["
 DATA_DIR = Path(env.str("COUNTERSIGN_DATA", default=str(BASE_DIR / "var"))).resolve()
 COUNTERSIGN_BLOBS = DATA_DIR / "blobs"
 COUNTERSIGN_CHECKPOINT_KEY = env.str("COUNTERSIGN_CHECKPOINT_KEY", default=str(DATA_DIR / "keys" / "checkpoint.pem"))
+COUNTERSIGN_SIGNING_KEY = env.str("COUNTERSIGN_SIGNING_KEY", default=str(DATA_DIR / "keys" / "signing.pem"))
 COUNTERSIGN_ORIGIN = env.str("COUNTERSIGN_ORIGIN", default="countersign.example/log")
 COUNTERSIGN_URL = env.str("COUNTERSIGN_URL", default="http://127.0.0.1:8000").rstrip("/")
 COUNTERSIGN_ENVIRONMENTS = env.list("COUNTERSIGN_ENVIRONMENTS", default=["staging", "production"])
@@ -30,6 +31,16 @@ def _secret_key() -> str:
         return Path(path).read_text().strip()
     return env.str("COUNTERSIGN_SECRET_KEY", default="") or os.urandom(48).hex()
 
+
+def _oidc_secret() -> str:
+    path = env.str("COUNTERSIGN_OIDC_CLIENT_SECRET_FILE", default="")
+    return Path(path).read_text().strip() if path else env.str("COUNTERSIGN_OIDC_CLIENT_SECRET", default="")
+
+
+COUNTERSIGN_OIDC_ISSUER = env.str("COUNTERSIGN_OIDC_ISSUER", default="")
+COUNTERSIGN_OIDC_CLIENT_ID = env.str("COUNTERSIGN_OIDC_CLIENT_ID", default="")
+COUNTERSIGN_OIDC_CLIENT_SECRET = _oidc_secret()
+COUNTERSIGN_OIDC_NAME = env.str("COUNTERSIGN_OIDC_NAME", default="Your organisation’s sign-in")
 
 SECRET_KEY = _secret_key()
 SECRET_KEY_FALLBACKS = env.list("COUNTERSIGN_SECRET_KEY_FALLBACKS", default=[])
@@ -58,6 +69,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -141,6 +154,8 @@ ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_RATE_LIMITS = {"login": "300/m/ip", "login_failed": "30/m/ip,10/5m/key"}
+SOCIALACCOUNT_ADAPTER = "governance.web.provider.ProviderSignIn"
+SOCIALACCOUNT_STORE_TOKENS = False
 MFA_ADAPTER = "governance.accounts.adapter.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn"]
 MFA_WEBAUTHN_USER_VERIFICATION = "required"

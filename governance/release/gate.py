@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from governance.audit.clock import timestamp
 from governance.audit.errors import Refused
 from governance.audit.head import head_is_sound
+from governance.audit.queries import checkpoint_now
 from governance.registry.models import Candidate
-from governance.release import decision
+from governance.release import decision, signing
 from governance.release.clock import decision_time
 from governance.release.facts import ApprovalFact, GateFacts, Reason
 from governance.release.integrity import require_told
@@ -20,6 +21,8 @@ from governance.release.models import Deployment
 from governance.release.queries import gate_facts
 
 RECHECK = timedelta(hours=1)
+SIGNED_ANSWER = "application/vnd.countersign.gate-answer+json"
+SIGNED_ANSWER_LIFE = timedelta(minutes=5)
 UNKNOWN = Reason("unknown-artifact", "No candidate of this model has exactly this file.", "data-scientist")
 
 
@@ -124,9 +127,19 @@ def document(answer: Answer, *, url: str) -> dict[str, Any]:
         ],
         "approval": _approval(answer) if answer.allowed else None,
         "candidate": f"{url}/api/v1/candidates/{answer.candidate.pk}/" if answer.candidate else None,
-        "operating_point": _operating_point(answer) if answer.allowed else None,
+        "operating_point": operating_point(answer.facts) if answer.allowed and answer.facts else None,
         "recheck_by": timestamp(_recheck_by(answer)) if answer.allowed else None,
+        "checkpoint": checkpoint_now(),
     }
+
+
+def signed_document(content: dict[str, Any], *, nonce: str, asked: dict[str, str | None], at: datetime) -> signing.Envelope:
+    """The same answer for whoever asked with this nonce, good for five minutes. Raises UnusableKey.
+
+    `asked` are the further questions (use, manifest), which the answer itself does not repeat.
+    """
+    until = timestamp(at + SIGNED_ANSWER_LIFE)
+    return signing.envelope(SIGNED_ANSWER, {**content, "nonce": nonce, "asked": asked, "answer_valid_until": until})
 
 
 def _approval(answer: Answer) -> dict[str, Any]:
@@ -145,13 +158,12 @@ def _approval(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _operating_point(answer: Answer) -> dict[str, Any] | None:
-    if answer.facts is None:
-        return None
-    manifest = answer.facts.review.manifest
+def operating_point(facts: GateFacts) -> dict[str, Any]:
+    """How the approved file is to be used: the manifest that was approved with it, its threshold, its columns."""
+    manifest = facts.review.manifest
     threshold = manifest.get("decision_threshold", 0.5) if manifest["task"] == "binary-classification" else None
     return {
-        "manifest_digest": answer.facts.review.manifest_digest,
+        "manifest_digest": facts.review.manifest_digest,
         "decision_threshold": threshold,
         "features": manifest.get("features"),
     }

@@ -230,6 +230,16 @@ class EmergencyAct(Fact):
         ]
 
 
+class SigningKey(Fact):
+    """The public half of a key that signs what leaves the instance, from its event until that of the next one.
+
+    `key_id` is the SHA-256 of the SubjectPublicKeyInfo, `public_key` the 32 bytes, both in hexadecimal.
+    """
+
+    key_id = models.CharField(max_length=64, unique=True)
+    public_key = models.CharField(max_length=64, unique=True)
+
+
 class Deployment(Fact):
     """What somebody says was put where, and whether the gate would have allowed it."""
 

@@ -7,7 +7,7 @@ import metamorphic_log as judge
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from governance.audit.checkpoint import CheckpointKeyError, create_key, signing_key, verifier_key
+from governance.audit.checkpoint import UnusableKey, create_key, signing_key, verifier_key
 from governance.audit.signed_note import Checkpoint, NoteError, VerifierKey, open_note, sign
 
 ORIGIN = "countersign.example/log"
@@ -80,7 +80,7 @@ def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path, settings,
     monkeypatch.delenv("COUNTERSIGN_CHECKPOINT_KEY_PEM", raising=False)
     path = tmp_path / "keys" / "checkpoint.pem"
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(path)
-    with pytest.raises(CheckpointKeyError, match="cannot be read"):
+    with pytest.raises(UnusableKey, match="cannot be read"):
         signing_key()
     public = create_key(path)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -95,7 +95,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path, settings, monkeypatch):
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(path)
     create_key(path)
     os.chmod(path, 0o640)
-    with pytest.raises(CheckpointKeyError, match="chmod 600"):
+    with pytest.raises(UnusableKey, match="chmod 600"):
         signing_key()
 
 
@@ -105,5 +105,5 @@ def test_the_key_may_come_from_the_environment(tmp_path, settings, monkeypatch):
     settings.COUNTERSIGN_CHECKPOINT_KEY = str(tmp_path / "absent.pem")
     assert verifier_key() == public
     monkeypatch.setenv("COUNTERSIGN_CHECKPOINT_KEY_PEM", "no key")
-    with pytest.raises(CheckpointKeyError, match="PEM"):
+    with pytest.raises(UnusableKey, match="PEM"):
         signing_key()

@@ -20,7 +20,7 @@ from tests.interfaces.world import World
 DIGEST = "sha256:" + "0" * 64
 KEYS = {
     "allowed", "model", "digest", "environment", "checked_at", "reasons", "approval", "candidate", "operating_point",
-    "recheck_by",
+    "recheck_by", "checkpoint",
 }  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_a_deployment_that_cannot_be_recorded_is_refused(
         ("latest", "?environment=production", "malformed-digest"),
         (DIGEST, "?environment=production&manifest=latest", "malformed-digest"),
         (DIGEST, "?environment=production&as_of=2026-01-01T00:00:00Z", "not-yet-offered"),
-        (DIGEST, "?environment=production&nonce=1", "not-yet-offered"),
+        (DIGEST, "?environment=production&nonce=1", "malformed-nonce"),
     ],
 )
 def test_a_question_that_is_none_is_400(digest: str, question: str, code: str, world: World) -> None:

@@ -88,7 +88,7 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
 ]
 OF_MODELS = ("evidence_document", "model", "model_room", "submit")
 OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in OF_MODELS]
-OPEN_TO_ALL = {"account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential"}
+OPEN_TO_ALL = {"account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential", "signing-keys", "revocations"}
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def all_scopes(world: World) -> str:
 OPERATIONS = {
     "list_models", "create_model", "get_model", "list_candidates", "submit_candidate", "get_candidate", "get_evidence",
     "get_explanation_values", "get_dossier", "ask_gate", "get_rollback_target", "record_deployment", "list_events",
-    "get_checkpoint", "prove_inclusion", "prove_consistency",
+    "get_checkpoint", "prove_inclusion", "prove_consistency", "get_attestation", "get_signing_keys", "get_revocations",
 }  # fmt: skip
 
 
@@ -86,7 +86,10 @@ def test_the_schema_names_every_address_scope_and_part_of_the_contract(world: Wo
         "/api/v1/candidates/{candidate}/",
         "/api/v1/candidates/{candidate}/evidence/{kind}/",
         "/api/v1/candidates/{candidate}/evidence/explainability/values/",
+        "/api/v1/candidates/{candidate}/attestation/",
         "/api/v1/candidates/{candidate}/dossier/",
+        "/.well-known/signing-keys.json",
+        "/.well-known/revocations.json",
         "/api/v1/gate/{slug}/{digest}/",
         "/api/v1/deployments/",
         "/api/v1/audit/events/",

@@ -463,6 +463,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read a candidate": lambda bank: f"/api/v1{bank.path('ready')}",
     "read evidence": lambda bank: f"/api/v1{bank.path('ready', 'evidence/fairness')}",
     "read rows": lambda bank: f"/api/v1{bank.path('ready', 'evidence/explainability/values')}",
+    "read an attestation": lambda bank: f"/api/v1{bank.path('approved', 'attestation')}",
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "list events": lambda bank: "/api/v1/audit/events/",
     "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",

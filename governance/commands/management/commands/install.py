@@ -13,8 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from governance.accounts.roles import Role
 from governance.actions.install import FirstPerson, install
-from governance.audit import checkpoint
+from governance.audit import checkpoint, private_keys
 from governance.audit.errors import Refused
+from governance.release import signing
 
 
 class Command(BaseCommand):
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--policies", type=Path, default=settings.COUNTERSIGN_POLICY_FOLDER)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _make_key()
+        _make_keys()
         people = [_person(entry) for entry in json.loads(options["people"].read_text())]
         try:
             secrets = install(people, options["policies"])
@@ -38,12 +39,14 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps({"people": links}, indent=1))
 
 
-def _make_key() -> None:
-    """The checkpoint key, made once, outside the database (rule 5)."""
-    path = Path(settings.COUNTERSIGN_CHECKPOINT_KEY)
-    if not os.environ.get(checkpoint.KEY_VARIABLE) and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        checkpoint.create_key(path)
+def _make_keys() -> None:
+    """Of the log's checkpoints and of what leaves the instance; made once, outside the database (rule 5)."""
+    for variable, path in (
+        (checkpoint.KEY_VARIABLE, settings.COUNTERSIGN_CHECKPOINT_KEY),
+        (signing.KEY_VARIABLE, settings.COUNTERSIGN_SIGNING_KEY),
+    ):
+        if not os.environ.get(variable) and not Path(path).exists():
+            private_keys.create(Path(path))
 
 
 def _person(entry: dict[str, Any]) -> FirstPerson:

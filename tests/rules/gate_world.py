@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
@@ -17,21 +18,36 @@ from governance.accounts.models import Person
 from governance.actions import approval as acts
 from governance.actions import jobs
 from governance.actions.deployments import record_deployment
+from governance.actions.emergency import propose_emergency, second_emergency
 from governance.actions.findings import close_finding, lower_finding, open_finding
+from governance.actions.install import load_policy
+from governance.actions.models import retire_model
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit import triggers
 from governance.audit.models import AuditEvent
 from governance.evidence.models import Job
 from governance.registry.models import Candidate, Model
 from governance.registry.submission import Submission
-from governance.release.models import Approval
-from tests.factories import CREDENTIALS, a_model, a_submission, computed, founded, interpreted, sha, signed
+from governance.release.models import Approval, EmergencyApproval
+from tests.factories import (
+    CREDENTIALS,
+    a_model,
+    a_submission,
+    computed,
+    confirmed_letter,
+    founded,
+    interpreted,
+    recorded_letter,
+    sha,
+    signed,
+    supervised_policy,
+)
 from tests.moving_clock import MovingClock
 
 ENVIRONMENTS = ("staging", "production")
 USES = (None, "loans", "cards", "insurance")
 ELSEWHERE = sha(b"a file that was never submitted")
-WHY = {"reason": "So it is.", "credentials": CREDENTIALS}
+WHY = {"reason": "So it is, for now.", "credentials": CREDENTIALS}
 
 
 @dataclass
@@ -49,13 +65,18 @@ class World:
 
 def furnished(clock: MovingClock) -> World:
     people = founded()
-    world = World(people, clock, [a_model(people, "loans"), a_model(people, "cards")])
+    world = World(people, clock, [a_model(people, slug) for slug in ("loans", "cards", "leases")])
     _approvals(world)
     _unapproved(world)
     _same_file(world)
     _pushed_out(world)
+    _in_a_hurry(world)
+    _retired(world)
+    _by_letter(world)
     world.built = AuditEvent.objects.latest("seq").at
-    world.turns = sorted({at for row in Approval.objects.values_list("valid_from", "valid_until") for at in row})
+    stages = Approval.objects.values_list("valid_from", "valid_until")
+    hours = [(one.valid_from, one.valid_until) for one in EmergencyApproval.objects.select_related("event")]
+    world.turns = sorted({at for begins_and_ends in [*stages, *hours] for at in begins_and_ends})
     return world
 
 
@@ -166,6 +187,60 @@ def _pushed_out(world: World) -> None:
         record_deployment(one.model, digest=str(one.gate_digest), environment="production", by=world.people["scientist"])
 
 
+def _hurried(world: World, name: str, model: int = 0, *, again: Submission | None = None, **given: Any) -> Candidate:
+    """Computed, and let run by two people for some hours."""
+    one, _, _ = submit_candidate(world.models[model], submission=again or a_submission(), by=world.people["scientist"])
+    how: dict[str, Any] = {"environments": ["production"], "hours": 24, **given, **WHY}
+    proposal = propose_emergency(computed(one), by=world.people["officer"], **how)
+    second_emergency(proposal, by=world.people["approver"], credentials=CREDENTIALS)
+    world.candidates[name] = one
+    return one
+
+
+def _in_a_hurry(world: World) -> None:
+    """Emergency approvals: of a day, of an hour, elsewhere, stopped, proposed alone, beside others of the same file."""
+    people = world.people
+    threshold = {**a_submission().manifest, "decision_threshold": 0.4}
+    _hurried(world, "in an emergency")
+    _hurried(world, "in an emergency of an hour", hours=1)
+    _hurried(world, "in an emergency in staging", environments=["staging"])
+    acts.suspend(_hurried(world, "an emergency suspended"), by=people["validator"], **WHY)
+    acts.revoke(_hurried(world, "an emergency revoked"), by=people["validator"], **WHY)
+    alone, _, _ = submit_candidate(world.models[0], submission=a_submission(), by=people["scientist"])
+    propose_emergency(computed(alone), by=people["officer"], environments=["production"], hours=24, **WHY)
+    world.candidates["an emergency proposed alone"] = alone
+    _through(world, "sound, its sibling stopped in an emergency", again=a_submission(artifact=b"in a hurry"))
+    elsewhere = _hurried(world, "stopped in an emergency", again=a_submission(threshold, b"in a hurry"), environments=["staging"])
+    acts.suspend(elsewhere, by=people["validator"], **WHY)
+    one = _hurried(world, "in an emergency, then approved", environments=["staging"])
+    interpreted(one, people["second_validator"])
+    for signer in ("validator", "officer"):
+        signed(one, people[signer])
+    sent_back = _hurried(world, "in an emergency, then rejected")
+    signed(interpreted(sent_back, people["second_validator"]), people["validator"], "reject")
+
+
+def _retired(world: World) -> None:
+    """A whole model was ended, whatever had been approved."""
+    _through(world, "of a retired model", 2)
+    _hurried(world, "of a retired model, in an emergency", 2)
+    retire_model(world.models[2], by=world.people["officer"], **WHY)
+
+
+def _by_letter(world: World) -> None:
+    """Last, since all that is submitted from now on needs the supervisor too."""
+    with TemporaryDirectory() as folder:
+        for path in supervised_policy(Path(folder) / "policies").glob("*.json"):
+            path.write_text(path.read_text().replace('"name": "standard"', '"name": "supervised"'))
+            load_policy(path)
+    for name in ("by letter", "its letter recorded by one"):
+        one = _through(world, name)
+        letter = recorded_letter(one, world.people["second_officer"])
+        if name == "by letter":
+            confirmed_letter(letter, world.people["approver"])
+            world.candidates[name] = Candidate.objects.get(pk=one.pk)
+
+
 # --- what can go wrong ---------------------------------------------------------------------------------------------
 
 Fault = Callable[[World, Random, datetime], Any]
@@ -244,6 +319,10 @@ LURES = (
     ("release_approvalact", "DELETE FROM release_approvalact WHERE kind IN ('revoke', 'suspend')"),
     ("release_approvalact", "UPDATE release_approvalact SET kind = 'reinstate' WHERE kind <> 'reinstate'"),
     ("release_approvalact", "UPDATE release_approvalact SET environment = 'staging' WHERE kind = 'retire'"),
+    ("release_emergencyapproval", "UPDATE release_emergencyapproval SET hours = 24 WHERE hours = 1"),
+    ("release_emergencyapproval", f"UPDATE release_emergencyapproval SET environments = {_EVERYWHERE}"),
+    ("release_emergencyact", "DELETE FROM release_emergencyact"),
+    ("registry_modelretirement", "DELETE FROM registry_modelretirement"),
     ("review_finding", "UPDATE review_finding SET blocking = FALSE"),
     ("review_finding", "DELETE FROM review_finding WHERE blocking"),
     ("review_signature", "UPDATE review_signature SET outcome = 'approve' WHERE outcome <> 'approve'"),

@@ -185,7 +185,8 @@ def test_the_world_holds_every_state(world: World, reference: Reference) -> None
     assert yes == {
         "approved", "for a while", "reinstated", "closed", "lowered", "noted", "scores of a named file",
         "also in another model", "threshold 0.5", "threshold 0.4", "threshold 0.5, alone", "approved knowing of the rejection",
-        "deployed 1", "deployed 2", "deployed 3",
+        "deployed 1", "deployed 2", "deployed 3", "in an emergency", "in an emergency of an hour",
+        "in an emergency, then approved", "in an emergency, then rejected", "by letter",
     }  # fmt: skip
     assert Candidate.objects.exclude(approval=None).count() > len(yes)
     assert Model.objects.count() == len(world.models)

@@ -12,7 +12,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import idempotency, jobs, remind
+from governance.actions import gate_questions, idempotency, jobs, remind
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.judged import judged_run
@@ -126,6 +126,12 @@ def sweep() -> None:
 def checkpoint() -> None:
     """Keep the signed root of now."""
     jobs.publish_checkpoint()
+
+
+@shared_task(name="governance.seal", ignore_result=True)
+def seal() -> None:
+    """The questions to the gate since the last time, sealed by one event."""
+    gate_questions.seal_questions()
 
 
 @shared_task(name="governance.tidy", ignore_result=True)

@@ -17,6 +17,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance.actions.gate_questions import record_question
 from governance.api import scope, shapes
 from governance.api.authentication import Credential, caller
 from governance.api.views import ApiView, problems
@@ -26,8 +27,8 @@ from governance.release import gate
 
 logger = logging.getLogger(__name__)
 
-NOWHERE = ""
-"""A slug that no model has: asking for it costs what asking for an unknown one costs."""
+NOWHERE = " "
+"""A slug that no model has and no event names: asking for it costs what asking for an unknown one costs."""
 DENIALS_A_MINUTE = 600
 LATER = ("as_of",)
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,128}")
@@ -120,12 +121,13 @@ class Gate(ApiView):
         )
         document = gate.document(replace(answer, model=slug), url=settings.COUNTERSIGN_URL)
         body = _signed(document, answer.checked_at, request.query_params) if "nonce" in request.query_params else document
-        if document["allowed"] is True and not document["reasons"]:
-            return Response(body)
-        wait = _too_many_denials(by)
+        allowed = document["allowed"] is True and not document["reasons"]
+        wait = 0 if allowed else _too_many_denials(by)
         if wait:
             return Response(body, status=429, headers={"Retry-After": str(wait)})
-        return Response(body, status=403)
+        status = 200 if allowed else 403
+        _keep(replace(answer, model=slug), by, status, request.query_params)
+        return Response(body, status=status)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Whatever keeps the gate from deciding is 503 and a no."""
@@ -157,12 +159,30 @@ def _undecided(where: dict[str, Any], request: Request, error: Exception) -> dic
     }
 
 
+def _keep(answer: gate.Answer, by: Credential, status: int, asked: QueryDict) -> None:
+    """The question in its table, before it is answered. Raises DatabaseError."""
+    further = {name: asked.get(name) for name in ("use", "manifest", "nonce")}
+    record_question(answer, token=by.token.pk, status=status, **further, refused_before=cache.get(_uncounted(by), 0))
+    cache.delete(_uncounted(by))
+
+
+def _uncounted(by: Credential) -> str:
+    return f"gate-denials-not-kept:{by.token.pk}"
+
+
 def _too_many_denials(by: Credential) -> int:
-    """Seconds to wait where this token was denied too often in this minute, else 0. Only ever asked of a denial."""
+    """Seconds to wait where this token was denied too often in this minute, else 0. Only ever asked of a denial.
+
+    Those past the limit are counted, and the next question of the token that is kept tells how many they were.
+    """
     minute, second = divmod(int(time.time()), 60)
     key = f"gate-denials:{by.token.pk}:{minute}"
     cache.add(key, 0, timeout=120)
-    return 60 - second if cache.incr(key) > DENIALS_A_MINUTE else 0
+    if cache.incr(key) <= DENIALS_A_MINUTE:
+        return 0
+    cache.add(_uncounted(by), 0, timeout=None)
+    cache.incr(_uncounted(by))
+    return 60 - second
 
 
 class RollbackTarget(ApiView):

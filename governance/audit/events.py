@@ -67,6 +67,7 @@ class Action(StrEnum):
     EMERGENCY_PROPOSED = "emergency.proposed"
     EMERGENCY_DECLINED = "emergency.declined"
     EMERGENCY_APPROVED = "emergency.approved"
+    GATE_QUESTIONS_SEALED = "gate-questions.sealed"
     DEPLOYMENT_RECORDED = "deployment.recorded"
     AUTHOR_NAMED = "author.named"
     AUTHORSHIP_DENIED = "authorship.denied"

@@ -25,6 +25,13 @@ LOG_TABLES: tuple[type[models.Model], ...] = (AuditEvent, AuditSubtree, AuditChe
 RECURSIVE_TRIGGERS = "PRAGMA recursive_triggers is off on this connection"
 
 
+class Appended(models.Model):
+    """A row that is written once and never changes, and has no audit event of its own: its table is sealed by events."""
+
+    class Meta:
+        abstract = True
+
+
 class Fact(models.Model):
     """A row that is written once, together with the audit event that tells of it, and never changes."""
 
@@ -117,9 +124,9 @@ def check_triggers(*, databases: Sequence[str] | None = None, **_: Any) -> list[
 
 
 def _is_fact(model: type[models.Model]) -> bool:
-    """Facts, the log, and the join tables that Django makes for facts."""
+    """Facts, sealed rows, the log, and the join tables that Django makes for facts."""
     maker: Any = model._meta.auto_created  # the model that a join table was made for; False for all others
-    return model in LOG_TABLES or issubclass(maker or model, Fact)
+    return model in LOG_TABLES or issubclass(maker or model, Fact | Appended)
 
 
 def _without_recursion(connection: BaseDatabaseWrapper) -> list[str]:

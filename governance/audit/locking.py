@@ -18,6 +18,18 @@ def require_transaction(step: str) -> None:
         raise NotInTransaction(f"{step} belongs inside the transaction of the act that it records")
 
 
+def lock_appends(table: type[models.Model]) -> None:
+    """Waits for every insert that is under way, and keeps others from beginning until the transaction ends.
+
+    On SQLite the transaction is the only one that writes anyway.
+    """
+    require_transaction("a table lock")
+    connection = transaction.get_connection()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f'LOCK TABLE "{table._meta.db_table}" IN SHARE MODE')
+
+
 def locked(row: Row) -> Row:
     """The row again as it is now, held until the transaction ends. Raises NotInTransaction, DoesNotExist.
 

@@ -61,6 +61,7 @@ app.conf.update(
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},
         "tidy": {"task": "governance.tidy", "schedule": 3600.0, "options": {"expires": 3600.0}},
         "remind": {"task": "governance.remind", "schedule": 3600.0, "options": {"expires": 3600.0}},
+        "seal": {"task": "governance.seal", "schedule": 60.0, "options": {"expires": 60.0}},
         "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
     },
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from governance.audit.errors import Refused
 from governance.audit.head import head_is_sound
 from governance.audit.queries import checkpoint_now
 from governance.registry.models import Candidate
-from governance.release import decision, signing
+from governance.release import decision, signing, standing_facts
 from governance.release.clock import decision_time
 from governance.release.facts import ApprovalFact, GateFacts, Reason
 from governance.release.integrity import require_told
@@ -63,6 +63,11 @@ def ask(
     """
     if not head_is_sound():
         raise Refused("integrity-alarm", "The audit log does not verify; nothing may be deployed.", status=503)
+    for row, facts in standing_facts.of(model, digest) if at is None else ():
+        asked = replace(facts, environment=environment, use=use, manifest_digest=manifest_digest)
+        answer = _judged(row, asked, None)
+        if answer.allowed:
+            return answer
     rows = Candidate.objects.filter(model__slug=model, gate_digest=digest).select_related("model", "event")
     rows = rows.order_by("-version")
     speaker = _speaking_for_all(rows, manifest_digest)

@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from governance.accounts.models import Person, ServiceAccount
 from governance.accounts.roles import SECOND_LINE
-from governance.audit.immutable import Fact
+from governance.audit.immutable import Appended, Fact
 from governance.audit.triggers import Guard
 from governance.registry.models import DIGEST, Candidate, Model
 from governance.review import guards
@@ -238,6 +238,42 @@ class SigningKey(Fact):
 
     key_id = models.CharField(max_length=64, unique=True)
     public_key = models.CharField(max_length=64, unique=True)
+
+
+class GateQuestion(Appended):
+    """One question to the gate and what was answered, kept before the answer was given.
+
+    Invariant: `body` is the canonical text and `leaf` is SHA-256(0x00 ‖ body); the other columns repeat parts of it for
+    search. The rows up to a `QuestionSeal` make an RFC 6962 tree whose root the log holds.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    token = models.UUIDField()
+    model_slug = models.CharField(max_length=80)
+    digest = models.CharField(max_length=DIGEST)
+    environment = models.CharField(max_length=60)
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField()
+    leaf = models.BinaryField(max_length=32)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["token", "at"], name="gate_question_of_token"),
+            models.Index(fields=["digest", "at"], name="gate_question_of_file"),
+        ]
+
+
+class QuestionSeal(Fact):
+    """That the questions from `first` to `last` were these: `root` is that of their leaves in the order of their ids."""
+
+    first = models.BigIntegerField(unique=True)
+    last = models.BigIntegerField(unique=True)
+    count = models.PositiveIntegerField()
+    root = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(last__gte=F("first"), count__gte=1), name="question_seal_in_order")]
 
 
 class Deployment(Fact):

@@ -1,0 +1,76 @@
+"""Every question to the gate is kept before it is answered; each minute one event seals what was kept."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from governance.audit import log
+from governance.audit.canonical import canonical
+from governance.audit.clock import timestamp
+from governance.audit.events import Action
+from governance.audit.locking import lock_appends
+from governance.audit.log import Actor, Subject
+from governance.audit.merkle import leaf_hash
+from governance.release.gate import Answer
+from governance.release.models import GateQuestion, QuestionSeal
+from governance.release.questions import root_of, unsealed
+
+SCHEMA = "gate-question/1"
+MOST_AT_ONCE = 50_000
+
+
+def record_question(
+    answer: Answer, *, token: UUID, status: int, use: str | None, manifest: str | None, nonce: str | None, refused_before: int = 0
+) -> GateQuestion:
+    """Kept for good once this returns. `refused_before`: denials of this token since the last one kept, past the limit.
+
+    Raises DatabaseError: what cannot be kept is not allowed.
+    """
+    body = canonical(
+        {
+            "schema": SCHEMA,
+            "at": timestamp(answer.checked_at),
+            "token": str(token),
+            "model": answer.model,
+            "digest": answer.digest,
+            "environment": answer.environment,
+            "use": use,
+            "manifest": manifest,
+            "nonce": nonce,
+            "status": status,
+            "codes": [one.code for one in answer.reasons],
+            "candidate": str(answer.candidate.pk) if answer.candidate else None,
+            "refused_before": refused_before,
+        }
+    )
+    return GateQuestion.objects.create(
+        at=answer.checked_at, token=token, model_slug=answer.model[:80], digest=answer.digest, environment=answer.environment,
+        status=status, body=body.decode(), leaf=leaf_hash(body),
+    )  # fmt: skip
+
+
+def seal_questions() -> QuestionSeal | None:
+    """One event over the questions since the last seal; None where nobody asked. Goes on until all are sealed."""
+    made = _seal()
+    while made is not None and made.count == MOST_AT_ONCE:
+        following = _seal()
+        if following is None:
+            return made
+        made = following
+    return made
+
+
+@transaction.atomic
+def _seal() -> QuestionSeal | None:
+    lock_appends(GateQuestion)
+    rows = list(unsealed().values_list("pk", "leaf")[:MOST_AT_ONCE])
+    if not rows:
+        return None
+    first, last, root = rows[0][0], rows[-1][0], root_of(bytes(leaf) for _, leaf in rows).hex()
+    data: dict[str, Any] = {"first": first, "last": last, "count": len(rows), "root": root}
+    subject = Subject("gate-questions", f"{first}-{last}")
+    event = log.append(Action.GATE_QUESTIONS_SEALED, actor=Actor(system="worker"), subject=subject, data=data)
+    return QuestionSeal.objects.create(**data, event=event)

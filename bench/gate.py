@@ -22,13 +22,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from governance.audit import private_keys
 from governance.project.launcher import free_port
 from tests.postgres import Postgres
 
+ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 6
 PROCESSES = 2
 PREPARE = """

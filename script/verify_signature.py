@@ -5,8 +5,11 @@
 
 Checked: the statement and the payload have the digests that the file names; the payload binds that statement; the
 passkey's answer is to the SHA-256 of that payload, for the origin and the name in the file, by a person who was present
-and verified; and the signature is that of the public key in the file (WebAuthn Level 3, 7.2). That the key is the
-signer's is said by the audit log: the last lines name the event to look up. Ends with 0 if all holds, else with 1.
+and verified; and the signature is that of the public key in the file (WebAuthn Level 3, 7.2). In place of a passkey, an
+identity provider's id_token: its nonce is the SHA-256 of that payload, its issuer, audience and account are those in the
+file, the person signed in there after being sent there, and its signature is that of the key in the file (OpenID Connect
+Core 3.1.3.7). That key or account is the signer's is said by the audit log: the last lines name the event to look up.
+Ends with 0 if all holds, else with 1.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ import base64
 import hashlib
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PRESENT, VERIFIED = 0x01, 0x04
 ES256, EDDSA, RS256 = -7, -8, -257
+TOLERANCE_SECONDS = 5
 
 
 class NotVerified(Exception):
@@ -133,6 +139,54 @@ def verify_passkey(file: dict[str, Any], passkey: dict[str, Any]) -> None:
     verify_bytes(key, unpacked(passkey["signature"]), authenticator_data + hashlib.sha256(client_data).digest())
 
 
+def jwk_key(jwk: dict[str, Any], algorithm: str) -> Any:
+    """A public key as providers publish it (RFC 7517), if it is of the kind that the algorithm takes."""
+    number = {name: int.from_bytes(unpacked(jwk[name]), "big") for name in ("n", "e", "x", "y") if name in jwk}
+    if (algorithm, jwk["kty"]) == ("RS256", "RSA"):
+        return rsa.RSAPublicNumbers(number["e"], number["n"]).public_key()
+    if (algorithm, jwk["kty"], jwk.get("crv")) == ("ES256", "EC", "P-256"):
+        return ec.EllipticCurvePublicNumbers(number["x"], number["y"], ec.SECP256R1()).public_key()
+    require((algorithm, jwk["kty"], jwk.get("crv")) == ("EdDSA", "OKP", "Ed25519"), "the key is of another kind than the token")
+    return ed25519.Ed25519PublicKey.from_public_bytes(unpacked(jwk["x"]))
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """How a published key is told from others (RFC 7638)."""
+    members = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}[jwk["kty"]]
+    return sha256(json.dumps({name: jwk[name] for name in members}, separators=(",", ":")).encode())
+
+
+def verify_provider(file: dict[str, Any], provider: dict[str, Any]) -> dict[str, Any]:
+    """The token's claims."""
+    head, body, signature = provider["id_token"].split(".")
+    claims = json.loads(unpacked(body))
+    require("sha256:" + unpacked(claims["nonce"]).hex() == file["digest"], "the provider was asked with another payload")
+    require(claims["iss"] == provider["issuer"], "the token is from another issuer")
+    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    require(provider["client_id"] in audience, "the token is for another program")
+    require(claims.get("azp", provider["client_id"]) == provider["client_id"], "the token is for another program")
+    account = json.dumps({"issuer": claims["iss"], "subject": claims["sub"]}, separators=(",", ":"), ensure_ascii=False)
+    require(sha256(account.encode()) == provider["account"], "the token is about another account")
+    began = datetime.fromisoformat(provider["began"]).timestamp()
+    require(claims["auth_time"] >= began - TOLERANCE_SECONDS, "the person signed in there before being asked to")
+    algorithm = json.loads(unpacked(head))["alg"]
+    key, content, given = jwk_key(provider["key"], algorithm), f"{head}.{body}".encode(), unpacked(signature)
+    if algorithm == "ES256":
+        require(len(given) == 64, "the signature is not that of the public key")
+        given = encode_dss_signature(int.from_bytes(given[:32], "big"), int.from_bytes(given[32:], "big"))
+    verify_bytes(key, given, content)
+    return claims
+
+
+def say_provider(payload: dict[str, Any], provider: dict[str, Any], claims: dict[str, Any]) -> None:
+    moment = datetime.fromtimestamp(claims["auth_time"], UTC)
+    print(f"VERIFIED: {provider['issuer']} says that account {claims['sub']} signed in there at {moment:%Y-%m-%d %H:%M:%S} UTC,")
+    print("asked with this very payload. It says so if it publishes, or then published, the key with the RFC 7638 thumbprint")
+    print(f"{thumbprint(provider['key'])}.")
+    print(f"The account is the signer's if event {provider['linking_event']} of the audit log is provider-account.linked, by")
+    print(f"person {payload['signer']}, with account {provider['account']}.")
+
+
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
@@ -140,10 +194,12 @@ def main(arguments: list[str]) -> int:
     try:
         file = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
         payload = verify_content(file)
-        passkey = file["passkey"]
-        require((passkey is not None) == (file["method"] == "passkey"), "the method and the file's parts do not fit")
+        passkey, provider = file["passkey"], file.get("provider")
+        for part, method in ((passkey, "passkey"), (provider, "oidc")):
+            require((part is not None) == (file["method"] == method), "the method and the file's parts do not fit")
         if passkey:
             verify_passkey(file, passkey)
+        claims = verify_provider(file, provider) if provider else {}
     except NotVerified as problem:
         print(f"NOT VERIFIED: {problem}.")
         return 1
@@ -153,6 +209,9 @@ def main(arguments: list[str]) -> int:
     print(f"{payload['printed_name']}: {payload['outcome']}, at the stage {payload['stage']}.")
     print(f"Meaning: {payload['meaning']}")
     print(f"Statement {payload['statement_digest']}")
+    if provider:
+        say_provider(payload, provider, claims)
+        return 0
     if not passkey:
         print(f"CONTENT VERIFIED. Signed with {file['method']}: that it was this person is said by the audit log alone,")
         print(f"in its event {file['event']}, signature.given.")

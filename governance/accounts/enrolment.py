@@ -20,7 +20,7 @@ def refusal(person: Person) -> Refused | None:
     if unconfirmed(person) is None or not person.roles() & SIGNING:
         return None
     detail = (
-        "An administrator handed out the link with which your password was set. Until a colleague of the second line "
+        "An administrator handed out the link with which your credential was set. Until a colleague of the second line "
         "confirms that it was you who set it, you sign nothing."
     )
     return Refused("enrolment-unconfirmed", detail, who="a colleague of the second line", status=403)

@@ -170,7 +170,7 @@ class DelegationEnd(Fact):
 
 
 class CredentialLink(Fact):
-    """A single-use link by which a person sets the first password; known here by the hash of its secret."""
+    """A single-use link by which a person sets the first credential; known here by the hash of its secret."""
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="credential_links")
     secret_hash = models.CharField(max_length=64, unique=True)
@@ -296,5 +296,44 @@ class Assertion(Fact):
     counter = models.BigIntegerField()
     rp_id = models.CharField(max_length=253)
     origin = models.CharField(max_length=300)
+    challenge = models.CharField(max_length=80, unique=True)
+    payload = models.TextField(blank=True)
+
+
+class ProviderAccount(Fact):
+    """The account at the organisation's identity provider that a person linked to the own one here.
+
+    Invariant: made by the person, signed in or through the single-use link, with an id_token of that account; once linked
+    it is nobody else's, not after its end either.
+    """
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="provider_accounts")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~Q(issuer="") & ~Q(subject=""), name="provider_account_named")]
+
+
+class ProviderAccountEnd(Fact):
+    """The end of one link: by the person, or with the whole credential by an administrator."""
+
+    account = models.OneToOneField(ProviderAccount, models.PROTECT, related_name="ending")
+
+
+class ProviderAnswer(Fact):
+    """The id_token that the provider signed for one act, whole, so that anybody can verify it later.
+
+    `challenge` is `sha256:` and the SHA-256 of `payload`, and the token's nonce is made of it; at sign-in it is `random:`
+    and the bytes, and the payload is empty. `key` is the public key (RFC 7517) that verified it; `began` is when the
+    person was sent there, None at sign-in.
+    """
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    account = models.ForeignKey(ProviderAccount, models.PROTECT, related_name="answers")
+    client_id = models.CharField(max_length=300)
+    id_token = models.TextField()
+    key = models.JSONField()
+    began = models.DateTimeField(null=True)
     challenge = models.CharField(max_length=80, unique=True)
     payload = models.TextField(blank=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from governance.accounts import enrolment
+from governance.accounts import enrolment, identity_provider, provider_accounts
 from governance.accounts.models import EnrolledAuthenticator, Person
 from governance.accounts.passkeys import WrongCredential
 from governance.audit.canonical import canonical_document
@@ -19,7 +19,8 @@ WINDOW = timedelta(minutes=5)
 MAX_FAILURES = 10
 TOO_MANY = "Too many failed attempts. Wait five minutes and try again."
 ACT_SCHEMA = "act/1"
-PASSWORD, TOTP, PASSKEY = "password", "password+totp", "passkey"
+PASSWORD, TOTP, PASSKEY, OIDC = "password", "password+totp", "passkey", "oidc"
+TO_THE_ACT = frozenset({PASSKEY, OIDC})  # what is shown is an answer to this very act
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class Credentials:
     """What somebody shows at the moment of a signature or a grave act, as it came in.
 
     `assertion` is a passkey's answer as JSON. For acts other than signing it answers to `act` (the address), `fields`
-    (what the form holds) and `nonce`, which was issued for `session_key`.
+    (what the form holds) and `nonce`, which was issued for `session_key`. `id_token` is the identity provider's answer, to
+    the same; `trip` says when it was asked for (`round_trips`).
     """
 
     password: str = field(default="", repr=False)
     code: str = field(default="", repr=False)
     assertion: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
+    trip: str = field(default="", repr=False)
     nonce: str = field(default="", repr=False)
     session_key: str = field(default="", repr=False)
     act: str = ""
@@ -41,33 +45,40 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Asked:
-    """What forms ask of a person: the password, with a code of the app; a passkey in place of both."""
+    """What forms ask of a person: the password, with a code of the app; in place of both a passkey, or signing in again at
+    the identity provider, which is called by its name.
+    """
 
     password: bool
     code: bool
     passkey: bool
+    provider: str
 
 
 def asked_of(person: Person) -> Asked:
-    """The one rule of what suffices: an app makes the code necessary, a passkey alone makes a password useless."""
+    """The one rule of what suffices: an app makes the code necessary; a passkey, or an account at the identity provider,
+    makes a password alone useless.
+    """
     kinds = set(EnrolledAuthenticator.objects.filter(person=person, removal=None).values_list("kind", flat=True))
-    return Asked(password="totp" in kinds or not kinds, code="totp" in kinds, passkey="passkey" in kinds)
+    provider = identity_provider.name() if provider_accounts.account_of(person) else ""
+    alone = not kinds and not provider
+    return Asked(password="totp" in kinds or alone, code="totp" in kinds, passkey="passkey" in kinds, provider=provider)
 
 
 def sufficient(person: Person, credentials: Credentials) -> str:
     """The method that these credentials amount to, once whatever is spent by its use has been verified too.
 
-    The password is verified here. Raises Refused as `admit`, `code-required`, `passkey-required`, `enrolment-unconfirmed`;
-    WrongCredential `wrong-password`.
+    The password is verified here. Raises Refused as `admit`, `code-required`, `passkey-required`, `provider-required`,
+    `enrolment-unconfirmed`; WrongCredential `wrong-password`.
     """
     admit(person)
     asked = asked_of(person)
-    if credentials.assertion and asked.passkey:
+    if (credentials.assertion and asked.passkey) or (credentials.id_token and asked.provider):
         if refused := enrolment.refusal(person):
             raise refused
-        return PASSKEY
+        return PASSKEY if credentials.assertion and asked.passkey else OIDC
     if not asked.password:
-        raise Refused("passkey-required", "You act with your passkey here, and no answer of it came with the form.", who="you")
+        raise _nothing_came(asked)
     if asked.code and not credentials.code.strip():
         raise Refused("code-required", "Type the code that your authenticator app shows, too. Your text is kept.", who="you")
     if not check_password(person, credentials.password):
@@ -75,8 +86,16 @@ def sufficient(person: Person, credentials: Credentials) -> str:
     return TOTP if asked.code else PASSWORD
 
 
+def _nothing_came(asked: Asked) -> Refused:
+    if asked.provider:
+        ways = f"with your passkey or through {asked.provider}" if asked.passkey else f"through {asked.provider}"
+        detail = f"You act {ways} here, and no answer came with the form. Your text is kept."
+        return Refused("provider-required", detail, who="you")
+    return Refused("passkey-required", "You act with your passkey here, and no answer of it came with the form.", who="you")
+
+
 def act_payload(person: Person, credentials: Credentials, nonce: str) -> bytes:
-    """The canonical bytes whose SHA-256 a passkey is asked to sign for an act other than a signature."""
+    """The canonical bytes whose SHA-256 a passkey or the provider is asked to sign, for an act other than a signature."""
     return canonical_document(
         {
             "schema": ACT_SCHEMA,

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from governance.accounts import enrolment, passkeys, totp
-from governance.accounts.models import Assertion, Person, ServiceAccount, TotpUse
+from governance.accounts import enrolment, id_tokens, passkeys, provider_accounts, totp
+from governance.accounts.id_tokens import Reply, Token
+from governance.accounts.models import Assertion, Person, ProviderAnswer, ServiceAccount, TotpUse
 from governance.accounts.passkeys import Answer, WrongCredential
-from governance.accounts.reauthentication import PASSKEY, TOTP, Credentials, act_payload, sufficient
+from governance.accounts.reauthentication import OIDC, PASSKEY, TO_THE_ACT, TOTP, Credentials, act_payload, sufficient
 from governance.accounts.roles import SECOND_LINE
 from governance.audit import log
 from governance.audit.errors import BadInput, Refused, fault
@@ -43,19 +44,21 @@ def failures_logged(by: Person) -> Iterator[None]:
 
 
 def reauthenticate(by: Person, credentials: Credentials) -> str:
-    """The method by which the person showed to be there: `password`, `password+totp`, `passkey`.
+    """The method by which the person showed to be there: `password`, `password+totp`, `passkey`, `oidc`.
 
-    A code or a passkey's answer is spent at once, whether or not the act is then done (RFC 6238, 5.2), with an event of
-    its own. Raises Refused as `sufficient`, `nonce-invalid`; WrongCredential `wrong-password`, `wrong-code`, `wrong-passkey`.
+    A code, a passkey's answer or an id_token is spent at once, whether or not the act is then done (RFC 6238, 5.2), with an
+    event of its own. Raises Refused as `sufficient`, `nonce-invalid`; WrongCredential `wrong-password`, `wrong-code`,
+    `wrong-passkey`, `wrong-token`.
     """
     with failures_logged(by):
         method = sufficient(by, credentials)
         if method == TOTP:
             spend_code(by, credentials.code, act=credentials.act)
-        if method == PASSKEY:
+        if method in TO_THE_ACT:
             nonce = nonces.check(credentials.nonce, by, credentials.session_key, credentials.act)
             payload = act_payload(by, credentials, nonce)
-            spend_answer(by, credentials.assertion, hashlib.sha256(payload).digest(), act=credentials.act, payload=payload)
+            token = token_of(method, credentials)
+            spend_answer(by, method, credentials, token, payload)
     return method
 
 
@@ -66,26 +69,74 @@ def spend_code(by: Person, code: str, *, act: str) -> TotpUse:
     return TotpUse.objects.create(person=by, step=step, event=event)
 
 
+def token_of(method: str, credentials: Credentials) -> Token | None:
+    """The id_token as the provider's; it may be asked for its keys, so call this before anything is locked."""
+    return id_tokens.verified(credentials.id_token) if method == OIDC else None
+
+
 @transaction.atomic
-def spend_answer(by: Person, answer: str, challenge: bytes, *, act: str, payload: bytes = b"") -> Answer:
-    """At sign-in the challenge is random and there is no payload."""
-    given = passkeys.verified(locked(by), answer, challenge)
-    said = f"sha256:{challenge.hex()}" if payload else f"random:{challenge.hex()}"
-    event = log.append(
-        Action.PASSKEY_USED, actor=acting(by), subject=Subject("person", str(by.pk)),
-        data={"act": act, "challenge": said, "credential": given.passkey.enrolled.credential},
-    )  # fmt: skip
-    keep_answer(by, given, said, event, payload)
-    return given
+def spend_answer(by: Person, method: str, credentials: Credentials, token: Token | None, payload: bytes) -> None:
+    by = locked(by)
+    given = answer_to(payload, by, method, credentials, token)
+    if given is not None:
+        said = f"sha256:{hashlib.sha256(payload).hexdigest()}"
+        keep_answer(by, given, said, log_use(by, given, said, act=credentials.act), payload)
 
 
-def keep_answer(by: Person, given: Answer, challenge: str, event: AuditEvent, payload: bytes) -> Assertion:
-    """The assertion whole, with the event of what it was given for. Raises WrongCredential for a challenge answered before."""
+def answer_to(
+    payload: bytes, by: Person, method: str, credentials: Credentials, token: Token | None
+) -> Answer | Reply | None:
+    """The passkey's or the provider's answer to these very bytes; None for another method. Call it with the person's row
+    locked. Raises WrongCredential `wrong-passkey`, `wrong-token`.
+    """
+    challenge = hashlib.sha256(payload).digest()
+    if method == PASSKEY:
+        return passkeys.verified(by, credentials.assertion, challenge)
+    if token is None:
+        return None
+    account = provider_accounts.account_of(by)
+    if account is None:
+        raise id_tokens.wrong("is about an account that is linked to you no longer")
+    id_tokens.require_account(token, account)
+    return Reply(account, token, id_tokens.require_answer(token, by, challenge, credentials))
+
+
+def log_use(by: Person, given: Answer | Reply, challenge: str, *, act: str) -> AuditEvent:
+    if isinstance(given, Answer):
+        action, named = Action.PASSKEY_USED, {"credential": given.passkey.enrolled.credential}
+    else:
+        action, named = Action.PROVIDER_USED, {"account": given.token.account}
+    subject = Subject("person", str(by.pk))
+    return log.append(action, actor=acting(by), subject=subject, data={"act": act, "challenge": challenge, **named})
+
+
+def keep_answer(by: Person, given: Answer | Reply, challenge: str, event: AuditEvent, payload: bytes) -> None:
+    """What was answered, whole, with the event of what it was given for.
+
+    Raises WrongCredential for a challenge answered before.
+    """
+    if isinstance(given, Answer):
+        _keep_assertion(by, given, challenge, event, payload)
+    else:
+        _keep_token(by, given, challenge, event, payload)
+
+
+def _keep_assertion(by: Person, given: Answer, challenge: str, event: AuditEvent, payload: bytes) -> None:
     if Assertion.objects.filter(challenge=challenge).exists():
         raise WrongCredential("wrong-passkey", "This answer of your passkey was used already. Nothing was recorded; try again.")
-    return Assertion.objects.create(
+    Assertion.objects.create(
         person=by, enrolled=given.passkey.enrolled, **given.parts, challenge=challenge, payload=payload.decode(), event=event
     )
+
+
+def _keep_token(by: Person, given: Reply, challenge: str, event: AuditEvent, payload: bytes) -> None:
+    if ProviderAnswer.objects.filter(challenge=challenge).exists():
+        raise id_tokens.wrong("was used already")
+    token = given.token
+    ProviderAnswer.objects.create(
+        person=by, account=given.account, client_id=token.client_id, id_token=token.text, key=token.key,
+        began=given.began, challenge=challenge, payload=payload.decode(), event=event,
+    )  # fmt: skip
 
 
 def require_sound_log() -> None:

@@ -15,9 +15,10 @@ from governance.accounts.reauthentication import Credentials, act_payload, admit
 from governance.actions._common import (
     acting,
     failures_logged,
+    keep_answer,
+    log_use,
     reauthenticate,
     require_text,
-    spend_answer,
     spend_code,
 )
 from governance.audit import log
@@ -34,8 +35,10 @@ SIGN_IN = "sign-in"
 def enrol_totp(by: Person, *, secret: str, shown_code: str, credentials: Credentials) -> EnrolledAuthenticator:
     """Put an authenticator app to use; `shown_code` is what it shows, so that an app that was not set up locks nobody out.
 
-    Raises Refused `enrolled`, BadInput, and as `reauthenticate`.
+    Raises Refused `enrolled`, `no-password`, BadInput, and as `reauthenticate`.
     """
+    if not by.has_usable_password():
+        raise Refused("no-password", "A code is asked for beside a password, and you have none.", who="nobody", status=409)
     reauthenticate(by, credentials)
     step = totp.step_of(secret, shown_code)
     if step is None:
@@ -116,9 +119,18 @@ def confirm_sign_in(person: Person, *, code: str = "", answer: str = "", challen
     with failures_logged(person):
         admit(person)
         if answer:
-            return spend_answer(person, answer, challenge, act=SIGN_IN).passkey.kept
+            return _spend_answer(person, answer, challenge)
         spend_code(person, code, act=SIGN_IN)
         return Authenticator.objects.get(user=person, type=Authenticator.Type.TOTP)
+
+
+@transaction.atomic
+def _spend_answer(person: Person, answer: str, challenge: bytes) -> Authenticator:
+    """The challenge is random; there is no payload."""
+    given = passkeys.verified(locked(person), answer, challenge)
+    said = f"random:{challenge.hex()}"
+    keep_answer(person, given, said, log_use(person, given, said, act=SIGN_IN), b"")
+    return given.passkey.kept
 
 
 def asked_of_passkey(by: Person, credentials: Credentials) -> tuple[str, bytes, dict[str, Any]]:

@@ -22,11 +22,13 @@ from governance.accounts.models import (
     RoleGrant,
     RoleProposal,
 )
+from governance.accounts.provider_accounts import has_credential
 from governance.accounts.reauthentication import Credentials
 from governance.accounts.roles import SECOND_LINE, SIGNING, TITLES, Role, conflict
 from governance.actions._common import (
     INSTALLATION,
     acting,
+    failures_logged,
     reauthenticate,
     require_role,
     require_second_line,
@@ -34,6 +36,7 @@ from governance.actions._common import (
 )
 from governance.actions._findings import record_finding
 from governance.actions.authenticators import remove_all
+from governance.actions.provider_accounts import linked, token_to_link, unlink_all
 from governance.audit import log
 from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused, fault
@@ -53,7 +56,7 @@ def _subject(person: Person) -> Subject:
 
 @transaction.atomic
 def add_person(*, by: Person | None, username: str, printed_name: str, email: str = "") -> Person:
-    """A new account without a password: the person sets it through a single-use link. `by` None at installation."""
+    """A new account without a credential: the person sets it through a single-use link. `by` None at installation."""
     actor = _administering(by)
     username, printed_name = username.strip(), printed_name.strip()
     faults = [
@@ -90,14 +93,14 @@ def _administering(by: Person | None) -> Actor:
 
 @transaction.atomic
 def issue_credential_link(person: Person, *, by: Person | None) -> str:
-    """The secret of a new single-use link, shown once. Raises Refused once the person has set a password.
+    """The secret of a new single-use link, shown once. Raises Refused once the person has set a credential.
 
-    An administrator cannot reset a password: whoever could would be able to sign in somebody else's name.
+    An administrator cannot set a credential: whoever could would be able to sign in somebody else's name.
     """
     actor = _administering(by)
     person = locked(person)
-    if person.has_usable_password():
-        raise Refused("credential-set", "This person has set a password; nobody else can change it.", who="the person")
+    if has_credential(person):
+        raise Refused("credential-set", "This person has set a credential; nobody else can change it.", who="the person")
     secret = secrets.token_urlsafe(32)
     event = log.append(Action.CREDENTIAL_LINK_ISSUED, actor=actor, subject=_subject(person))
     CredentialLink.objects.create(
@@ -113,7 +116,7 @@ def _hash(secret: str) -> str:
 def open_link(secret: str) -> CredentialLink:
     """The link that this secret opens. Raises Refused 404 `link-spent` for an unknown, used or old one."""
     link = CredentialLink.objects.select_related("person").filter(secret_hash=_hash(secret), use=None).first()
-    if link is None or link.expires_at <= database_now() or link.person.has_usable_password():
+    if link is None or link.expires_at <= database_now() or has_credential(link.person):
         detail = "This link was used, has run out, or never existed. Ask an administrator for a new one."
         raise Refused("link-spent", detail, who="administrator", status=404)
     return link
@@ -131,15 +134,35 @@ def set_first_password(secret: str, *, password: str) -> Person:
         raise BadInput([fault("/password1", "weak-password", message) for message in error.messages]) from error
     person.set_password(password)
     person.save(update_fields=["password"])
+    _spent(link, person)
+    return person
+
+
+def set_first_account(secret: str, *, answered: Credentials) -> Person:
+    """In place of a password: the account at the identity provider that `answered` holds an id_token of.
+
+    Raises Refused `link-spent`, and as `link_account`; WrongCredential `wrong-token`.
+    """
+    link = open_link(secret)
+    with failures_logged(link.person):
+        token, payload = token_to_link(link.person, answered)
+        with transaction.atomic():
+            person = locked(link.person)
+            open_link(secret)
+            linked(person, token, payload, answered)
+            _spent(link, person)
+    return person
+
+
+def _spent(link: CredentialLink, person: Person) -> None:
     event = log.append(Action.CREDENTIAL_SET, actor=acting(person), subject=_subject(person))
     CredentialSet.objects.create(link=link, person=person, event=event)
-    return person
 
 
 @transaction.atomic
 def reset_credential(person: Person, *, by: Person) -> str:
-    """Take a lost credential away: sessions end at once, the authenticator app and every passkey with it, and the secret
-    of a new single-use link is returned.
+    """Take a lost credential away: sessions end at once; the authenticator app, every passkey and the account at the identity
+    provider go with it, and the secret of a new single-use link is returned.
 
     A signer signs nothing until the person has used the link and a second-line colleague has confirmed it.
     """
@@ -149,13 +172,14 @@ def reset_credential(person: Person, *, by: Person) -> str:
         raise Refused("self", "An administrator cannot reset the own credential.", who="another administrator")
     if not person.is_active:
         raise Refused("inactive", f"{person} was deactivated.", status=409)
-    if not person.has_usable_password():
-        detail = f"{person} has no password now. Make a new link instead."
+    if not has_credential(person):
+        detail = f"{person} has no credential now. Make a new link instead."
         raise Refused("no-credential", detail, who="administrator", status=409)
     person.set_unusable_password()
     person.save(update_fields=["password"])
     log.append(Action.CREDENTIAL_RESET, actor=actor, subject=_subject(person))
     remove_all(person, actor=actor)
+    unlink_all(person, actor=actor)
     return issue_credential_link(person, by=by)
 
 

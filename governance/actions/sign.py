@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,17 +11,18 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from governance.accounts import passkeys
 from governance.accounts.models import Delegation, Person
-from governance.accounts.reauthentication import PASSKEY, Credentials, sufficient
+from governance.accounts.reauthentication import TO_THE_ACT, Credentials, sufficient
 from governance.actions._common import (
     acting,
+    answer_to,
     failures_logged,
     keep_answer,
     locked_people,
     reauthenticate,
     require_sound_log,
     require_text,
+    token_of,
 )
 from governance.actions.conditions import checked_conditions
 from governance.audit import log
@@ -102,18 +102,19 @@ def sign(
     """Sign, in the own name or by delegation for `for_person`. The credential is asked for first; then everything stands
     or falls in one transaction.
 
-    A passkey's answer is to the very payload, which only the transaction knows for sure; so it is verified in there.
-    Raises Refused (`wrong-password`, `wrong-passkey`, `nonce-invalid`, `statement-changed`, the reasons of `eligibility`,
-    `no-delegation`, and for approving outcomes what stands against an approval) and BadInput.
+    A passkey's or the identity provider's answer is to the very payload, which only the transaction knows for sure; so it is
+    held against it in there. Raises Refused (`wrong-password`, `wrong-passkey`, `wrong-token`, `nonce-invalid`,
+    `statement-changed`, the reasons of `eligibility`, `no-delegation`, and for approving outcomes what stands against an
+    approval) and BadInput.
     """
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     method = sufficient_to_sign(by, credentials)
+    with failures_logged(by):
+        token = token_of(method, credentials)
     with failures_logged(by), transaction.atomic():
         candidate, by, facts = held(candidate, by, *([for_person] if for_person else []))
         composed = _allowed(candidate, by, session_key, facts, decision, method, for_person)
-        answer = None
-        if method == PASSKEY:
-            answer = passkeys.verified(by, credentials.assertion, hashlib.sha256(composed.payload).digest())
+        answer = answer_to(composed.payload, by, method, credentials, token)
         signature = record_signature(candidate, composed, acting_person=by)
         if answer is not None:
             keep_answer(by, answer, signature.digest, signature.event, composed.payload)
@@ -122,11 +123,12 @@ def sign(
 
 
 def sufficient_to_sign(by: Person, credentials: Credentials) -> str:
-    """As `reauthenticate`, but that a passkey's answer is left for the transaction of the signature."""
-    if credentials.assertion:
+    """As `reauthenticate`, but that an answer to the very act is left for the transaction of the signature."""
+    if credentials.assertion or credentials.id_token:
         with failures_logged(by):
-            if sufficient(by, credentials) == PASSKEY:
-                return PASSKEY
+            method = sufficient(by, credentials)
+        if method in TO_THE_ACT:
+            return method
     return reauthenticate(by, credentials)
 
 
@@ -144,7 +146,10 @@ def payload_to_sign(
     conditions: list[dict[str, Any]],
     for_person: Person | None = None,
 ) -> bytes:
-    """What `sign` would record were it asked now: for a passkey to sign. Writes nothing; raises as `sign`."""
+    """What `sign` would record were it asked now, for a passkey or the identity provider to sign.
+
+    Writes nothing; raises as `sign`.
+    """
     require_sound_log()
     decision = Decision(stage, statement_digest, nonce, outcome, _checked(outcome, reason), conditions)
     facts = gate_facts(candidate, settings.COUNTERSIGN_ENVIRONMENTS[0])

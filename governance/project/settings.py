@@ -40,7 +40,7 @@ def _oidc_secret() -> str:
 COUNTERSIGN_OIDC_ISSUER = env.str("COUNTERSIGN_OIDC_ISSUER", default="")
 COUNTERSIGN_OIDC_CLIENT_ID = env.str("COUNTERSIGN_OIDC_CLIENT_ID", default="")
 COUNTERSIGN_OIDC_CLIENT_SECRET = _oidc_secret()
-COUNTERSIGN_OIDC_NAME = env.str("COUNTERSIGN_OIDC_NAME", default="Your organisation’s sign-in")
+COUNTERSIGN_OIDC_NAME = env.str("COUNTERSIGN_OIDC_NAME", default="your identity provider")
 
 SECRET_KEY = _secret_key()
 SECRET_KEY_FALLBACKS = env.list("COUNTERSIGN_SECRET_KEY_FALLBACKS", default=[])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from governance.accounts.models import Assertion
+from governance.accounts.models import Assertion, ProviderAnswer
 from governance.accounts.passkeys import pem_of
+from governance.accounts.provider_accounts import account_digest
 from governance.audit.clock import timestamp
 from governance.review.models import Signature
 
@@ -13,12 +14,13 @@ SCHEMA = "signature-file/1"
 
 
 def signature_file(signature: Signature) -> dict[str, Any]:
-    """Texts are the very ones that were hashed; bytes are base64url. `passkey` is None for another method.
+    """Texts are the very ones that were hashed; bytes are base64url. `passkey` and `provider` are None for another method.
 
-    Numbers of events are places in the audit log, where `signature.given` names the digest and `authenticator.enrolled`
-    the key.
+    Numbers of events are places in the audit log, where `signature.given` names the digest, `authenticator.enrolled` the key
+    and `provider-account.linked` the account.
     """
     assertion = Assertion.objects.filter(challenge=signature.digest).select_related("enrolled").first()
+    answer = ProviderAnswer.objects.filter(challenge=signature.digest).select_related("account").first()
     return {
         "schema": SCHEMA,
         "digest": signature.digest,
@@ -29,6 +31,7 @@ def signature_file(signature: Signature) -> dict[str, Any]:
         "event": signature.event_id,
         "withdrawn": hasattr(signature, "withdrawal"),
         "passkey": _passkey(assertion) if assertion else None,
+        "provider": _provider(answer) if answer else None,
     }
 
 
@@ -45,4 +48,16 @@ def _passkey(one: Assertion) -> dict[str, Any]:
         "signature": one.signature,
         "counter": one.counter,
         "enrolment_event": one.enrolled.event_id,
+    }
+
+
+def _provider(one: ProviderAnswer) -> dict[str, Any]:
+    return {
+        "issuer": one.account.issuer,
+        "client_id": one.client_id,
+        "account": account_digest(one.account.issuer, one.account.subject),
+        "id_token": one.id_token,
+        "key": one.key,
+        "began": timestamp(one.began) if one.began else None,
+        "linking_event": one.account.event_id,
     }

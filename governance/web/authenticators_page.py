@@ -1,4 +1,6 @@
-"""Your sign-in: the authenticator app and the passkeys of the person who is signed in, and what a passkey is asked to sign."""
+"""Your sign-in: the authenticator app, the passkeys and the account at the identity provider of the person who is signed in,
+and what a passkey is asked to sign.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,23 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from governance.accounts import passkeys, relying_party, totp
-from governance.accounts.models import EnrolledAuthenticator
-from governance.accounts.reauthentication import Asked, asked_of
-from governance.actions import authenticators
+from governance.accounts import identity_provider, passkeys, relying_party, totp
+from governance.accounts.models import EnrolledAuthenticator, ProviderAccount
+from governance.accounts.provider_accounts import account_of
+from governance.accounts.reauthentication import Asked, Credentials, asked_of
+from governance.actions import authenticators, provider_accounts
 from governance.audit.errors import Refused
 from governance.web.base import PersonView, credentials_for, credentials_of, faults_of
-from governance.web.pages import AuthenticatorRow, AuthenticatorsPage, Faults, PasskeyForm, TotpForm
+from governance.web.pages import (
+    AccountForm,
+    AnsweredForm,
+    AuthenticatorRow,
+    AuthenticatorsPage,
+    Faults,
+    PasskeyForm,
+    TotpForm,
+)
+from governance.web.provider import sent_through
 
 STATE = "passkey-enrolment"
 
@@ -44,12 +56,14 @@ class Authenticators(PersonView):
         named = {one.enrolled.pk: one.name for one in passkeys.passkeys(self.person)}
         rows = EnrolledAuthenticator.objects.filter(person=self.person, removal=None).select_related("event")
         why_not = relying_party.why_no_passkeys()
+        account, provider = account_of(self.person), identity_provider.name()
         return AuthenticatorsPage(
             sentence=_sentence(asked),
-            rows=tuple(_row(one, named) for one in rows.order_by("event_id")),
-            totp=None if asked.code else self._totp(),
+            rows=(*(_row(one, named) for one in rows.order_by("event_id")), *([_account_row(account)] if account else [])),
+            totp=None if asked.code or not self.person.has_usable_password() else self._totp(),
             passkey=None if why_not else self._passkey(),
             no_passkeys=why_not,
+            account=AccountForm(reverse("link_account"), provider) if provider and account is None else None,
             faults=faults,
         )
 
@@ -70,11 +84,13 @@ class Authenticators(PersonView):
 
 
 def _sentence(asked: Asked) -> str:
-    if asked.code and asked.passkey:
-        return "Here it is your password with a code of your app, or your passkey."
-    if asked.code:
-        return "Here it is your password with a code of your app."
-    return "Here it is your passkey." if asked.passkey else "Here it is your password."
+    ways = [
+        (asked.code, "your password with a code of your app"),
+        (asked.password and not asked.code, "your password"),
+        (asked.passkey, "your passkey"),
+        (bool(asked.provider), f"signing in again at {asked.provider}"),
+    ]
+    return f"Here it is {', or '.join(words for held, words in ways if held)}."
 
 
 def _row(one: EnrolledAuthenticator, named: dict[UUID, str]) -> AuthenticatorRow:
@@ -85,6 +101,17 @@ def _row(one: EnrolledAuthenticator, named: dict[UUID, str]) -> AuthenticatorRow
         since=one.event.at,
         public_key=one.public_key,
         remove=reverse("remove_authenticator", args=[one.pk]),
+    )
+
+
+def _account_row(one: ProviderAccount) -> AuthenticatorRow:
+    return AuthenticatorRow(
+        key=str(one.pk),
+        name=identity_provider.name(),
+        kind=f"Your account {one.subject} there",
+        since=one.event.at,
+        public_key="",
+        remove=reverse("unlink_account", args=[one.pk]),
     )
 
 
@@ -108,6 +135,7 @@ class EnrolTotp(Authenticators):
 
 class EnrolPasskey(Authenticators):
     def post(self, request: HttpRequest) -> HttpResponse:
+        credentials_of(request)  # whoever goes through the identity provider comes back to the same state
         state = request.session.pop(STATE, None)
         if state is None:
             return redirect("authenticators")
@@ -122,6 +150,44 @@ class RemoveAuthenticator(Authenticators):
         if one is None:
             raise Http404("You have no such authenticator.")
         return self.act("Not removed", "Removed.", authenticators.remove_authenticator, one, by=self.person)
+
+
+class LinkAccount(Authenticators):
+    """Sent three times: it leads to the provider; it comes back from there; it is confirmed with what acts ask for."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        session_key = request.session.session_key or ""
+        if "id_token" in request.POST:
+            return self._confirm(credentials_of(request))
+        if "link_token" not in request.POST:
+            return sent_through(request, provider_accounts.asked_to_link(self.person, session_key))
+        given = request.POST
+        answered = Credentials(
+            id_token=given["link_token"], trip=given.get("link_trip", ""), nonce=given.get("link_nonce", ""),
+            session_key=session_key,
+        )  # fmt: skip
+        try:
+            provider_accounts.link_account(self.person, answered=answered, credentials=credentials_of(request))
+        except Refused as refused:
+            return self._confirm(answered, faults_of(refused, "Not linked", "Nothing was changed."), refused.status)
+        messages.success(request, f"Your account is linked. You sign in and act through {identity_provider.name()} now.")
+        return redirect("authenticators")
+
+    def _confirm(self, answered: Credentials, faults: Faults | None = None, status: int = 200) -> HttpResponse:
+        if not answered.id_token:
+            messages.error(self.request, f"You did not sign in at {identity_provider.name()}. Nothing is linked.")
+            return redirect("authenticators")
+        hidden = (("link_token", answered.id_token), ("link_trip", answered.trip), ("link_nonce", answered.nonce))
+        page = AnsweredForm(reverse("link_account"), identity_provider.name(), hidden, faults)
+        return self.page("web/link_account.html", page, status=status)
+
+
+class UnlinkAccount(Authenticators):
+    def post(self, request: HttpRequest, account: UUID) -> HttpResponse:
+        one = ProviderAccount.objects.filter(pk=account, person=self.person).first()
+        if one is None:
+            raise Http404("No such account is linked to you.")
+        return self.act("Not removed", "Removed.", provider_accounts.unlink_account, one, by=self.person)
 
 
 class Challenge(PersonView):

@@ -15,10 +15,26 @@ from django.views.decorators.cache import never_cache
 
 from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
+from governance.actions.provider_accounts import Question, asked_of_provider
 from governance.audit.errors import BadInput, Refused
 from governance.registry.models import Candidate, Model
 from governance.registry.visibility import visible_candidates, visible_models
 from governance.web.pages import Fault, Faults
+
+
+class Through(Exception):
+    """The person acts through the identity provider: goes there with `question` and comes back to the same address."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__("through the identity provider")
+        self.question = question
+
+
+def person_of(request: HttpRequest) -> Person:
+    """The row itself: `request.user` is a lazy wrapper, and actions lock the rows that they are given."""
+    if not isinstance(request.user, Person):
+        raise Refused("signed-out", "Sign in first.", status=401)
+    return Person.objects.get(pk=request.user.pk)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -27,10 +43,7 @@ class PersonView(LoginRequiredMixin, View):
 
     @cached_property
     def person(self) -> Person:
-        """The row itself: `request.user` is a lazy wrapper, and actions lock the rows that they are given."""
-        if not isinstance(self.request.user, Person):
-            raise Refused("signed-out", "Sign in first.", status=401)
-        return Person.objects.get(pk=self.request.user.pk)
+        return person_of(self.request)
 
     def page(self, template: str, page: Any, *, status: int = 200) -> HttpResponse:
         return render(self.request, template, {"page": page}, status=status)
@@ -62,21 +75,35 @@ def faults_of(refused: Refused, title: str, kept: str = "Nothing was recorded. W
     return Faults(title, kept, errors)
 
 
-SHOWN = frozenset({"password", "code", "assertion", "assertion_nonce", "assertion_act", "csrfmiddlewaretoken"})
+SHOWN = frozenset(
+    {"password", "code", "assertion", "assertion_nonce", "assertion_act", "id_token", "trip", "through", "csrfmiddlewaretoken"}
+)
 
 
-def credentials_of(request: HttpRequest) -> Credentials:
-    """What the form asks for again at this moment, and the act that a passkey's answer has to be for."""
-    return credentials_for(request, request.path)
+def credentials_of(request: HttpRequest, payload: bytes = b"") -> Credentials:
+    """What the form asks for again at this moment, and the act that an answer has to be for; `payload` is a signature's.
+
+    Raises Through where the person is to show it at the identity provider.
+    """
+    given = credentials_for(request, request.path)
+    if through_provider(request):
+        raise Through(asked_of_provider(person_of(request), given, payload))
+    return given
+
+
+def through_provider(request: HttpRequest) -> bool:
+    return request.POST.get("through") == "provider"
 
 
 def credentials_for(request: HttpRequest, act: str) -> Credentials:
-    """For the form that is posted to `act`; whatever else it holds is part of what a passkey signs."""
+    """For the form that is posted to `act`; whatever else it holds is part of what a passkey or the provider signs."""
     given = request.POST
     return Credentials(
         password=given.get("password", ""),
         code=given.get("code", ""),
         assertion=given.get("assertion", ""),
+        id_token=given.get("id_token", ""),
+        trip=given.get("trip", ""),
         nonce=given.get("assertion_nonce", ""),
         session_key=request.session.session_key or "",
         act=act,

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from governance.accounts import identity_provider
 from governance.accounts.reauthentication import asked_of
 from governance.accounts.roles import TITLES, Role
 from governance.web.inbox import number_for
@@ -25,10 +26,10 @@ _PLACES = (
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation`, and `asks`: what forms ask for again, known once a form wants it."""
+    """`navigation`; `asks`: what forms ask for again, known once a form wants it; `provider`: the identity provider's name."""
     person = getattr(request, "user", None)
     if person is None or not person.is_authenticated:
-        return {"navigation": Navigation()}
+        return {"navigation": Navigation(), "provider": identity_provider.name()}
     held = person.roles()
     titles = ", ".join(TITLES[role] for role in Role if role in held)
     entries = tuple(
@@ -42,4 +43,4 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         if view != "people" or held & READERS
     )
     asks = SimpleLazyObject(lambda: asked_of(person))
-    return {"navigation": Navigation(str(person), titles, entries), "asks": asks}
+    return {"navigation": Navigation(str(person), titles, entries), "asks": asks, "provider": identity_provider.name()}

@@ -11,15 +11,18 @@ from django.utils.cache import add_never_cache_headers
 from governance.accounts.models import Person
 from governance.audit.errors import Refused
 from governance.registry.models import Candidate
-from governance.web.base import SHOWN
+from governance.web.base import SHOWN, Through
 from governance.web.decision import decision_page
 from governance.web.decision_case import Attempt
+from governance.web.provider import sent_through
 
 SECRET = SHOWN | {"nonce"}
 
 
 class RefusalMiddleware:
-    """Turns a refusal that a page did not answer itself into a page, and keeps no failure in a cache."""
+    """Turns a refusal that a page did not answer itself into a page, sends whoever acts through the identity provider there,
+    and keeps no failure in a cache.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -31,6 +34,11 @@ class RefusalMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, Through):
+            try:
+                return sent_through(request, exception.question)
+            except Refused as refused:
+                return refusal_page(request, refused)
         return refusal_page(request, exception) if isinstance(exception, Refused) else None
 
 

@@ -1,4 +1,4 @@
-"""The page behind a single-use link: a person sets the first password."""
+"""The page behind a single-use link: a person sets the first password, or links the account at the identity provider."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from governance.actions.people import open_link, set_first_password
-from governance.audit.errors import BadInput
+from governance.actions.people import open_link, set_first_account, set_first_password
+from governance.actions.provider_accounts import asked_to_link
+from governance.audit.errors import BadInput, Refused
+from governance.web.base import credentials_for
+from governance.web.provider import sent_through
 
 TEMPLATE = "web/first_credential.html"
 
@@ -37,3 +40,23 @@ class FirstCredential(View):
 
     def _again(self, request: HttpRequest, person: object, errors: list[str]) -> HttpResponse:
         return render(request, TEMPLATE, {"person": person, "errors": errors}, status=400)
+
+
+class FirstAccount(FirstCredential):
+    """Sent twice: without an id_token it leads to the provider, which is where it comes back from."""
+
+    def get(self, request: HttpRequest, secret: str) -> HttpResponse:
+        return redirect("first_credential", secret)
+
+    def post(self, request: HttpRequest, secret: str) -> HttpResponse:
+        person = open_link(secret).person
+        if "id_token" not in request.POST:
+            if request.session.session_key is None:
+                request.session.create()
+            return sent_through(request, asked_to_link(person, request.session.session_key or ""))
+        try:
+            set_first_account(secret, answered=credentials_for(request, request.path))
+        except Refused as refused:
+            return self._again(request, person, [refused.detail])
+        messages.success(request, "Your account is linked. Sign in through it.")
+        return redirect("account_login")

@@ -938,6 +938,24 @@ class PasskeyForm:
 
 
 @dataclass(frozen=True)
+class AccountForm:
+    """To link the account at the identity provider that is called `name`."""
+
+    action: str
+    name: str
+
+
+@dataclass(frozen=True)
+class AnsweredForm:
+    """What came back from the provider, to be confirmed with the person's credential."""
+
+    action: str
+    name: str
+    hidden: tuple[tuple[str, str], ...]
+    faults: Faults | None = None
+
+
+@dataclass(frozen=True)
 class AuthenticatorsPage:
     """`no_passkeys`: why none can be added here."""
 
@@ -946,6 +964,7 @@ class AuthenticatorsPage:
     totp: TotpForm | None
     passkey: PasskeyForm | None
     no_passkeys: str
+    account: AccountForm | None
     faults: Faults | None = None
 
 

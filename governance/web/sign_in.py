@@ -61,7 +61,7 @@ def _confirmed(person: Person, **shown: Any) -> Authenticator:
 
 
 class SecondStep(AuthenticateView):
-    """After the right password: the page that asks for the code or the passkey."""
+    """After the first step: the page that asks for the code or the passkey."""
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         return {**super().get_context_data(**more), "asks": asked_of(self.stage.login.user)}

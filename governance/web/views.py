@@ -17,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from governance.accounts import passkeys
 from governance.accounts.models import Person
-from governance.accounts.reauthentication import PASSKEY
+from governance.accounts.reauthentication import OIDC, PASSKEY
 from governance.actions.approval import reinstate, retire, revoke, suspend
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.challenge import require_challenger, upload_challenge
@@ -40,7 +40,7 @@ from governance.review.models import Finding, Signature
 from governance.review.queries import candidate_facts
 from governance.review.signature_file import signature_file
 from governance.web.authenticators_page import refusal_in_json
-from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of
+from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of, through_provider
 from governance.web.decision import decision_page, work_of
 from governance.web.decision_texts import REVISE
 from governance.web.errors import decision_again
@@ -109,7 +109,10 @@ class Sign(DecisionAct):
 
     def act(self, request: HttpRequest, candidate: Candidate, **where: Any) -> str:
         given = _decision(request)
-        signature = sign(candidate, by=self.person, **given, credentials=credentials_of(request))
+        payload = b""
+        if through_provider(request):
+            payload = payload_to_sign(candidate, by=self.person, method=OIDC, **given)
+        signature = sign(candidate, by=self.person, **given, credentials=credentials_of(request, payload))
         done = f"Signed at {signature.event.at:%H:%M:%S} UTC: {signature.outcome.replace('-', ' ')}."
         return f"{done} The version is approved." if hasattr(signature.candidate, "approval") else done
 

@@ -32,6 +32,7 @@ METHODS = {
     "external letter": "An authority’s letter, recorded by one person of the second line and confirmed by another",
     "password+totp": "Password and a code of an authenticator app, asked again at signing",
     "passkey": "The signer’s own passkey over this decision, verified; the signature can be verified offline",
+    "oidc": "Signed in again at the identity provider, whose signed answer names this decision; it can be verified offline",
 }
 CAUSES = {
     "no-champion": "no version was deployed or approved before this one",

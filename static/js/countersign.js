@@ -49,8 +49,15 @@
     window.setTimeout(ask, wait);
   }
 
+  /* What was written before the way to the identity provider goes on by itself. */
+  function sendOn(form) {
+    form.querySelector('button[type=submit]').disabled = true;
+    form.submit();
+  }
+
   offerCopies(document);
   focusOnErrors();
+  document.querySelectorAll('form[data-send]').forEach(sendOn);
   document.querySelectorAll('[data-live]').forEach(function (place) {
     if (place.dataset.state !== 'ended') { follow(place); }
   });

@@ -82,13 +82,15 @@
     form.addEventListener('submit', function (event) {
       var code = form.querySelector('[name=code]');
       var typed = code && code.value.trim();
-      if (typed && !create) { return; }
+      var through = form.querySelector('[name=through]');
+      var elsewhere = through && (through.type === 'hidden' || through.checked);
+      if ((typed || elsewhere) && !create) { return; }
       event.preventDefault();
       var button = form.querySelector('button[type=submit]');
       button.disabled = true;
       Promise.resolve()
         .then(function () { return create ? made(create) : null; })
-        .then(function () { return field && !typed ? asked(form, field) : null; })
+        .then(function () { return field && !typed && !elsewhere ? asked(form, field) : null; })
         .then(function (options) { return options ? answered(field, options) : null; })
         .then(function () {
           return given ? answered(given, JSON.parse(document.getElementById(given.dataset.options).textContent)) : null;

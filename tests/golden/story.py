@@ -18,9 +18,10 @@ from typing import Any
 from django.test import override_settings
 
 from governance.accounts import passkeys, totp
+from governance.accounts.id_tokens import nonce_of
 from governance.accounts.models import Person
 from governance.accounts.reauthentication import Credentials
-from governance.actions import authenticators, jobs
+from governance.actions import authenticators, jobs, provider_accounts
 from governance.actions.approval import reinstate, retire, revoke
 from governance.actions.authorship import agree_with_denial, deny_authorship, name_author
 from governance.actions.clock import pause_clock, resume_clock
@@ -57,6 +58,7 @@ from governance.registry import storage
 from governance.registry.models import Model
 from tests import factories
 from tests.authenticator import Device
+from tests.identity_provider import running
 from tests.moving_clock import moving_clock
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -95,6 +97,7 @@ def of_accounts(people: dict[str, Person]) -> None:
     colleague = set_first_password(secret, password=factories.PASSWORD)
     confirm_enrolment(colleague, by=people["officer"], credentials=factories.CREDENTIALS)
     of_ones_own_sign_in(people["auditor"])
+    of_an_identity_provider(people["auditor"])
     with suppress(Refused):
         confirm_tier(
             factories.a_model(people, "cards"), by=people["validator"], tier="low", reason="Why", credentials=Credentials("wrong")
@@ -117,6 +120,22 @@ def of_ones_own_sign_in(person: Person) -> None:
     app = authenticators.enrol_totp(person, secret=secret, shown_code=code, credentials=factories.CREDENTIALS)
     there = Credentials(factories.PASSWORD, code=totp.code_at(secret, totp.present_step() + 1), act="/accounts/authenticators/")
     authenticators.remove_authenticator(app, by=person, credentials=there)
+
+
+def of_an_identity_provider(person: Person) -> None:
+    """An account there is linked, signs in, and is removed again by an act through it."""
+    with running() as provider:
+        question = provider_accounts.asked_to_link(person, factories.SESSION)
+        there = Credentials(nonce=question.nonce, trip=question.trip, session_key=factories.SESSION)
+        answered = replace(there, id_token=provider.token(nonce_of(question.challenge)))
+        account = provider_accounts.link_account(person, answered=answered, credentials=factories.CREDENTIALS)
+        nonce = b"a nonce of as many bytes as that"
+        provider_accounts.sign_in_through_provider(id_token=provider.token(nonce_of(nonce)), nonce=nonce)
+        asked = Credentials(session_key=factories.SESSION, act="/accounts/authenticators/")
+        question = provider_accounts.asked_of_provider(person, asked)
+        there = replace(asked, nonce=question.nonce, trip=question.trip)
+        answered = replace(there, id_token=provider.token(nonce_of(question.challenge)))
+        provider_accounts.unlink_account(account, by=person, credentials=answered)
 
 
 def _act_with(person: Person, device: Device, act: Callable[..., Any]) -> None:

@@ -83,12 +83,17 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("enrol_passkey", "POST", {"else": 302}),
     ("remove_authenticator", "POST", {"else": 404}),
     ("passkey_challenge", "POST", {"else": 409}),
+    ("link_account", "POST", {"else": 404}),
+    ("unlink_account", "POST", {"else": 404}),
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
 OF_MODELS = ("evidence_document", "model", "model_room", "submit")
 OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in OF_MODELS]
-OPEN_TO_ALL = {"account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential", "signing-keys", "revocations"}
+OPEN_TO_ALL = {
+    "account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential", "first_account",
+    "provider_sign_in", "provider_callback", "signing-keys", "revocations",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -132,6 +137,8 @@ def path_of(name: str, candidate: Candidate) -> str:
         "enrol_passkey": "/accounts/authenticators/passkey/",
         "remove_authenticator": f"/accounts/authenticators/{candidate.pk}/remove/",
         "passkey_challenge": "/accounts/challenge/",
+        "link_account": "/accounts/authenticators/provider/",
+        "unlink_account": f"/accounts/authenticators/provider/{candidate.pk}/remove/",
         "propose_role": "/people/proposals/",
         "second_role": f"/people/proposals/{proposal.pk}/second/",
         "decline_role": f"/people/proposals/{proposal.pk}/decline/",

@@ -424,6 +424,9 @@ ADMIN_FORMS: dict[str, Callable[[Bank, str], Form]] = {
     "add a group": lambda bank, column: ("/admin/auth/group/add/", {"name": "signers"}),
     "add an authenticator": lambda bank, column: ("/admin/mfa/authenticator/add/", {"type": "totp", "data": "{}"}),
     "add an address": lambda bank, column: ("/admin/account/emailaddress/add/", {"email": "a@bank.example"}),
+    "add an account at a provider": lambda bank, column: ("/admin/socialaccount/socialaccount/add/", {"uid": "u-1"}),
+    "add a provider": lambda bank, column: ("/admin/socialaccount/socialapp/add/", {"name": "mine"}),
+    "add a token of a provider": lambda bank, column: ("/admin/socialaccount/socialtoken/add/", {"token": "x"}),
     "change the own password": lambda bank, column: ("/admin/password_change/", PASSWORDS),
 }  # fmt: skip
 

@@ -32,6 +32,9 @@ MUTABLE = {
     "auth_permission": FRAMEWORK,
     "account_emailaddress": FRAMEWORK,
     "account_emailconfirmation": FRAMEWORK,
+    "socialaccount_socialaccount": "of the framework, and empty: whose account at a provider is whose follows from facts",
+    "socialaccount_socialapp": "of the framework, and empty: the provider is the one that is configured",
+    "socialaccount_socialtoken": "of the framework, and empty: an id_token that counted is a fact",
     "mfa_authenticator": "secrets and keys as the framework uses them; one counts only while a fact names it",
 }
 GUARDED = [model for model in apps.get_models(include_auto_created=True) if model._meta.db_table in fact_tables()]

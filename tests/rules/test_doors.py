@@ -125,6 +125,9 @@ add a service account by hand     login  login  login  login  login  login  403 
 add a group                       login  login  login  login  login  login  403    login
 add an authenticator              login  login  login  login  login  login  403    login
 add an address                    login  login  login  login  login  login  403    login
+add an account at a provider      login  login  login  login  login  login  403    login
+add a provider                    login  login  login  login  login  login  403    login
+add a token of a provider         login  login  login  login  login  login  403    login
 change the own password           login  login  login  login  login  login  403    login
 """
 
@@ -288,6 +291,7 @@ WORKERS = "of the workers: reached by jobs alone, and they hold a lease"
 INSIDE = "a step of other acts"
 NO_DOOR = "no door leads to it yet; it asks for its rights itself, as its own tests show"
 OWN_SIGN_IN = "one's own sign-in, the same for every role: test_03_passkeys.py, and in Chromium test_passkeys.py"
+AT_A_PROVIDER = "takes an answer of the identity provider, the same for every role: test_03_identity_provider.py"
 ACTIONS = {
     "approval.reinstate": "reinstate",
     "approval.retire": "retire the version",
@@ -358,7 +362,16 @@ ACTIONS = {
     "people.propose_role": "propose a role",
     "people.reset_credential": "reset a credential",
     "people.second_role": "second a proposal",
+    "people.set_first_account": AT_A_PROVIDER,
     "people.set_first_password": "first password, by its link",
+    "provider_accounts.asked_of_provider": AT_A_PROVIDER,
+    "provider_accounts.asked_to_link": AT_A_PROVIDER,
+    "provider_accounts.link_account": AT_A_PROVIDER,
+    "provider_accounts.linked": INSIDE,
+    "provider_accounts.sign_in_through_provider": AT_A_PROVIDER,
+    "provider_accounts.token_to_link": INSIDE,
+    "provider_accounts.unlink_account": AT_A_PROVIDER,
+    "provider_accounts.unlink_all": INSIDE,
     "remind.due_reminders": WORKERS,
     "remind.send_reminders": WORKERS,
     "revise_text.revise_text": "answer a request for changes",
@@ -391,6 +404,11 @@ NO_ACT = {
     "enrol_passkey": OWN_SIGN_IN,
     "remove_authenticator": OWN_SIGN_IN,
     "passkey_challenge": OWN_SIGN_IN,
+    "link_account": AT_A_PROVIDER,
+    "unlink_account": AT_A_PROVIDER,
+    "first_account": AT_A_PROVIDER,
+    "provider_sign_in": AT_A_PROVIDER,
+    "provider_callback": AT_A_PROVIDER,
 }
 COMMANDS = {"install", "issue_token", "verify_audit", "export_audit", "changepassword", "createsuperuser"}
 COMMANDS_ELSEWHERE = {
@@ -405,7 +423,8 @@ OF_THE_FRAMEWORKS = {
     "startproject", "test", "testserver",
 }  # fmt: skip
 """For whoever owns machine and database; what these cannot change is the matter of the triggers (rule 4)."""
-IN_THE_ADMINISTRATION = {"Person", "RoleGrant", "ServiceAccount", "Token", "Group", "EmailAddress", "Authenticator"}
+SHOWN_TO_NOBODY = {"Group", "EmailAddress", "Authenticator", "SocialAccount", "SocialApp", "SocialToken"}
+IN_THE_ADMINISTRATION = {"Person", "RoleGrant", "ServiceAccount", "Token", *SHOWN_TO_NOBODY}
 
 
 def test_every_action_has_a_row_or_a_reason() -> None:
@@ -417,7 +436,8 @@ def test_every_action_has_a_row_or_a_reason() -> None:
         found |= {f"{module.name}.{name}" for name in own if not module.name.startswith("_")}
     assert found == set(ACTIONS), "an act without a row: add it to the table of its door, and name the row here"
     commands = (f"command {name}" for name in {*COMMANDS, *COMMANDS_ELSEWHERE})
-    known = {*PAGE_ROWS, *ADMIN_ROWS, *API_ROWS, *commands, WORKERS, INSIDE, NO_DOOR, OWN_SIGN_IN}
+    known = {*PAGE_ROWS, *ADMIN_ROWS, *API_ROWS, *commands, WORKERS, INSIDE, NO_DOOR}
+    known |= {OWN_SIGN_IN, AT_A_PROVIDER}
     assert set(ACTIONS.values()) <= known
 
 
@@ -457,8 +477,8 @@ def test_every_page_of_the_administration_and_every_action_there_has_a_row(bank:
     assert {model.__name__ for model in admin.site._registry} == IN_THE_ADMINISTRATION
     sent = {form(bank, "VA")[1].get("action") for form in ADMIN_FORMS.values()}
     for model, page in admin.site._registry.items():
-        if model.__name__ in ("Group", "EmailAddress", "Authenticator"):
-            continue  # shown to nobody, as their rows say
+        if model.__name__ in SHOWN_TO_NOBODY:
+            continue  # as their rows say
         acts = {getattr(one, "__name__", one) for one in page.actions or ()}
         assert acts <= sent, model
     others = {one.name for _, one in patterns(get_resolver()) if _ == "admin" and one.name and "_" not in one.name}

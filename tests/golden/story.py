@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import UUID
 
 from django.test import override_settings
 
@@ -29,6 +30,7 @@ from governance.actions.delegate import delegate, end_delegation
 from governance.actions.deployments import record_deployment
 from governance.actions.emergency import decline_emergency, propose_emergency, second_emergency
 from governance.actions.findings import answer_finding, close_finding, lower_finding, open_finding
+from governance.actions.gate_questions import record_question, seal_questions
 from governance.actions.install import load_policy
 from governance.actions.models import confirm_tier, retire_model
 from governance.actions.people import (
@@ -56,6 +58,7 @@ from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry import storage
 from governance.registry.models import Model
+from governance.release import gate
 from tests import factories
 from tests.authenticator import Device
 from tests.identity_provider import running
@@ -179,6 +182,9 @@ def of_an_approval(people: dict[str, Person], model: Model) -> None:
     scientist, officer = people["scientist"], people["officer"]
     record_deployment(model, digest=candidate.gate_digest or "", environment="production", by=scientist)
     record_deployment(model, digest="sha256:" + "9" * 64, environment="production", by=scientist)
+    answer = gate.ask(model=model.slug, digest=candidate.gate_digest or "", environment="production")
+    record_question(answer, token=UUID(int=1), status=200, use=None, manifest=None, nonce=None)
+    seal_questions()
     factories.suspended(candidate, officer)
     again = {"reason": "Checked.", "credentials": factories.CREDENTIALS}
     reinstate(candidate, by=people["second_officer"], **again)

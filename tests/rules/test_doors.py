@@ -326,6 +326,8 @@ ACTIONS = {
     "findings.close_finding": "close a finding",
     "findings.lower_finding": "lower a finding",
     "findings.open_finding": "open a finding",
+    "gate_questions.record_question": "gate, approved",
+    "gate_questions.seal_questions": WORKERS,
     "idempotency.drop_expired": WORKERS,
     "idempotency.once": INSIDE,
     "install.install": "command install",

@@ -119,7 +119,7 @@ def _require_signed_in_since(began: datetime, token: Token) -> None:
     """A provider that ignores `max_age` answers with a sign-in of before, or does not say when it was."""
     signed_in = _moment(token.claims, "auth_time")
     if signed_in < began - TOLERANCE:
-        raise wrong("says that you signed in there before you were asked to")
+        raise wrong("says that you signed in there before you were asked to; it has to ask you again each time")
     if signed_in > database_now() + TOLERANCE:
         raise wrong("says that you signed in there at a time that has not come yet")
 

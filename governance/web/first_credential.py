@@ -24,22 +24,23 @@ class FirstCredential(View):
     """Fields `password1` and `password2`."""
 
     def get(self, request: HttpRequest, secret: str) -> HttpResponse:
-        return render(request, TEMPLATE, {"person": open_link(secret).person})
+        return self._page(request, secret)
 
     def post(self, request: HttpRequest, secret: str) -> HttpResponse:
-        person = open_link(secret).person
+        open_link(secret)
         password = request.POST.get("password1", "")
         if password != request.POST.get("password2", ""):
-            return self._again(request, person, ["The two passwords differ. Type the same one twice."])
+            return self._page(request, secret, ["The two passwords differ. Type the same one twice."])
         try:
             set_first_password(secret, password=password)
         except BadInput as refused:
-            return self._again(request, person, [one["detail"] for one in refused.errors])
+            return self._page(request, secret, [one["detail"] for one in refused.errors])
         messages.success(request, "Your password is set. Sign in with it.")
         return redirect("account_login")
 
-    def _again(self, request: HttpRequest, person: object, errors: list[str]) -> HttpResponse:
-        return render(request, TEMPLATE, {"person": person, "errors": errors}, status=400)
+    def _page(self, request: HttpRequest, secret: str, errors: list[str] | None = None) -> HttpResponse:
+        page = {"person": open_link(secret).person, "secret": secret, "errors": errors}
+        return render(request, TEMPLATE, page, status=400 if errors else 200)
 
 
 class FirstAccount(FirstCredential):
@@ -57,6 +58,6 @@ class FirstAccount(FirstCredential):
         try:
             set_first_account(secret, answered=credentials_for(request, request.path))
         except Refused as refused:
-            return self._again(request, person, [refused.detail])
+            return self._page(request, secret, [refused.detail])
         messages.success(request, "Your account is linked. Sign in through it.")
         return redirect("account_login")

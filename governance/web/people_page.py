@@ -202,9 +202,9 @@ def _enrolment(person: Person, issuer: Person | None, viewer: Person, roles: fro
         shut = "It is about you; a colleague confirms it."
     return Waits(
         key=str(person.pk),
-        title=f"{person}: whose password is it?",
+        title=f"{person}: whose credential is it?",
         text=(
-            f"A password was set through a link that {issuer} handed out, and who hands out a link could use it. "
+            f"It was set through a link that {issuer} handed out, and who hands out a link could use it. "
             f"Ask {person} in person or on the phone. Until somebody confirms it, {person} signs nothing."
         ),
         second=None if shut else Second(reverse("confirm_enrolment", args=[person.pk]), f"{person} set it"),
@@ -263,7 +263,6 @@ def _delegation_form(
                 field("until", "Last day", required=True, help=f"At most 90 days: from now on, until {last}."),
             )),
             FieldRow((field("reason", "Reason", required=True),)),
-            FieldRow((field("password", "Your password", "password", required=True),)),
         ),
         faults=faults,
     )  # fmt: skip

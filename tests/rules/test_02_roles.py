@@ -295,7 +295,7 @@ def test_a_role_is_proposed_and_given_in_the_browser(people):
 
 
 def test_an_enrolment_is_confirmed_in_the_browser(newcomer, people):
-    assert "Nora Newcomer: whose password is it?" in browse(newcomer).get("/people/").content.decode()
+    assert "Nora Newcomer: whose credential is it?" in browse(newcomer).get("/people/").content.decode()
     assert f"/people/{newcomer.pk}/enrolment/" not in forms(browse(newcomer))
     action = f"/people/{newcomer.pk}/enrolment/"
     assert action in forms(browse(people["officer"]))

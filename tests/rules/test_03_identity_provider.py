@@ -234,8 +234,11 @@ def test_an_answer_is_not_moved_to_another_candidate_nor_used_twice(ready, peopl
     link(validator, provider)
     given = form(ready, validator)
     there = answered(provider, question_of(ready, validator, given))
-    with pytest.raises(Refused, match="wrong-token"):
-        signed(other, validator, **form(other, validator), credentials=there)
+    elsewhere = form(other, validator)
+    of_the_other = question_of(other, validator, elsewhere)
+    for trip in (there.trip, of_the_other.trip):
+        with pytest.raises(Refused, match="wrong-token"):
+            signed(other, validator, **elsewhere, credentials=Credentials(**{**vars(there), "trip": trip}))
     signed(ready, validator, **given, credentials=there)
     with pytest.raises(Refused):
         signed(ready, validator, **given, credentials=there)

@@ -14,7 +14,9 @@ from governance.registry.models import Candidate
 from governance.release import gate
 from governance.review.models import ExternalDecision, TextRevision
 from tests.factories import PASSWORD, a_candidate, a_model, computed, founded, interpreted, signed, supervised_policy
-from tests.interfaces.pages import Browser, address
+from tests.identity_provider import running
+from tests.interfaces.pages import Browser, Page, address
+from tests.rules.test_03_identity_provider import link, there_and_back
 
 pytestmark = pytest.mark.one_engine
 
@@ -102,6 +104,21 @@ def test_what_was_written_is_kept_when_the_request_was_answered_meanwhile(people
 
 def letter(content: bytes = b"%PDF-1.7 a letter") -> SimpleUploadedFile:
     return SimpleUploadedFile("../<letter>.html", content, content_type="text/html")
+
+
+def test_a_letter_is_chosen_again_by_whoever_was_at_the_identity_provider_meanwhile(watched: dict[str, Person]) -> None:
+    candidate = in_review(watched, "validator", "officer")
+    with running() as provider:
+        link(watched["second_officer"], provider)
+        recorder = Browser(watched["second_officer"])
+        form = recorder.decision(candidate).form("/letters/")
+        assert form is not None
+        left = recorder.post(candidate, "letters", {**form.fields, **SAID, "letter": letter()})
+        back = there_and_back(recorder.client, left)
+        assert b"Choose it again" in back.content
+        sent = Page(back.content.decode()).forms[0]
+        assert recorder.client.post(sent.action, {**sent.fields, "letter": letter()}).status_code == 302
+    assert ExternalDecision.objects.get().reason == SAID["letter_reason"]
 
 
 def test_a_letter_is_recorded_by_one_and_confirmed_by_another_in_the_browser(watched: dict[str, Person]) -> None:

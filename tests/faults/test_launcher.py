@@ -56,7 +56,7 @@ def test_two_launchers_never_share_a_data_folder(tmp_path):
 def test_the_lock_file_tells_where_the_product_serves(product):
     running = product()
     told = json.loads((running.data / "launcher.lock").read_text())
-    assert told == {"pid": running.launcher.pid, "url": running.url}
+    assert told == {"pid": running.launcher.pid, "url": running.url.replace("127.0.0.1", "localhost")}, "a name, for passkeys"
 
 
 def still_there(processes: list[int]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def test_what_is_unknown_and_what_is_not_the_tokens_look_alike(world: World) -> 
     for slug, token in (("none", "gate"), ("cards", "gate elsewhere")):
         with CaptureQueriesContext(connection) as queries:
             ask(world, slug, digest, token=token)
-        work.append([one["sql"].split("WHERE")[0] for one in queries])
+        work.append([re.split("WHERE|VALUES", one["sql"])[0] for one in queries])
     assert work[0] == work[1]
 
 

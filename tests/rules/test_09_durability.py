@@ -136,7 +136,7 @@ def test_whatever_the_scheduler_knocks_for_is_known_to_the_worker():
     from governance.project.celery import app
 
     asked = {one["task"] for one in app.conf.beat_schedule.values()}
-    assert asked == {"governance.sweep", "governance.tidy", "governance.checkpoint", "governance.remind"}
+    assert asked == {"governance.sweep", "governance.tidy", "governance.checkpoint", "governance.remind", "governance.seal"}
     assert asked <= set(app.tasks)
 
 

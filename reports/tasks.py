@@ -12,7 +12,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import gate_questions, idempotency, jobs, remind
+from governance.actions import checkpoints, gate_questions, idempotency, jobs, remind, verification
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.judged import judged_run
@@ -124,8 +124,20 @@ def sweep() -> None:
 
 @shared_task(name="governance.checkpoint", ignore_result=True)
 def checkpoint() -> None:
-    """Keep the signed root of now."""
-    jobs.publish_checkpoint()
+    """Keep the signed root of now, and publish it."""
+    checkpoints.publish_checkpoint()
+
+
+@shared_task(name="governance.mail-checkpoint", ignore_result=True)
+def mail_checkpoint() -> None:
+    """Send the signed root of the day."""
+    checkpoints.mail_checkpoint()
+
+
+@shared_task(name="governance.verify", ignore_result=True)
+def verify() -> None:
+    """The whole log, from its first event to its last."""
+    verification.verify_whole_log()
 
 
 @shared_task(name="governance.seal", ignore_result=True)

@@ -356,11 +356,3 @@ def sweep() -> int:
     heard = [pk for pk in waits if knock(pk)]
     Job.objects.filter(pk__in=heard).update(knocked_at=now)
     return len(heard)
-
-
-def publish_checkpoint() -> None:
-    """Keep the signed root of now, so that a later log can be held against it."""
-    with transaction.atomic():
-        log.write_checkpoint()
-
-

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 class Action(StrEnum):
     INSTALLED = "installation.completed"
+    LOG_VERIFIED = "audit-log.verified"
     SIGNING_KEY_INTRODUCED = "signing-key.introduced"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"

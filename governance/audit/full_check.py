@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from django.db import DatabaseError
 
 from governance.audit import checkpoint, queries
-from governance.audit.head import UnsoundLog, sound_tree
+from governance.audit.head import UnsoundLog, require_fitting_head
 from governance.audit.models import SUBTREE_LEVELS, AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
 from governance.audit.signed_note import Checkpoint, NoteError
 from governance.audit.verify import BadLog, Record, Report, Verifier
@@ -15,8 +16,8 @@ from governance.audit.verify import BadLog, Record, Report, Verifier
 PROGRESS_EVENTS = 50_000
 
 
-def verify_log(*, known: Checkpoint | None = None, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Verify the log of this database; `known` is a checkpoint published earlier.
+def verify_log(*, known: Iterable[Checkpoint] = (), progress: Callable[[int, int], None] | None = None) -> Report:
+    """Verify the log of this database; `known` are checkpoints published earlier.
 
     Events that are appended meanwhile are left to the next run. `progress` is called with (done, of all).
     Raises UnusableKey.
@@ -29,17 +30,21 @@ def verify_log(*, known: Checkpoint | None = None, progress: Callable[[int, int]
     return Report(verifier.tree.size, verifier.tree.root())
 
 
-def _verify(verifier: Verifier, known: Checkpoint | None, progress: Callable[[int, int], None]) -> None:
+def _verify(verifier: Verifier, known: Iterable[Checkpoint], progress: Callable[[int, int], None]) -> None:
     """The events first, since a bad one explains more than a bad signature over it."""
     signed = _Signed(known)
     for record in _readable(queries.records(before=signed.end), verifier):
-        _check_subtrees(verifier, verifier.add(record))
-        for root, source in signed.roots.get(verifier.tree.size, ()):
-            verifier.check_root(root, source)
-        if verifier.tree.size % PROGRESS_EVENTS == 0:
-            progress(verifier.tree.size, signed.end)
+        completed = verifier.add(record)
+        if len(completed) >= SUBTREE_LEVELS:  # one of each level from 1 on
+            _check_subtrees(verifier, completed)
+        size = verifier.tree.size
+        if size in signed.roots:
+            for one in signed.roots[size]:
+                verifier.check_root(one.root, one.source, published=one.published)
+        if size % PROGRESS_EVENTS == 0:
+            progress(size, signed.end)
     for size in sorted(signed.roots):
-        verifier.finish(size, signed.roots[size][0][1])
+        verifier.finish(size, signed.roots[size][0].source)
     if signed.problems:
         raise signed.problems[0]
     _check_end(verifier.tree.size)
@@ -54,15 +59,22 @@ def _readable(records: Iterator[Record], verifier: Verifier) -> Iterator[Record]
         raise BadLog(event, "unreadable", f"event {event} or one soon after it cannot be read: {error}") from error
 
 
+class _Root(NamedTuple):
+    root: bytes
+    source: str
+    published: bool
+
+
 class _Signed:
     """What was signed about the log.
 
-    `roots` holds (root, source) by size, of every note that verifies; `problems` those that do not, or that say
-    something else than what is stored beside them; `end` is the largest size that anything claims.
+    `roots` holds by size the roots of every note that verifies, those stored here before those published; `problems` the
+    notes that do not, or that say something else than what is stored beside them; `end` is the largest size that
+    anything claims.
     """
 
-    def __init__(self, known: Checkpoint | None) -> None:
-        self.roots: dict[int, list[tuple[bytes, str]]] = {}
+    def __init__(self, known: Iterable[Checkpoint]) -> None:
+        self.roots: dict[int, list[_Root]] = {}
         self.problems: list[BadLog] = []
         head = AuditHead.objects.get(pk=1)
         self.end = head.size
@@ -70,11 +82,11 @@ class _Signed:
             self._read(kept.size, bytes(kept.root), kept.note, f"the kept checkpoint of {kept.size} events")
         if head.size or head.note:
             self._read(head.size, None, head.note, "the signed head")
-        if known is not None:
-            self._add(known, "the known checkpoint")
+        for one in known:
+            self._add(one, f"the published checkpoint of {one.size} events", published=True)
 
-    def _add(self, one: Checkpoint, source: str) -> None:
-        self.roots.setdefault(one.size, []).append((one.root, source))
+    def _add(self, one: Checkpoint, source: str, *, published: bool = False) -> None:
+        self.roots.setdefault(one.size, []).append(_Root(one.root, source, published))
         self.end = max(self.end, one.size)
 
     def _read(self, size: int, root: bytes | None, note: str, source: str) -> None:
@@ -108,6 +120,6 @@ def _check_end(size: int) -> None:
     if before is not None:
         raise BadLog(before, "out-of-place", f"event {before} stands before the first one")
     try:
-        sound_tree()
+        require_fitting_head()
     except UnsoundLog as error:
         raise BadLog(size, "out-of-place", f"after {size} verified events: {error}") from error

@@ -10,7 +10,7 @@ from django.db.models import Subquery
 from governance.audit import checkpoint
 from governance.audit.errors import Refused
 from governance.audit.merkle import CompactRange, leaf_hash
-from governance.audit.models import AuditEvent, AuditHead
+from governance.audit.models import AuditAlarm, AuditEvent, AuditHead
 from governance.audit.signed_note import NoteError
 
 
@@ -22,10 +22,10 @@ class UnsoundLog(Refused):
 
 
 def head_is_sound() -> bool:
-    """Whether head, signature and last event agree. Raises UnusableKey.
+    """Whether head, signature and last event agree, and no alarm stands. Raises UnusableKey.
 
     One statement and one signature check; an append that comes between cannot mislead it. What lies further back
-    is read by the full verification.
+    is read by the full verification, which raises the alarm.
     """
     try:
         sound_tree()
@@ -35,15 +35,31 @@ def head_is_sound() -> bool:
 
 
 def sound_tree() -> tuple[CompactRange, datetime | None]:
-    """The tree over all events and the time of the last one. Raises UnsoundLog, UnusableKey.
+    """The tree over all events and the time of the last one, while no alarm stands. Raises UnsoundLog, UnusableKey."""
+    row = _head_row()
+    if row["alarm"] is not None:
+        raise UnsoundLog(f"a full verification found that {row['alarm']}")
+    return _tree(row)
 
-    Head and last event are read in one statement: they are of one moment even where no lock is held.
-    """
+
+def require_fitting_head() -> None:
+    """Head, signature and last event alone, whatever stands recorded. Raises UnsoundLog, UnusableKey."""
+    _tree(_head_row())
+
+
+def _head_row() -> dict[str, Any]:
+    """Head, last event and first alarm, read in one statement: they are of one moment even where no lock is held."""
     newest = AuditEvent.objects.order_by("-seq")
-    last = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("seq", "body", "leaf", "at")}
-    row: Any = AuditHead.objects.filter(pk=1).annotate(**last).values().first()
+    asked = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("seq", "body", "leaf", "at")}
+    asked["alarm"] = Subquery(AuditAlarm.objects.order_by("pk").values("detail")[:1])
+    row: Any = AuditHead.objects.filter(pk=1).annotate(**asked).values().first()
     if row is None:
         raise UnsoundLog("the log has no head")
+    return dict(row)
+
+
+def _tree(row: dict[str, Any]) -> tuple[CompactRange, datetime | None]:
+    """The tree over all events and the time of the last one. Raises UnsoundLog, UnusableKey."""
     size, seq, at = row["size"], row["last_seq"], row["last_at"]
     if size == 0 and seq is None and not row["note"]:
         return CompactRange(), None

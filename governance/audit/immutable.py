@@ -19,9 +19,16 @@ from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from governance.audit import triggers
-from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
+from governance.audit.models import (
+    AuditAlarm,
+    AuditCheckpoint,
+    AuditEvent,
+    AuditHead,
+    AuditPublication,
+    AuditSubtree,
+)
 
-LOG_TABLES: tuple[type[models.Model], ...] = (AuditEvent, AuditSubtree, AuditCheckpoint)
+LOG_TABLES: tuple[type[models.Model], ...] = (AuditEvent, AuditSubtree, AuditCheckpoint, AuditAlarm, AuditPublication)
 RECURSIVE_TRIGGERS = "PRAGMA recursive_triggers is off on this connection"
 
 

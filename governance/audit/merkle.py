@@ -73,6 +73,11 @@ def perfect_root(hashes: list[bytes]) -> bytes:
     return hashes[0]
 
 
+def tree_root(size: int, subtree: Subtree) -> bytes:
+    """The root over the first `size` leaves."""
+    return _range_root(0, size, subtree) if size else EMPTY_ROOT
+
+
 def inclusion_proof(index: int, size: int, subtree: Subtree) -> list[bytes]:
     """RFC 6962, 2.1.1: the audit path of leaf `index` in the tree of `size` leaves, lowest hash first.
 

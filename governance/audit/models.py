@@ -96,3 +96,37 @@ class AuditCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return f"checkpoint of {self.size} events"
+
+
+class AuditAlarm(models.Model):
+    """What a full verification found wrong. While one stands, the log takes no event, nobody signs, the gate answers 503.
+
+    It cannot be an event, since the log that would hold it is the one that does not verify.
+    """
+
+    at = models.DateTimeField()
+    event = models.BigIntegerField()
+    code = models.CharField(max_length=40)
+    detail = models.TextField()
+
+    class Meta:
+        db_table = "audit_alarm"
+
+    def __str__(self) -> str:
+        return f"event {self.event}: {self.code}"
+
+
+class AuditPublication(models.Model):
+    """One attempt to put the checkpoint of `size` events outside: what went wrong, or nothing did."""
+
+    at = models.DateTimeField()
+    destination = models.CharField(max_length=10)
+    size = models.BigIntegerField()
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "audit_publication"
+        indexes = [models.Index(fields=["destination", "id"], name="audit_publication_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.destination}: {self.size} events{f', {self.failure}' if self.failure else ''}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.schedules import crontab
+from celery.signals import worker_process_init, worker_ready
 from django.conf import settings
 
 from governance.project.parent_death import die_with_parent
@@ -14,6 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.project.settings")
 
 HARD_TIME_LIMIT = 3600
 SWEEP_SECONDS = 5.0
+CHECKPOINT_SECONDS = float(settings.COUNTERSIGN_CHECKPOINT_SECONDS)
 
 app = Celery("countersign")
 app.conf.update(
@@ -62,7 +65,11 @@ app.conf.update(
         "tidy": {"task": "governance.tidy", "schedule": 3600.0, "options": {"expires": 3600.0}},
         "remind": {"task": "governance.remind", "schedule": 3600.0, "options": {"expires": 3600.0}},
         "seal": {"task": "governance.seal", "schedule": 60.0, "options": {"expires": 60.0}},
-        "checkpoint": {"task": "governance.checkpoint", "schedule": 60.0, "options": {"expires": 60.0}},
+        "checkpoint": {
+            "task": "governance.checkpoint", "schedule": CHECKPOINT_SECONDS, "options": {"expires": CHECKPOINT_SECONDS}
+        },
+        "mail-checkpoint": {"task": "governance.mail-checkpoint", "schedule": 3600.0, "options": {"expires": 3600.0}},
+        "verify": {"task": "governance.verify", "schedule": crontab(hour="3", minute="0"), "options": {"expires": 3600.0}},
     },
 )
 # Threads of the web server find this application too, not only the thread that imported it.
@@ -73,3 +80,10 @@ app.set_default()
 def _end_with_the_worker(**_: object) -> None:
     """A pool child ends when its worker does, even if that was killed."""
     die_with_parent()
+
+
+@worker_ready.connect
+def _verify_at_start(sender: Any, **_: object) -> None:
+    """The log is verified as the product starts: by the worker that does the scheduler's work, before other work of it."""
+    if "default" in sender.app.amqp.queues.consume_from:
+        sender.app.send_task("governance.verify", expires=3600.0)

@@ -12,8 +12,8 @@ from django.urls import reverse
 from governance.accounts.models import Person
 from governance.audit.events import Action
 from governance.audit.head import head_is_sound
-from governance.audit.models import AuditEvent, AuditHead
-from governance.audit.queries import checkpoint_now
+from governance.audit.models import AuditAlarm, AuditEvent, AuditHead, AuditPublication
+from governance.audit.queries import checkpoint_now, events, last_published, standing_alarm
 from governance.registry.models import Candidate
 from governance.registry.visibility import visible_events, visible_models
 from governance.web.base import PersonView
@@ -48,6 +48,7 @@ def _uuid(text: str) -> UUID | None:
 def _page(person: Person, rows: list[AuditEvent], model: str, action: str, *, paged: bool) -> AuditPage:
     head = AuditHead.objects.get(pk=1)
     sound = head_is_sound()
+    alarm = standing_alarm()
     address = f"{reverse('audit')}?model={model}&action={action}"
     slugs = tuple(Option(slug, slug) for slug in visible_models(person).order_by("slug").values_list("slug", flat=True))
     return AuditPage(
@@ -56,9 +57,9 @@ def _page(person: Person, rows: list[AuditEvent], model: str, action: str, *, pa
             Verdict.WITHIN if sound else Verdict.OUTSIDE,
             "The newest event, the tree and its signature agree."
             if sound
-            else "The newest event, the tree and its signature do not agree. Signing is stopped and the gate answers 503.",
+            else f"{_wrong(alarm)} Signing is stopped and the gate answers 503.",
         ),
-        facts=(Fact("Events", f"{head.size:,}"), Fact("Shown", f"{min(len(rows), PAGE)}")),
+        facts=(Fact("Events", f"{head.size:,}"), Fact("Shown", f"{min(len(rows), PAGE)}"), *_checked()),
         action=reverse("audit"),
         fields=(
             Field("model", "Model", "choice", model, options=(Option("", "All models"), *slugs)),
@@ -69,6 +70,24 @@ def _page(person: Person, rows: list[AuditEvent], model: str, action: str, *, pa
         newer=address if paged else "",
         older=f"{address}&upto={rows[PAGE].seq}" if len(rows) > PAGE else "",
     )
+
+
+def _wrong(alarm: AuditAlarm | None) -> str:
+    if alarm is None:
+        return "The newest event, the tree and its signature do not agree."
+    return f"Found on {alarm.at:%Y-%m-%d %H:%M} UTC: {alarm.detail}."
+
+
+def _checked() -> tuple[Fact, ...]:
+    """When the whole log was last verified, and what became of the newest checkpoint at each place outside."""
+    verified = events(action=Action.LOG_VERIFIED).first()
+    last = f"{json.loads(verified.body)['data']['size']:,} events, {verified.at:%Y-%m-%d %H:%M} UTC" if verified else "not yet"
+    attempts = {"Published to the folder": last_published("folder"), "Published by mail": last_published("mail")}
+    return (Fact("Verified in full", last), *(Fact(name, _attempt(one)) for name, one in attempts.items() if one))
+
+
+def _attempt(one: AuditPublication) -> str:
+    return f"{one.size:,} events, {one.at:%Y-%m-%d %H:%M} UTC{f'; failed: {one.failure}' if one.failure else ''}"
 
 
 def _actions() -> tuple[Option, ...]:

@@ -1,174 +1,92 @@
-"""An export tampered with at random is found, and the first bad event is named."""
+"""An export tampered with at random is found, and the first bad event is named: by the product and by the auditor's script."""
+
+from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from governance.audit.canonical import canonical
-from governance.audit.merkle import CompactRange, leaf_hash
-from governance.audit.signed_note import Checkpoint, VerifierKey, sign
-from governance.audit.verify import Record, export_lines, verify_export
+from governance.audit.verify import verify_export
+from script import verify_audit
+from tests.audit.tamperings import (
+    ALL,
+    BODIES,
+    EVENT_LINES,
+    FINAL_NOTE,
+    KEY,
+    LINES,
+    NOTE_OF_13,
+    NOTES,
+    PUBLIC,
+    SIZE,
+    TAMPERINGS,
+    Tampered,
+    body_of,
+    changed,
+    export,
+)
 
-ORIGIN = "countersign.example/log"
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PUBLIC = VerifierKey(ORIGIN, KEY.public_key().public_bytes_raw())
-SIZE = 40
-KEPT = (1, 13, 32)
-SEEDS = 60
-
-
-def body_of(seq: int, **changed: object) -> bytes:
-    event = {"schema": "event/1", "seq": seq, "at": f"2024-01-01T00:00:{seq:02}.000000Z", "action": "model.created"}
-    return canonical(event | changed)
-
-
-def record(seq: int, body: bytes) -> Record:
-    return Record(seq, body.decode(), leaf_hash(body))
-
-
-def export(bodies: list[bytes], key: Ed25519PrivateKey = KEY) -> list[str]:
-    """The honest export of these bodies."""
-    tree, notes = CompactRange(), []
-    for seq, body in enumerate(bodies):
-        tree.append(leaf_hash(body))
-        if tree.size in KEPT or tree.size == len(bodies):
-            notes.append((tree.size, sign(Checkpoint(ORIGIN, tree.size, tree.root()), key)))
-        assert tree.size == seq + 1
-    return list(export_lines((record(seq, body) for seq, body in enumerate(bodies)), notes))
+SEEDS = 20
+RANDOM, RANDOM_AT_LENGTH = 300, 10_000
+SCRIPT = Path(verify_audit.__file__)
+SCRIPT_KEY = verify_audit.parsed_key(str(PUBLIC))
 
 
-BODIES = [body_of(seq) for seq in range(SIZE)]
-LINES = export(BODIES)
-FINAL_NOTE = json.loads(LINES[-1])["checkpoint"]
-EVENT_LINES = [at for at, line in enumerate(LINES) if "checkpoint" not in json.loads(line)]
+def by_the_product(lines: list[str], published: list[str]) -> int | None:
+    """The first bad event; None for a sound log."""
+    problem = verify_export(lines, public_key=PUBLIC, known=published).problem
+    return None if problem is None else problem.event
 
 
-def changed(lines: list[str], at: int, **fields: object) -> list[str]:
-    return [*lines[:at], json.dumps(json.loads(lines[at]) | fields), *lines[at + 1 :]]
+def by_the_script(lines: list[str], published: list[str]) -> int | None:
+    known = [verify_audit.opened(note, SCRIPT_KEY) for note in published]
+    try:
+        verify_audit.verify(lines, SCRIPT_KEY, known)
+    except verify_audit.Bad as bad:
+        return int(bad.args[0])
+    return None
 
 
-def vouched_before(seq: int) -> int:
-    """The event from which on nothing is vouched for when `seq` was rewritten together with its hash."""
-    return max((size for size in KEPT if size <= seq), default=0)
+def expect_named(tampering: Callable[[random.Random], Tampered], chance: random.Random) -> None:
+    lines, bad = tampering(chance)
+    assert (by_the_product(lines, NOTES), by_the_script(lines, NOTES)) == (bad, bad), tampering.__name__
 
 
-def alter(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    body = bytearray(BODIES[seq])
-    body[chance.randrange(len(body))] = chance.choice(b"abcdefghijk0123456789")
-    if bytes(body) == BODIES[seq]:
-        body += b" "
-    return changed(LINES, EVENT_LINES[seq], body=body.decode()), seq
+@pytest.mark.parametrize("tampering", ALL, ids=lambda one: one.__name__)
+def test_the_first_bad_event_is_named(tampering: Callable[[random.Random], Tampered]) -> None:
+    for seed in range(SEEDS):
+        expect_named(tampering, random.Random(seed))
 
 
-def alter_leaf(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    return changed(LINES, EVENT_LINES[seq], leaf=chance.randbytes(32).hex()), seq
-
-
-def rewrite(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    body = body_of(seq, action="model.revised")
-    return changed(LINES, EVENT_LINES[seq], body=body.decode(), leaf=leaf_hash(body).hex()), vouched_before(seq)
-
-
-def drop(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    at = EVENT_LINES[seq]
-    return LINES[:at] + LINES[at + 1 :], seq
-
-
-def drop_and_renumber(chance: random.Random) -> tuple[list[str], int]:
-    """The places are closed up, and what the events say of themselves is not."""
-    seq = chance.randrange(SIZE)
-    lines = LINES[: EVENT_LINES[seq]] + LINES[EVENT_LINES[seq] + 1 :]
-    for at in range(EVENT_LINES[seq], len(lines)):
-        if "seq" in (entry := json.loads(lines[at])):
-            lines = changed(lines, at, seq=entry["seq"] - 1)
-    return lines, seq
-
-
-def duplicate(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    at = EVENT_LINES[seq]
-    return [*LINES[: at + 1], LINES[at], *LINES[at + 1 :]], seq + 1
-
-
-def reorder(chance: random.Random) -> tuple[list[str], int]:
-    first, second = sorted(chance.sample(range(SIZE), 2))
-    lines = list(LINES)
-    lines[EVENT_LINES[first]], lines[EVENT_LINES[second]] = lines[EVENT_LINES[second]], lines[EVENT_LINES[first]]
-    return lines, first
-
-
-def reorder_and_renumber(chance: random.Random) -> tuple[list[str], int]:
-    lines, first = reorder(chance)
-    for seq, at in enumerate(EVENT_LINES):
-        lines = changed(lines, at, seq=seq)
-    return lines, first
-
-
-def insert(chance: random.Random) -> tuple[list[str], int]:
-    seq = chance.randrange(SIZE)
-    forged = json.dumps({"seq": seq, "body": body_of(seq, forged=True).decode(), "leaf": "00" * 32})
-    return [*LINES[: EVENT_LINES[seq]], forged, *LINES[EVENT_LINES[seq] :]], seq
-
-
-def cut(chance: random.Random) -> tuple[list[str], int]:
-    """Events off the tail; the checkpoint over all of them stays."""
-    seq = chance.randrange(1, SIZE)
-    return [*LINES[: EVENT_LINES[seq]], LINES[-1]], seq
-
-
-def go_back_in_time(chance: random.Random) -> tuple[list[str], int]:
-    """Signed anew by whoever holds the key: time still tells."""
-    seq = chance.randrange(1, SIZE)
-    return export([*BODIES[:seq], body_of(seq, at="2023-12-31T23:59:59.000000Z"), *BODIES[seq + 1 :]]), seq
-
-
-TAMPERINGS = [
-    alter,
-    alter_leaf,
-    rewrite,
-    drop,
-    drop_and_renumber,
-    duplicate,
-    reorder,
-    reorder_and_renumber,
-    insert,
-    cut,
-    go_back_in_time,
-]
-
-
-def test_an_honest_export_verifies_at_each_length():
-    for size in range(1, SIZE + 1):
-        lines = export(BODIES[:size])
-        report = verify_export(lines, public_key=PUBLIC, known_checkpoint=json.loads(lines[-1])["checkpoint"])
-        assert (report.size, report.problem) == (size, None)
-    assert verify_export(LINES, public_key=str(PUBLIC), known_checkpoint=FINAL_NOTE).sound
-
-
-@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda one: one.__name__)
-def test_the_first_bad_event_is_named(tampering: Callable[[random.Random], tuple[list[str], int]]):
-    expect_named(tampering, range(SEEDS))
+def test_every_kind_of_tampering_is_found_hundreds_of_times() -> None:
+    at_random(RANDOM)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda one: one.__name__)
-def test_the_first_bad_event_is_named_a_thousand_times(tampering: Callable[[random.Random], tuple[list[str], int]]):
-    expect_named(tampering, range(SEEDS, SEEDS + 1000))
+def test_every_kind_of_tampering_is_found_ten_thousand_times_of_ten_thousand() -> None:
+    at_random(RANDOM_AT_LENGTH)
 
 
-def expect_named(tampering: Callable[[random.Random], tuple[list[str], int]], seeds: range) -> None:
-    for seed in seeds:
-        lines, bad = tampering(random.Random(seed))
-        report = verify_export(lines, public_key=PUBLIC)
-        assert report.problem is not None, seed
-        assert report.problem.event == bad, (seed, report.problem)
+def at_random(times: int) -> None:
+    chance = random.Random(times)
+    for _ in range(times):
+        expect_named(chance.choice(TAMPERINGS[chance.choice(list(TAMPERINGS))]), chance)
+
+
+def test_an_honest_export_verifies_at_each_length() -> None:
+    for size in range(1, SIZE + 1):
+        lines = export(BODIES[:size])
+        report = verify_export(lines, public_key=PUBLIC, known=[json.loads(lines[-1])["checkpoint"]])
+        assert (report.size, report.problem) == (size, None)
+        assert by_the_script(lines, [json.loads(lines[-1])["checkpoint"]]) is None
+    assert verify_export(LINES, public_key=str(PUBLIC), known=[FINAL_NOTE]).sound
 
 
 CUT_TO_A_KEPT_CHECKPOINT = LINES[: EVENT_LINES[13]]
@@ -177,15 +95,17 @@ OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 def test_a_log_cut_at_an_older_checkpoint_is_found_with_a_newer_one():
     assert verify_export(CUT_TO_A_KEPT_CHECKPOINT, public_key=PUBLIC).sound
-    problem = verify_export(CUT_TO_A_KEPT_CHECKPOINT, public_key=PUBLIC, known_checkpoint=FINAL_NOTE).problem
+    problem = verify_export(CUT_TO_A_KEPT_CHECKPOINT, public_key=PUBLIC, known=[FINAL_NOTE]).problem
     assert (problem.event, problem.code) == (13, "cut-off")
 
 
 def test_a_log_rewritten_by_whoever_holds_the_key_is_found_with_an_older_checkpoint():
     lines = export([*BODIES[:20], body_of(20, action="model.revised"), *BODIES[21:], body_of(SIZE)])
     assert verify_export(lines, public_key=PUBLIC).sound
-    problem = verify_export(lines, public_key=PUBLIC, known_checkpoint=FINAL_NOTE).problem
-    assert (problem.event, problem.code) == (32, "altered"), "the roots signed before do not vouch for one another"
+    problem = verify_export(lines, public_key=PUBLIC, known=[FINAL_NOTE]).problem
+    assert (problem.event, problem.code) == (0, "altered")
+    problem = verify_export(lines, public_key=PUBLIC, known=[NOTE_OF_13, FINAL_NOTE]).problem
+    assert (problem.event, problem.code) == (13, "altered"), "roots signed anew vouch for nothing, published ones do"
 
 
 BROKEN = {
@@ -208,6 +128,73 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_no_export_is_a_finding_and_no_crash(name):
     lines, event = BROKEN[name]
-    problem = verify_export(lines, public_key=PUBLIC).problem
-    assert problem is not None
-    assert problem.event == event, problem
+    assert (by_the_product(lines, []), by_the_script(lines, [])) == (event, event)
+
+
+# The script by itself.
+
+
+def test_the_script_knows_a_signature_as_the_cryptography_package_does() -> None:
+    """Good ones, and ones with a bit turned in signature, key or text."""
+    chance = random.Random(8032)
+    for _ in range(60):
+        key = Ed25519PrivateKey.from_private_bytes(chance.randbytes(32))
+        text, public = chance.randbytes(chance.randrange(200)), key.public_key().public_bytes_raw()
+        given = [public, key.sign(text), text + b"."[: chance.randrange(2)]]
+        part = chance.randrange(4)
+        if part < 3 and given[part]:
+            at = chance.randrange(len(given[part]))
+            given[part] = given[part][:at] + bytes([given[part][at] ^ 1 << chance.randrange(8)]) + given[part][at + 1 :]
+        assert holds(*given) == holds_for_others(*given)
+
+
+def holds(public: bytes, signature: bytes, text: bytes) -> bool:
+    try:
+        verify_audit.require_signature(public, signature, text)
+    except ValueError:
+        return False
+    return True
+
+
+def holds_for_others(public: bytes, signature: bytes, text: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def test_a_signature_whose_scalar_is_too_large_does_not_hold() -> None:
+    """RFC 8032, 5.1.7: without this check there is a second signature for every text."""
+    signature = KEY.sign(b"text")
+    large = int.from_bytes(signature[32:], "little") + verify_audit.ORDER
+    assert holds(PUBLIC.public, signature, b"text")
+    assert not holds(PUBLIC.public, signature[:32] + large.to_bytes(32, "little"), b"text")
+    assert not holds(PUBLIC.public, signature[:-1], b"text")
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """In an interpreter that finds no package."""
+    command = [sys.executable, "-I", "-S", str(SCRIPT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_script_needs_nothing_and_says_what_it_found(tmp_path: Path) -> None:
+    log, key, outside = tmp_path / "log", tmp_path / "key", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "000000000013.checkpoint").write_text(NOTE_OF_13)
+    log.write_text("".join(f"{line}\n" for line in LINES))
+    key.write_text(f"{PUBLIC}\n")
+    done = run(log, key, outside)
+    assert (done.returncode, done.stdout) == (0, f"VERIFIED: {SIZE} events, against 1 published checkpoints.\n"), done.stderr
+    log.write_text("".join(f"{line}\n" for line in CUT_TO_A_KEPT_CHECKPOINT))
+    assert run(log, PUBLIC, outside).returncode == 0
+    (outside / "000000000040.checkpoint").write_text(FINAL_NOTE)
+    done = run(log, PUBLIC, outside)
+    assert (done.returncode, done.stdout.partition(" a checkpoint")[0]) == (
+        1, "NOT VERIFIED. First bad event: 13: the log ends before it:",
+    )  # fmt: skip
+    for question in ([log], [log, "no key"], [tmp_path / "nothing", PUBLIC], [log, PUBLIC, key]):
+        done = run(*question)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "python script/verify_audit.py LOG KEY" in done.stderr

@@ -52,6 +52,7 @@ from governance.actions.rooms import list_in_room
 from governance.actions.sign import withdraw_signature
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.actions.tokens import create_service_account, create_token, revoke_token
+from governance.actions.verification import verify_whole_log
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.evidence.kinds import JobKind
@@ -185,6 +186,7 @@ def of_an_approval(people: dict[str, Person], model: Model) -> None:
     answer = gate.ask(model=model.slug, digest=candidate.gate_digest or "", environment="production")
     record_question(answer, token=UUID(int=1), status=200, use=None, manifest=None, nonce=None)
     seal_questions()
+    verify_whole_log()
     factories.suspended(candidate, officer)
     again = {"reason": "Checked.", "credentials": factories.CREDENTIALS}
     reinstate(candidate, by=people["second_officer"], **again)

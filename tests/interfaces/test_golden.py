@@ -245,7 +245,7 @@ def test_a_log_exported_then_verifies_now():
     report = verify_export(lines, public_key=key)
     assert (report.problem, report.size) == (None, len(list(bodies_of_log_1())))
     first = json.loads(lines[1])["checkpoint"]
-    assert verify_export(lines, public_key=key, known_checkpoint=first).sound
+    assert verify_export(lines, public_key=key, known=[first]).sound
 
 
 def test_a_log_exported_then_verifies_without_the_product():

@@ -55,7 +55,7 @@ def a_log(db: None) -> None:
 
 @pytest.mark.parametrize("model", GUARDED, ids=lambda model: model._meta.db_table)
 def test_each_guarded_table_refuses_every_direct_statement(model: type[models.Model], a_log: None) -> None:
-    if model in LOG_TABLES:
+    if model in LOG_TABLES and model._default_manager.exists():
         refused(model)
         return
     with a_row_of(model):

@@ -427,7 +427,7 @@ def test_an_older_backup_is_found_with_a_checkpoint_published_since(thirty):
         old_head(20)
         AuditEvent.objects.filter(seq__gte=20)._raw_delete(using="default")
     assert verify_log().sound, "from inside, an older state looks right"
-    problem = verify_log(known=published).problem
+    problem = verify_log(known=[published]).problem
     assert (problem.event, problem.code) == (20, "cut-off")
 
 
@@ -440,7 +440,7 @@ def test_a_log_rewritten_and_signed_again_is_found_with_an_older_published_check
         old_head(EVENTS)
     append_events(5)
     assert verify_log().sound
-    problem = verify_log(known=published).problem
+    problem = verify_log(known=[published]).problem
     assert problem.code == "altered"
     assert problem.event <= 12
 
@@ -508,9 +508,9 @@ def test_the_command_says_what_it_verified(empty_db, capsys, tmp_path):
     published = tmp_path / "checkpoint"
     published.write_text(queries.checkpoint_now())
     append_events(2)
-    call_command("verify_audit", checkpoint=published)
+    call_command("verify_audit", published=[published])
     out = capsys.readouterr().out
-    assert out.startswith("42 events verified, root ")
+    assert out.startswith("42 events verified against 1 published checkpoints, root ")
     assert str(checkpoint.verifier_key()) in out
 
 
@@ -535,7 +535,7 @@ def test_the_command_refuses_a_checkpoint_that_is_none(empty_db, tmp_path):
     append_events(1)
     (tmp_path / "note").write_text("no note")
     with pytest.raises(CommandError, match="no checkpoint of this log"):
-        call_command("verify_audit", checkpoint=tmp_path / "note")
+        call_command("verify_audit", published=[tmp_path / "note"])
 
 
 def test_an_export_verifies_offline_and_is_not_overwritten(empty_db, tmp_path, capsys):
@@ -547,7 +547,7 @@ def test_an_export_verifies_offline_and_is_not_overwritten(empty_db, tmp_path, c
     call_command("export_audit", output=path)
     lines = path.read_text().splitlines()
     assert len(lines) == 25 + 3
-    report = verify_export(lines, public_key=str(checkpoint.verifier_key()), known_checkpoint=queries.checkpoint_now())
+    report = verify_export(lines, public_key=str(checkpoint.verifier_key()), known=[queries.checkpoint_now()])
     assert (report.size, report.problem) == (25, None)
     with pytest.raises(CommandError, match="never overwrites"):
         call_command("export_audit", output=path)
@@ -563,7 +563,7 @@ def test_an_export_under_another_key_is_refused(empty_db, tmp_path):
     with (tmp_path / "log").open() as lines:
         assert verify_export(lines, public_key=other).problem.code == "checkpoint-invalid"
     with pytest.raises(NoteError):
-        verify_export([], public_key=other, known_checkpoint=queries.checkpoint_now())
+        verify_export([], public_key=other, known=[queries.checkpoint_now()])
 
 
 # Many writers.

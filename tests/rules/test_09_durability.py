@@ -136,7 +136,10 @@ def test_whatever_the_scheduler_knocks_for_is_known_to_the_worker():
     from governance.project.celery import app
 
     asked = {one["task"] for one in app.conf.beat_schedule.values()}
-    assert asked == {"governance.sweep", "governance.tidy", "governance.checkpoint", "governance.remind", "governance.seal"}
+    assert asked == {
+        "governance.sweep", "governance.tidy", "governance.checkpoint", "governance.remind", "governance.seal",
+        "governance.mail-checkpoint", "governance.verify",
+    }  # fmt: skip
     assert asked <= set(app.tasks)
 
 

@@ -311,6 +311,8 @@ ACTIONS = {
     "challenge.upload_challenge": "upload challenge data",
     "checks.judge": INSIDE,
     "checks.judge_all_evidence": INSIDE,
+    "checkpoints.mail_checkpoint": WORKERS,
+    "checkpoints.publish_checkpoint": WORKERS,
     "clock.pause_clock": "pause the clock",
     "clock.resume_clock": "resume the clock",
     "conditions.checked_conditions": INSIDE,
@@ -338,7 +340,6 @@ ACTIONS = {
     "jobs.heartbeat": WORKERS,
     "jobs.order_dossier": "read the dossier",
     "jobs.order_rerun": "order a new run",
-    "jobs.publish_checkpoint": WORKERS,
     "jobs.put_back": WORKERS,
     "jobs.record_dossier": WORKERS,
     "jobs.record_evidence": WORKERS,
@@ -395,6 +396,7 @@ ACTIONS = {
     "tokens.create_service_account": "command issue_token",
     "tokens.create_token": "command issue_token",
     "tokens.revoke_token": NO_DOOR,
+    "verification.verify_whole_log": WORKERS,
 }
 NO_ACT = {
     "account_login": "signing in and out",

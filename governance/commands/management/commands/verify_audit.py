@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from governance.audit import checkpoint
+from governance.audit import checkpoint, published
 from governance.audit.full_check import verify_log
 from governance.audit.immutable import missing_triggers
-from governance.audit.signed_note import Checkpoint, NoteError
+from governance.audit.signed_note import Checkpoint
 
 
 class Command(BaseCommand):
@@ -23,11 +23,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--checkpoint", type=Path, help="a checkpoint published earlier, which the log must contain"
-        )
+            "--published", type=Path, nargs="+", default=[], metavar="PATH",
+            help="checkpoints published earlier, or folders of them, which the log must contain",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = verify_log(known=_published(options["checkpoint"]), progress=self._progress)
+        known = _published(options["published"])
+        report = verify_log(known=known, progress=self._progress)
         missing = missing_triggers()
         if missing:
             self.stderr.write(f"Triggers that keep facts unchanged are missing: {', '.join(missing)}")
@@ -36,7 +38,8 @@ class Command(BaseCommand):
             self.stderr.write(report.problem.detail)
         else:
             self.stdout.write(
-                f"{report.size} events verified, root {report.root.hex()}, key {checkpoint.verifier_key()}"
+                f"{report.size} events verified against {len(known)} published checkpoints, "
+                f"root {report.root.hex()}, key {checkpoint.verifier_key()}"
             )
         if report.problem is not None or missing:
             sys.exit(1)
@@ -45,11 +48,17 @@ class Command(BaseCommand):
         self.stderr.write(f"{done} of {size} events")
 
 
-def _published(path: Path | None) -> Checkpoint | None:
-    """The checkpoint in a file. Raises CommandError."""
-    if path is None:
-        return None
+def _published(places: list[Path]) -> list[Checkpoint]:
+    """The checkpoints in these files and folders. Raises CommandError for a file that is none of this log."""
     try:
-        return checkpoint.opened(path.read_text(encoding="utf-8"))
-    except (OSError, NoteError, ValueError) as error:
-        raise CommandError(f"{path} is no checkpoint of this log: {error}") from error
+        paths = [path for place in places for path in _files(place)]
+    except OSError as error:
+        raise CommandError(str(error)) from error
+    known, unusable = published.opened(paths, checkpoint.verifier_key())
+    if unusable:
+        raise CommandError("\n".join(unusable))
+    return known
+
+
+def _files(place: Path) -> list[Path]:
+    return [place / name for name in published.names(place)] if place.is_dir() else [place]

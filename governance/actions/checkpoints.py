@@ -1,0 +1,95 @@
+"""Signed roots kept in the database, and put outside it: what the log is later held against."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+
+from governance.actions.verification import verify_whole_log
+from governance.audit import checkpoint, log, published, queries
+from governance.audit.clock import database_now
+from governance.audit.models import AuditCheckpoint, AuditPublication
+
+logger = logging.getLogger(__name__)
+
+FOLDER, MAIL = "folder", "mail"
+MAIL_EVERY = timedelta(hours=24)
+LETTER = """The audit log of {url} holds {size:,} events, whose root is signed in the attached file and here:
+
+{note}
+Keep this message where nobody changes it. With it, script/verify_audit.py finds whether a later export of the log
+still begins with these events. The log's verifier key is
+
+{key}
+"""
+
+
+def publish_checkpoint() -> None:
+    """Keep the signed root of now, and put it into the folder for published ones, if there is one.
+
+    The newest one that stands there is read before the log is, and must be part of it: else the whole log is verified,
+    and the alarm raised. What cannot be written is tried again by the next run, with the root of then.
+    Raises UnsoundLog.
+    """
+    folder = settings.COUNTERSIGN_CHECKPOINT_FOLDER
+    if folder is not None and not _begins_with_newest(folder):
+        verify_whole_log()
+    kept = _kept()
+    if folder is not None and kept is not None:
+        _publish(FOLDER, kept, lambda: published.put(folder, kept.size, kept.note))
+
+
+def mail_checkpoint() -> None:
+    """Send the signed root of now to the addresses for published ones, once a day, if the log has grown."""
+    addresses = settings.COUNTERSIGN_CHECKPOINT_MAIL
+    last = AuditPublication.objects.filter(destination=MAIL, failure="").order_by("-pk").first()
+    if not addresses or (last is not None and database_now() < last.at + MAIL_EVERY):
+        return
+    kept = _kept()
+    if kept is not None:
+        _publish(MAIL, kept, lambda: _letter(kept, addresses).send())
+
+
+@transaction.atomic
+def _kept() -> AuditCheckpoint | None:
+    return log.write_checkpoint()
+
+
+def _begins_with_newest(folder: Path) -> bool:
+    """Whether the log contains the newest checkpoint of the folder; one that cannot be read says nothing about it."""
+    try:
+        newest = published.names(folder)[-1:]
+    except OSError:  # the attempt to write there says so
+        return True
+    known, _ = published.opened([folder / name for name in newest], checkpoint.verifier_key())
+    return all(queries.contains(one) for one in known)
+
+
+def _publish(destination: str, kept: AuditCheckpoint, attempt: Callable[[], object]) -> None:
+    """Try, unless that very one is there, and keep what came of it; the same failure in a row is kept once."""
+    last = queries.last_published(destination)
+    if last is not None and (last.size, last.failure) == (kept.size, ""):
+        return
+    failure = ""
+    try:
+        attempt()
+    except OSError as problem:  # what folders, sockets and smtplib raise
+        failure = f"{type(problem).__name__}: {problem}"
+        logger.error("the checkpoint of %s events was not published (%s): %s", kept.size, destination, failure)
+    if last is None or not failure or last.failure != failure:
+        AuditPublication.objects.create(
+            destination=destination, size=kept.size, failure=failure, at=database_now()
+        )
+
+
+def _letter(kept: AuditCheckpoint, addresses: list[str]) -> EmailMessage:
+    given = {"url": settings.COUNTERSIGN_URL, "size": kept.size, "note": kept.note, "key": checkpoint.verifier_key()}
+    letter = EmailMessage(f"Checkpoint of the audit log: {kept.size:,} events", LETTER.format(**given), to=addresses)
+    letter.attach(f"{kept.size:012}{published.SUFFIX}", kept.note, "text/plain")
+    return letter

@@ -88,29 +88,33 @@ class NoMail(BaseEmailBackend):
 
 
 def seeded(count: int, *, kept_every: int = 10_000) -> None:
-    """A valid log of that many events in an empty database, written in bulk: the tree is computed here, not by `append`."""
+    """That many events more, valid and written in bulk: the tree is computed here, not by `append`."""
+    newest = AuditEvent.objects.order_by("-seq").first()
     tree, before, subtrees, kept = CompactRange(), b"", [], []
+    for leaf in AuditEvent.objects.order_by("seq").values_list("leaf", flat=True):
+        tree.append(bytes(leaf))
+    began, end = newest.at if newest else SEEDED_FROM, tree.size + count
     with transaction.atomic(), triggers_off():
-        for start in range(0, count, SEEDED_AT_ONCE):
-            rows = [_seeded_event(seq) for seq in range(start, min(start + SEEDED_AT_ONCE, count))]
+        for start in range(tree.size, end, SEEDED_AT_ONCE):
+            rows = [_seeded_event(seq, began) for seq in range(start, min(start + SEEDED_AT_ONCE, end))]
             with connection.cursor() as cursor:
                 cursor.executemany(f"INSERT INTO audit_event ({', '.join(rows[0])}) VALUES ({', '.join(['%s'] * len(rows[0]))})",
                                    [tuple(row.values()) for row in rows])  # fmt: skip
             for row in rows:
-                before = tree.to_bytes() if tree.size == count - 1 else b""
+                before = tree.to_bytes() if tree.size == end - 1 else b""
                 subtrees += [one for one in tree.append(row["leaf"]) if one[0] % SUBTREE_LEVELS == 0]
                 if tree.size == 1 or tree.size % kept_every == 0:
                     kept.append((tree.size, tree.root()))
         AuditSubtree.objects.bulk_create(AuditSubtree(level=one[0], position=one[1], hash=one[2]) for one in subtrees)
         AuditCheckpoint.objects.bulk_create(
-            AuditCheckpoint(size=size, root=root, note=checkpoint.signed(size, root), at=SEEDED_FROM) for size, root in kept
+            AuditCheckpoint(size=size, root=root, note=checkpoint.signed(size, root), at=began) for size, root in kept
         )
-        AuditHead.objects.update(size=count, range_before=before, note=checkpoint.signed(count, tree.root()))
+        AuditHead.objects.update(size=end, range_before=before, note=checkpoint.signed(end, tree.root()))
 
 
-def _seeded_event(seq: int) -> dict[str, Any]:
-    """A row as most in a log are: an act of a person on a candidate."""
-    at, person, candidate = SEEDED_FROM + timedelta(seconds=seq), UUID(int=seq % 97), UUID(int=seq % 1009)
+def _seeded_event(seq: int, began: datetime = SEEDED_FROM) -> dict[str, Any]:
+    """A row as most in a log are: an act of a person on a candidate, a hundredth of a second after the one before."""
+    at, person, candidate = began + timedelta(milliseconds=10 * seq), UUID(int=seq % 97), UUID(int=seq % 1009)
     digest = f"sha256:{seq:064x}"
     body = {
         "action": "signature.given", "actor": {"person": str(person), "service_account": None, "system": None},

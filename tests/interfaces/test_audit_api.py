@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from itertools import pairwise
 from typing import Any
 
+import metamorphic_log as judge
 import pytest
 
-from governance.audit import checkpoint, merkle
+from governance.audit import checkpoint, merkle, queries
 from governance.audit.canonical import canonical
 from governance.audit.merkle import leaf_hash
-from governance.audit.models import AuditEvent, AuditHead
+from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead
+from tests.audit.logs import seeded
 from tests.interfaces.world import World
 
 
@@ -93,6 +97,51 @@ def test_a_later_checkpoint_is_proven_to_begin_with_an_earlier_one(world: World,
     merkle.verify_consistency(old=old.size, new=new.size, proof=hashes, old_root=old.root, new_root=new.root)
     with pytest.raises(merkle.ProofError):
         merkle.verify_consistency(old=old.size, new=new.size, proof=hashes, old_root=bytes(32), new_root=new.root)
+
+
+@pytest.fixture
+def thousands(world: World) -> int:
+    """A log of some three thousand events, with checkpoints kept at each 500."""
+    seeded(3000, kept_every=500)
+    return int(AuditHead.objects.get().size)
+
+
+def test_a_verifier_written_by_others_accepts_the_proofs_and_refuses_forged_ones(world: World, thousands: int) -> None:
+    key, chance = [str(checkpoint.verifier_key())], random.Random(6962)
+    for seq in {0, 1, 255, 256, 511, 2047, 2048, thousands - 2, thousands - 1, *chance.sample(range(thousands), 20)}:
+        answer = world.call("GET", f"/api/v1/audit/proof/inclusion/?event={seq}", "read of auditor").json()
+        leaf, hashes = bytes.fromhex(answer["leaf"]), [bytes.fromhex(one) for one in answer["hashes"]]
+        judge.checkpoint_verify_inclusion(answer["checkpoint"], key, seq, leaf, hashes)
+        spoilt = answer["checkpoint"].replace(f"\n{thousands}\n", f"\n{thousands + 1}\n")
+        for forged in (
+            (answer["checkpoint"], key, seq, leaf_hash(b"another"), hashes),
+            (answer["checkpoint"], key, (seq + 1) % thousands, leaf, hashes),
+            (spoilt, key, seq, leaf, hashes),
+            *((answer["checkpoint"], key, seq, leaf, path) for path in forgeries(hashes, chance)),
+        ):
+            with pytest.raises(judge.VerifyError):
+                judge.checkpoint_verify_inclusion(*forged)
+
+
+def test_a_verifier_written_by_others_follows_the_log_from_checkpoint_to_checkpoint(world: World, thousands: int) -> None:
+    key, chance = [str(checkpoint.verifier_key())], random.Random(9162)
+    notes = {one.size: one.note for one in AuditCheckpoint.objects.order_by("size")} | {thousands: queries.checkpoint_now()}
+    for old, new in [*pairwise(notes), (1, thousands), (500, thousands)]:
+        path = f"/api/v1/audit/proof/consistency/?from={old}&to={new}"
+        hashes = [bytes.fromhex(one) for one in world.call("GET", path, "read of auditor").json()["hashes"]]
+        judge.checkpoint_verify_consistency(notes[old], notes[new], key, hashes)
+        forged_proofs = [(notes[old], notes[new], key, one) for one in forgeries(hashes, chance)]
+        another = checkpoint.signed(old, leaf_hash(b"another log"))
+        for forged in ((another, notes[new], key, hashes), *forged_proofs):
+            with pytest.raises(judge.VerifyError):
+                judge.checkpoint_verify_consistency(*forged)
+
+
+def forgeries(hashes: list[bytes], chance: random.Random) -> list[list[bytes]]:
+    """The proof with a hash altered, left out, added, and with two exchanged."""
+    at = chance.randrange(len(hashes))
+    altered = [*hashes[:at], bytes([hashes[at][0] ^ 1]) + hashes[at][1:], *hashes[at + 1 :]]
+    return [altered, hashes[:at] + hashes[at + 1 :], [*hashes, bytes(32)], [hashes[-1], *hashes[1:-1], hashes[0]]]
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,9 @@ def checkpoint_now() -> str:
 
 def inclusion_proof(seq: int) -> InclusionProof:
     """Proof for one event in the log of now. Raises ValueError where there is no such event."""
-    head = AuditHead.objects.get(pk=1)
-    hashes = merkle.inclusion_proof(seq, head.size, subtree_hash)
-    return InclusionProof(seq, head.size, subtree_hash(0, seq), hashes, head.note)
+    head, subtrees = AuditHead.objects.get(pk=1), Subtrees()
+    hashes = merkle.inclusion_proof(seq, head.size, subtrees)
+    return InclusionProof(seq, head.size, subtrees(0, seq), hashes, head.note)
 
 
 def consistency_proof(old: int, new: int) -> ConsistencyProof:
@@ -92,32 +92,54 @@ def consistency_proof(old: int, new: int) -> ConsistencyProof:
     size = AuditHead.objects.values_list("size", flat=True).get(pk=1)
     if new > size:
         raise ValueError(f"the log has {size} events, not {new}")
-    return ConsistencyProof(old, new, merkle.consistency_proof(old, new, subtree_hash))
+    return ConsistencyProof(old, new, merkle.consistency_proof(old, new, Subtrees()))
 
 
 def contains(known: Checkpoint) -> bool:
     """Whether the log still begins with what was signed then, as far as stored hashes tell without reading it all."""
     size = AuditHead.objects.values_list("size", flat=True).get(pk=1)
     try:
-        return known.size <= size and merkle.tree_root(known.size, subtree_hash) == known.root
+        return known.size <= size and merkle.tree_root(known.size, Subtrees()) == known.root
     except ValueError:  # hashes are missing
         return False
 
 
-def subtree_hash(level: int, position: int) -> bytes:
-    """The hash over events position·2^level … (position + 1)·2^level − 1, from at most 256 stored hashes."""
-    stored = level - level % SUBTREE_LEVELS
-    width = 1 << level - stored
-    span = (position * width, (position + 1) * width)
+class Subtrees:
+    """Hashes of perfect subtrees for one question, from stored ones that are read in blocks of 256.
+
+    A proof asks for some twenty of them; they lie in five or six blocks.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[int, int], list[bytes]] = {}
+
+    def __call__(self, level: int, position: int) -> bytes:
+        """The hash over events position·2^level … (position + 1)·2^level − 1. Raises ValueError where any is missing."""
+        stored = level - level % SUBTREE_LEVELS
+        width = 1 << level - stored
+        block, place = divmod(position * width, 1 << SUBTREE_LEVELS)
+        hashes = self._block(stored, block)[place : place + width]
+        if len(hashes) != width:
+            raise ValueError(f"the log lacks hashes of level {stored} from {position * width} on")
+        return merkle.perfect_root(hashes)
+
+    def _block(self, stored: int, block: int) -> list[bytes]:
+        if (stored, block) not in self._blocks:
+            self._blocks[stored, block] = list(_hashes(stored, block << SUBTREE_LEVELS, block + 1 << SUBTREE_LEVELS))
+        return self._blocks[stored, block]
+
+
+def _hashes(stored: int, first: int, end: int) -> Iterator[bytes]:
+    """Those of one stored level from a position on, as far as there are any without a gap."""
     if stored == 0:
-        leaves = AuditEvent.objects.filter(seq__gte=span[0], seq__lt=span[1]).order_by("seq")
-        hashes = [bytes(leaf) for leaf in leaves.values_list("leaf", flat=True)]
+        rows: Any = AuditEvent.objects.filter(seq__gte=first, seq__lt=end).order_by("seq").values_list("seq", "leaf")
     else:
-        subtrees = AuditSubtree.objects.filter(level=stored, position__gte=span[0], position__lt=span[1])
-        hashes = [bytes(value) for value in subtrees.order_by("position").values_list("hash", flat=True)]
-    if len(hashes) != width:
-        raise ValueError(f"the log lacks hashes of level {stored} between {span[0]} and {span[1]}")
-    return merkle.perfect_root(hashes)
+        subtrees = AuditSubtree.objects.filter(level=stored, position__gte=first, position__lt=end)
+        rows = subtrees.order_by("position").values_list("position", "hash")
+    for expected, (position, value) in enumerate(rows, first):
+        if position != expected:
+            return
+        yield bytes(value)
 
 
 class _AsText(Func):

@@ -45,7 +45,8 @@ def free_port() -> int:
 class Postgres:
     """A cluster of its own on a free port of 127.0.0.1. PostgreSQL refuses to run as root, so root runs it as nobody."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self.fsync = "on" if durable else "off"
         self.folder = Path(tempfile.mkdtemp(prefix="countersign-postgres-"))
         self.folder.chmod(0o755)
         self.cluster = self.folder / "cluster"
@@ -77,7 +78,7 @@ class Postgres:
         with (self.folder / "log").open("ab") as log:
             self.server = subprocess.Popen(
                 [self.bin / "postgres", "-D", self.cluster, "-p", str(self.port), "-c", "listen_addresses=127.0.0.1",
-                 "-c", f"unix_socket_directories={self.cluster}", "-c", "fsync=off", "-c", "max_connections=80"],
+                 "-c", f"unix_socket_directories={self.cluster}", "-c", f"fsync={self.fsync}", "-c", "max_connections=80"],
                 stdout=log, stderr=log, **self._as_unprivileged(),
             )  # fmt: skip
         until = time.monotonic() + 30

@@ -121,6 +121,14 @@ class Product:
         kinds, events = json.loads(answer.partition("RESULT")[2])
         return Counter(kinds) + Counter(events=events)
 
+    def log_verified(self) -> int:
+        """How often the log says that all of it was verified."""
+        program = (
+            "from governance.audit.models import AuditEvent;"
+            "print('RESULT', AuditEvent.objects.filter(action='audit-log.verified').count())"
+        )
+        return int(self.demo.manage("shell", "--no-imports", "-c", program).partition("RESULT")[2])
+
 
 def _outside(database: str | None) -> dict[str, str]:
     """This process's environment without what points it at the tests' own database, broker and keys."""

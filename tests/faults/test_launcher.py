@@ -41,6 +41,13 @@ def test_a_part_that_was_killed_is_started_again(product):
     wait_for(running.alive, seconds=30, what="pages are served")
 
 
+def test_the_log_is_verified_as_its_worker_starts(product):
+    running = product()
+    before = wait_for(running.log_verified, seconds=60, what="the log was verified at the start")
+    kill_and_see_it_back(running, "sweeper")
+    wait_for(lambda: running.log_verified() > before, seconds=60, what="and again by the new worker")
+
+
 def test_two_launchers_never_share_a_data_folder(tmp_path):
     lock = hold(tmp_path)
     done = subprocess.run(

@@ -23,8 +23,8 @@ MAIL_EVERY = timedelta(hours=24)
 LETTER = """The audit log of {url} holds {size:,} events, whose root is signed in the attached file and here:
 
 {note}
-Keep this message where nobody changes it. With it, script/verify_audit.py finds whether a later export of the log
-still begins with these events. The log's verifier key is
+Keep this message where nobody changes it. With it, `countersign verify audit` finds whether a later export of the log
+still begins with these events; so does governance/client/verify_audit.py alone. The log's verifier key is
 
 {key}
 """

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from governance.audit.verify import verify_export
-from script import verify_audit
+from governance.client import verify_audit
 from tests.audit.tamperings import (
     ALL,
     BODIES,
@@ -197,4 +197,4 @@ def test_the_script_needs_nothing_and_says_what_it_found(tmp_path: Path) -> None
     for question in ([log], [log, "no key"], [tmp_path / "nothing", PUBLIC], [log, PUBLIC, key]):
         done = run(*question)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "python script/verify_audit.py LOG KEY" in done.stderr
+        assert "python governance/client/verify_audit.py LOG KEY" in done.stderr

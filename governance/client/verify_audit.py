@@ -1,4 +1,4 @@
-"""Verify an exported audit log: python script/verify_audit.py LOG KEY [PUBLISHED ...]
+"""Verify an exported audit log: python governance/client/verify_audit.py LOG KEY [PUBLISHED ...]
 
 LOG is what `manage.py export_audit` wrote. KEY is the log's verifier key (name+id+key, or a file that holds it), known from
 elsewhere than the export. PUBLISHED are checkpoints published earlier, or folders of them: only these can show that the tail

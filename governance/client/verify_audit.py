@@ -189,20 +189,25 @@ def verify(lines, key, published=()):
     return log.size
 
 
+def verify_files(log, key, places):
+    """(events, published checkpoints) of a sound log. Raises Bad; OSError or ValueError where the question cannot be read."""
+    key = parsed_key(Path(key).read_text() if Path(key).is_file() else key)
+    files = [file for one in map(Path, places) for file in (sorted(one.glob("*.checkpoint")) if one.is_dir() else [one])]
+    published = [opened(file.read_text(encoding="utf-8"), key) for file in files]
+    with open(log, "rb") as lines:
+        return verify(lines, key, published), len(files)
+
+
 def main(arguments):
     try:
-        path, key, places = arguments[0], arguments[1], [Path(one) for one in arguments[2:]]
-        key = parsed_key(Path(key).read_text() if Path(key).is_file() else key)
-        files = [file for one in places for file in (sorted(one.glob("*.checkpoint")) if one.is_dir() else [one])]
-        published = [opened(file.read_text(encoding="utf-8"), key) for file in files]
-        with open(path, "rb") as lines:
-            print(f"VERIFIED: {verify(lines, key, published)} events, against {len(files)} published checkpoints.")
+        size, known = verify_files(arguments[0], arguments[1], arguments[2:])
     except Bad as bad:
         print(f"NOT VERIFIED. First bad event: {bad.args[0]}: {bad.args[1]}.")
         return 1
     except (OSError, ValueError, IndexError) as problem:
         print(f"{problem}\n\n{__doc__}", file=sys.stderr)
         return 2
+    print(f"VERIFIED: {size} events, against {known} published checkpoints.")
     return 0
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from typing import ClassVar
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import F, Q
 
 from governance.accounts.roles import SIGNING, TITLES, Role
+from governance.audit.events import Action
 from governance.audit.immutable import Fact
+from governance.audit.models import AuditEvent
 
 ROLE_CHOICES = [(role.value, TITLES[role]) for role in Role]
 
@@ -44,6 +47,15 @@ class Person(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.printed_name
+
+    @staticmethod
+    def as_it_was(table: str, seq: int) -> str:
+        """Everybody by the name of now; who has left since was here then."""
+        left = AuditEvent.objects.filter(action=Action.PERSON_DEACTIVATED, seq__gt=seq).values_list("subject_id", flat=True)
+        gone = ", ".join(f"'{UUID(one).hex}'" for one in left) or "''"
+        here = f"person.is_active OR replace(CAST(person.id AS text), '-', '') IN ({gone})"
+        columns = [f"person.{field.column}" for field in Person._meta.concrete_fields if field.column != "is_active"]
+        return f"SELECT {', '.join(columns)}, {here} AS is_active FROM {table} person"  # noqa: S608 - names of our own
 
     def get_full_name(self) -> str:
         return self.printed_name

@@ -36,6 +36,8 @@ class EventFilter(FilterSet):
         fields: list[str] = []
 
 
+PROVES = ("read", "gate", "deploy", "submit", "monitor")
+"""Whoever got a checkpoint with an answer may hold the log to it; hashes tell of no event."""
 FILTERS = [
     OpenApiParameter("model", str, description="Slug."),
     OpenApiParameter("candidate", OpenApiTypes.UUID),
@@ -70,7 +72,7 @@ class Events(ApiView):
 
 
 class Checkpoint(ApiView):
-    required_scopes = {"GET": "read"}
+    required_scopes = {"GET": PROVES}
 
     @extend_schema(
         operation_id="get_checkpoint",
@@ -109,7 +111,7 @@ class Inclusion(ApiView):
 
 
 class Consistency(ApiView):
-    required_scopes = {"GET": "read"}
+    required_scopes = {"GET": PROVES}
 
     @extend_schema(
         operation_id="prove_consistency",

@@ -84,13 +84,22 @@ def _valid_token(secret_hash: str) -> Token | None:
 
 
 class HasScope(BasePermission):
-    """A view names the scope for each method in `required_scopes`; a method that it does not name is refused."""
+    """A view names the scope for each method in `required_scopes`, or several of which one is enough.
+
+    A method that it does not name is refused.
+    """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, Credential):
             return False
-        scopes: dict[str, str] = getattr(view, "required_scopes", {})
-        wanted = scopes.get("GET" if request.method in ("HEAD", "OPTIONS") else str(request.method))
-        if wanted is None or not request.auth.has(wanted):
-            raise Refused("insufficient-scope", f"This takes a token with the scope {wanted!r}.", who="token's owner")
+        scopes: dict[str, str | tuple[str, ...]] = getattr(view, "required_scopes", {})
+        wanted = scopes.get("GET" if request.method in ("HEAD", "OPTIONS") else str(request.method), ())
+        require_scope(request.auth, *([wanted] if isinstance(wanted, str) else wanted))
         return True
+
+
+def require_scope(by: Credential, *scopes: str) -> None:
+    """Raises Refused `insufficient-scope` unless the token has one of them."""
+    if not any(by.has(one) for one in scopes):
+        named = " or ".join(repr(one) for one in scopes) or "of no kind"
+        raise Refused("insufficient-scope", f"This takes a token with the scope {named}.", who="token's owner")

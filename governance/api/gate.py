@@ -12,6 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.http import Http404, QueryDict
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -19,18 +21,18 @@ from rest_framework.response import Response
 
 from governance.actions.gate_questions import record_question
 from governance.api import scope, shapes
-from governance.api.authentication import Credential, caller
+from governance.api.authentication import Credential, caller, require_scope
 from governance.api.views import ApiView, problems
 from governance.audit.errors import BadInput, Refused, fault
 from governance.registry.manifest import DIGEST
 from governance.release import gate
+from governance.release.clock import decision_time
 
 logger = logging.getLogger(__name__)
 
 NOWHERE = " "
 """A slug that no model has and no event names: asking for it costs what asking for an unknown one costs."""
 DENIALS_A_MINUTE = 600
-LATER = ("as_of",)
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 ENVIRONMENT = OpenApiParameter("environment", str, required=True, description="One of the instance's environments.")
 
@@ -59,11 +61,22 @@ def _require_digest(pointer: str, value: str | None) -> None:
         raise BadInput([fault(pointer, "malformed-digest", detail)])
 
 
-def _require_offered(request: Request) -> None:
-    """A question that is not answered yet is refused rather than passed over in silence."""
-    for name in LATER:
-        if name in request.query_params:
-            raise BadInput([fault(f"/{name}", "not-yet-offered", f"The question {name!r} is not answered yet.")])
+def _moment(asked: QueryDict) -> datetime | None:
+    """The earlier moment that is asked about. Raises BadInput: no time, in the future, or asked with a nonce."""
+    text = asked.get("as_of")
+    if text is None:
+        return None
+    try:
+        moment = parse_datetime(text)
+    except ValueError:  # its numbers are of no day
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadInput([fault("/as_of", "wrong-type", f"{text[:60]!r} is no time; write it as 2026-05-03T14:00:00Z.")])
+    if moment > decision_time():
+        raise BadInput([fault("/as_of", "in-the-future", "What will be answered then is not known yet.")])
+    if "nonce" in asked:
+        raise BadInput([fault("/nonce", "not-with-as-of", "An answer about the past lets nothing run and is not signed.")])
+    return moment
 
 
 def _require_nonce(value: str | None) -> None:
@@ -82,7 +95,7 @@ ANSWER = PolymorphicProxySerializer("GateReply", [shapes.GateAnswer, shapes.Enve
 
 
 class Gate(ApiView):
-    required_scopes = {"GET": "gate"}
+    required_scopes = {"GET": ("gate", "read")}
 
     @extend_schema(
         operation_id="ask_gate",
@@ -94,6 +107,9 @@ class Gate(ApiView):
             OpenApiParameter("manifest", str, description="Digest of the manifest that will be in force."),
             OpenApiParameter(
                 "nonce", str, description="16 to 128 letters, digits, - or _: the same answer as a signed DSSE envelope."
+            ),
+            OpenApiParameter(
+                "as_of", OpenApiTypes.DATETIME, description="Scope `read`: what would have been answered then. Lets nothing run."
             ),
         ],
         responses={
@@ -109,17 +125,21 @@ class Gate(ApiView):
         manifest = request.query_params.get("manifest")
         _require_digest("/digest", digest)
         _require_digest("/manifest", manifest)
-        _require_offered(request)
         _require_nonce(request.query_params.get("nonce"))
-        by = caller(request)
+        moment, by = _moment(request.query_params), caller(request)
+        require_scope(by, "gate" if moment is None else "read")
+        known = by.covers("gate", slug) if moment is None else scope.models(by, "read").filter(slug=slug).exists()
         answer = gate.ask(
-            model=slug if by.covers("gate", slug) else NOWHERE,
+            model=slug if known else NOWHERE,
             digest=digest,
             environment=environment,
             use=request.query_params.get("use"),
             manifest_digest=manifest,
+            at=moment,
         )
         document = gate.document(replace(answer, model=slug), url=settings.COUNTERSIGN_URL)
+        if moment is not None:  # nothing may run on it: neither kept as a question nor counted as a denial
+            return Response(document, status=200 if answer.allowed else 403)
         body = _signed(document, answer.checked_at, request.query_params) if "nonce" in request.query_params else document
         allowed = document["allowed"] is True and not document["reasons"]
         wait = 0 if allowed else _too_many_denials(by)

@@ -251,6 +251,7 @@ class GateAnswer(serializers.Serializer[Any]):
     operating_point = serializers.DictField(allow_null=True)
     recheck_by = serializers.DateTimeField(allow_null=True)
     checkpoint = Text(allow_null=True, help_text="The log's newest signed tree head (C2SP checkpoint).")
+    as_of = serializers.DateTimeField(required=False, help_text="The earlier moment asked about; only where one was.")
 
 
 class EnvelopeSignature(serializers.Serializer[Any]):

@@ -43,7 +43,7 @@ class ApiView(APIView):
     """Base of the views. A write goes through `written`, so that an idempotency key holds for all of them."""
 
     parser_classes = [BoundedJson]
-    required_scopes: dict[str, str] = {}
+    required_scopes: dict[str, str | tuple[str, ...]] = {}
 
     def written(self, request: Request, content: Json, act: Callable[[], tuple[int, Json]]) -> Response:
         """The answer of `act`; with an Idempotency-Key the first answer to this `content` at this address."""

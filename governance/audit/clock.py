@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from django.db import connection
+
+_standing: ContextVar[datetime | None] = ContextVar("standing", default=None)
 
 
 def database_now() -> datetime:
     """The database's time in UTC: PostgreSQL `clock_timestamp()`, SQLite to the millisecond.
 
     Unlike `now()` in PostgreSQL it moves on inside a transaction, so that what is read after the facts
-    is later than they are.
+    is later than they are. Inside `past.as_of` it is the moment asked about.
     """
+    if (moment := _standing.get()) is not None:
+        return moment
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT clock_timestamp()")
-            moment: datetime = cursor.fetchone()[0]
-            return moment.astimezone(UTC)
+            now: datetime = cursor.fetchone()[0]
+            return now.astimezone(UTC)
         cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
         return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
+
+
+@contextmanager
+def standing_at(moment: datetime) -> Iterator[None]:
+    """For `past.as_of` alone: what is read inside is of that moment."""
+    token = _standing.set(moment)
+    try:
+        yield
+    finally:
+        _standing.reset(token)
+
+
+def in_the_past() -> bool:
+    return _standing.get() is not None
 
 
 def timestamp(moment: datetime) -> str:

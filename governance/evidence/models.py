@@ -12,7 +12,7 @@ from governance.accounts.models import Person
 from governance.audit.immutable import Fact
 from governance.evidence.kinds import ChallengeKind, CheckState, JobKind, JobState, Kind
 from governance.policy.models import PolicyVersion
-from governance.registry.models import DIGEST, Candidate
+from governance.registry.models import DIGEST, Candidate, ChallengeData
 
 LONGEST_KIND = 30
 
@@ -48,6 +48,11 @@ class Job(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["state", "lease_until"], name="job_sweep")]
+
+    @staticmethod
+    def as_it_was(table: str, seq: int) -> str:
+        """From the facts that ordered and ended each job; what waited or ran then is told as waiting."""
+        return f"SELECT {', '.join(JOB_AS_IT_WAS)} FROM {table} job WHERE {JOB_ORDERED}"  # noqa: S608 - names of our own
 
 
 class IntakeResult(Fact):
@@ -135,3 +140,24 @@ class CheckResult(Fact):
                 condition=~Q(state="not-applicable") | ~Q(cause=""), name="check_not_applicable_has_a_cause"
             ),
         ]
+
+
+_RUN = "told.candidate_id = job.candidate_id AND told.kind = job.kind AND told.run = job.run"
+JOB_ENDED = f"""(
+    EXISTS (SELECT 1 FROM {Evidence._meta.db_table} told WHERE {_RUN})
+    OR EXISTS (SELECT 1 FROM {EvidenceFailure._meta.db_table} told WHERE {_RUN})
+    OR EXISTS (SELECT 1 FROM {IntakeResult._meta.db_table} told
+               WHERE told.candidate_id = job.candidate_id AND (job.kind = 'intake' OR told.errors <> '[]')))"""  # noqa: S608 - names of our own
+JOB_ORDERED = f"""(
+    job.kind IN ('challenge-performance', 'challenge-fairness')
+    AND EXISTS (SELECT 1 FROM {ChallengeData._meta.db_table} told
+                WHERE told.candidate_id = job.candidate_id AND told.number = job.run)
+    OR job.kind NOT IN ('dossier', 'challenge-performance', 'challenge-fairness')
+    AND (job.run = 1 OR EXISTS (SELECT 1 FROM {RerunOrder._meta.db_table} told WHERE {_RUN})))"""  # noqa: S608 - names of our own
+_ONCE_ENDED = {"state": "'queued'", "progress": "0.0", "note": "''", "error": "NULL"}
+JOB_AS_IT_WAS = [
+    f"CASE WHEN {JOB_ENDED} THEN job.{field.column} ELSE {_ONCE_ENDED[field.column]} END AS {field.column}"
+    if field.column in _ONCE_ENDED
+    else f"job.{field.column}"
+    for field in Job._meta.concrete_fields
+]

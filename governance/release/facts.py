@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,9 +43,6 @@ class ApprovalFact:
     considered: frozenset[str]
     counted: tuple[tuple[str, str], ...]
 
-    def as_of(self, moment: datetime) -> ApprovalFact:
-        return replace(self, acts=tuple(act for act in self.acts if act.at <= moment))
-
 
 @dataclass(frozen=True)
 class DeploymentFact:
@@ -85,21 +82,6 @@ class GateFacts:
     condemned: tuple[CondemnedFact, ...]
     siblings: tuple[ApprovalFact, ...]
     emergency: ApprovalFact | None = None
-
-    def at(self, moment: datetime) -> GateFacts:
-        """Without what was done to the candidate, its model, its approvals and its siblings after that moment."""
-        findings = tuple(one.as_of(moment) for one in self.review.findings if one.at <= moment)
-        retired = self.review.retired if self.review.retired and self.review.retired.at <= moment else None
-        begun = self.emergency if self.emergency and self.emergency.valid_from <= moment else None
-        return replace(
-            self,
-            review=replace(self.review, findings=findings, retired=retired),
-            approval=self.approval and self.approval.as_of(moment),
-            emergency=begun and begun.as_of(moment),
-            siblings=tuple(one.as_of(moment) for one in self.siblings),
-            condemned=tuple(one for one in self.condemned if one.at <= moment),
-            deployments=tuple(one for one in self.deployments if one.deployed_at <= moment),
-        )
 
 
 @dataclass(frozen=True)

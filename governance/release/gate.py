@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from governance.audit.clock import timestamp
 from governance.audit.errors import Refused
 from governance.audit.head import head_is_sound
+from governance.audit.past import as_of
 from governance.audit.queries import checkpoint_now
 from governance.registry.models import Candidate
 from governance.release import decision, signing, standing_facts
@@ -27,8 +28,27 @@ UNKNOWN = Reason("unknown-artifact", "No candidate of this model has exactly thi
 
 
 @dataclass(frozen=True)
+class Question:
+    """May this file of that model run there; for that use and with that manifest, where these were asked for."""
+
+    model: str
+    digest: str
+    environment: str
+    use: str | None
+    manifest_digest: str | None
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """What the facts of a candidate are asked with."""
+        return {"environment": self.environment, "use": self.use, "manifest_digest": self.manifest_digest}
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the gate says. `candidate` and `facts` are None where no candidate bears the digest."""
+    """What the gate says. `candidate` and `facts` are None where no candidate bears the digest.
+
+    `as_of` is the earlier moment that was asked about: then the answer lets nothing run.
+    """
 
     allowed: bool
     model: str
@@ -39,6 +59,7 @@ class Answer:
     candidate: Candidate | None
     facts: GateFacts | None
     overridden: tuple[Reason, ...] = ()
+    as_of: datetime | None = None
 
     @property
     def in_force(self) -> ApprovalFact | None:
@@ -57,27 +78,41 @@ def ask(
     manifest_digest: str | None = None,
     at: datetime | None = None,
 ) -> Answer:
-    """The answer of this instant; `at` an earlier moment: what was done to an approval since is left out.
+    """The answer of this instant, or that of an earlier moment: from what the log had told by then.
 
     Raises Refused with status 503: `integrity-alarm` when the log does not verify, `clock-unsure`.
     """
     if not head_is_sound():
         raise Refused("integrity-alarm", "The audit log does not verify; nothing may be deployed.", status=503)
-    for row, facts in standing_facts.of(model, digest) if at is None else ():
-        asked = replace(facts, environment=environment, use=use, manifest_digest=manifest_digest)
-        answer = _judged(row, asked, None)
+    question = Question(model, digest, environment, use, manifest_digest)
+    if at is None:
+        return _standing(question) or _answered(question)
+    with as_of(at):
+        answer = _answered(question)
+    return replace(answer, as_of=at, checked_at=decision_time())
+
+
+def _standing(question: Question) -> Answer | None:
+    """The allow that facts give which this process holds already, if they give one."""
+    for row, facts in standing_facts.of(question.model, question.digest):
+        answer = _judged(row, replace(facts, **question.further))
         if answer.allowed:
             return answer
-    rows = Candidate.objects.filter(model__slug=model, gate_digest=digest).select_related("model", "event")
-    rows = rows.order_by("-version")
-    speaker = _speaking_for_all(rows, manifest_digest)
+    return None
+
+
+def _answered(question: Question) -> Answer:
+    rows = Candidate.objects.filter(model__slug=question.model, gate_digest=question.digest)
+    rows = rows.select_related("model", "event").order_by("-version")
+    speaker = _speaking_for_all(rows, question.manifest_digest)
     if speaker is None:
-        return Answer(False, model, digest, environment, decision_time(), (UNKNOWN,), None, None)
+        asked = (question.model, question.digest, question.environment)
+        return Answer(False, *asked, decision_time(), (UNKNOWN,), None, None)
     answers = {}
     # Only an approved one can be allowed: however often a file was submitted, few of its candidates are judged.
     for row in [*rows.exclude(approval=None, emergency=None), speaker]:
         if row.pk not in answers:
-            answers[row.pk] = _judged(row, gate_facts(row, environment, use=use, manifest_digest=manifest_digest), at)
+            answers[row.pk] = _judged(row, gate_facts(row, **question.further))
             if answers[row.pk].allowed:
                 require_told(list(rows))
                 return answers[row.pk]
@@ -90,11 +125,9 @@ def _speaking_for_all(rows: QuerySet[Candidate], manifest_digest: str | None) ->
     return newest or rows.first()
 
 
-def _judged(row: Candidate, facts: GateFacts, at: datetime | None) -> Answer:
+def _judged(row: Candidate, facts: GateFacts) -> Answer:
     now = decision_time()
-    if at is not None and (facts.approval or facts.emergency):
-        facts = facts.at(at)
-    ruling = decision.ruling(facts, at or now)
+    ruling = decision.ruling(facts, now)
     return Answer(
         not ruling.reasons, row.model.slug, str(row.gate_digest), facts.environment, now, ruling.reasons, row, facts,
         ruling.overridden,
@@ -133,8 +166,9 @@ def document(answer: Answer, *, url: str) -> dict[str, Any]:
         "approval": _approval(answer) if answer.allowed else None,
         "candidate": f"{url}/api/v1/candidates/{answer.candidate.pk}/" if answer.candidate else None,
         "operating_point": operating_point(answer.facts) if answer.allowed and answer.facts else None,
-        "recheck_by": timestamp(_recheck_by(answer)) if answer.allowed else None,
+        "recheck_by": timestamp(_recheck_by(answer)) if answer.allowed and answer.as_of is None else None,
         "checkpoint": checkpoint_now(),
+        **({"as_of": timestamp(answer.as_of)} if answer.as_of else {}),
     }
 
 

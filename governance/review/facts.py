@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -71,21 +71,12 @@ class FindingFact:
     check_key: str | None
     seq: int
     at: datetime
-    blocked_until: datetime | None = None
+    blocked_once: bool = False
+    """Whether it was opened as one that blocks, whatever became of it since."""
 
     @property
     def blocks(self) -> bool:
         return self.blocking and self.state in ("open", "answered")
-
-    @property
-    def blocked_once(self) -> bool:
-        """Whether it was opened as one that blocks, whatever became of it since."""
-        return self.blocking or self.blocked_until is not None
-
-    def as_of(self, moment: datetime) -> FindingFact:
-        """As it was at that moment, no earlier than its opening, as far as blocking goes."""
-        blocked = self.blocked_until is not None and moment < self.blocked_until
-        return replace(self, state="open", blocking=True) if blocked else self
 
 
 @dataclass(frozen=True)

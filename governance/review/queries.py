@@ -42,7 +42,6 @@ from governance.review.models import Finding, FindingChange, Interpretation, Sig
 from governance.review.stages import StageProgress
 
 CHANGES = Prefetch("changes", FindingChange.objects.select_related("event"))
-ENDS_BLOCKING = ("closed", "void", "lowered")
 FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
 
 
@@ -209,12 +208,10 @@ def _of_pin(row: Finding, fact: FindingFact, pin: PolicyPin) -> FindingFact:
 
 
 def finding_fact(row: Finding) -> FindingFact:
-    state, blocking, blocked_until = "open", row.blocking, None
+    state, blocking = "open", row.blocking
     for change in sorted(row.changes.all(), key=lambda one: one.number):
         state = FINDING_STATES.get(change.kind, state)
         blocking = blocking and change.kind != "lowered"
-        if row.blocking and blocked_until is None and change.kind in ENDS_BLOCKING:
-            blocked_until = change.event.at
     return FindingFact(
         id=row.pk,
         label=row.label,
@@ -226,7 +223,7 @@ def finding_fact(row: Finding) -> FindingFact:
         check_key=row.check_result.key if row.check_result else None,
         seq=row.event_id,
         at=row.event.at,
-        blocked_until=blocked_until,
+        blocked_once=row.blocking,
     )
 
 

@@ -665,6 +665,9 @@ class DecisionPage:
     challenge: ChallengePart | None = None
     requests: RequestsPart | None = None
     letters: LettersPart | None = None
+    as_of: datetime | None = None
+    """The earlier moment that the page shows; None on the page of now."""
+    as_of_field: Field = Field("as_of", "As of", help="A day such as 2026-05-03, to its end (UTC), or a time")
 
     @property
     def strip(self) -> tuple[StripEntry, ...]:

@@ -42,6 +42,7 @@ from governance.review.signature_file import signature_file
 from governance.web.authenticators_page import refusal_in_json
 from governance.web.base import PersonView, candidate_or_404, credentials_of, text_of, through_provider
 from governance.web.decision import decision_page, work_of
+from governance.web.decision_past import moment_of, page_of_then
 from governance.web.decision_texts import REVISE
 from governance.web.errors import decision_again
 
@@ -50,7 +51,17 @@ class Decision(PersonView):
     def get(self, request: HttpRequest, candidate: UUID) -> HttpResponse:
         one = candidate_or_404(self.person, candidate)
         session_key = request.session.session_key or ""
+        if asked := request.GET.get("as_of", "").strip():
+            return self.then(one, asked)
         return self.page("web/decision.html", decision_page(one, viewer=self.person, session_key=session_key))
+
+    def then(self, one: Candidate, asked: str) -> HttpResponse:
+        try:
+            page = page_of_then(one, moment_of(asked), viewer=self.person)
+        except BadInput as refused:
+            messages.error(self.request, refused.errors[0]["detail"])
+            return redirect("candidate", one.pk)
+        return self.page("web/decision.html", page)
 
 
 class Progress(PersonView):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from governance.actions.approval import suspend
 from governance.api import gate as view
+from governance.audit.clock import timestamp
 from governance.audit.models import AuditHead
 from governance.registry.models import Candidate
-from governance.release.models import Deployment
+from governance.release.models import Deployment, GateQuestion
 from tests import factories
 from tests.audit.logs import triggers_off
 from tests.interfaces.world import World
@@ -104,7 +107,11 @@ def test_a_deployment_that_cannot_be_recorded_is_refused(
         (DIGEST.upper(), "?environment=production", "malformed-digest"),
         ("latest", "?environment=production", "malformed-digest"),
         (DIGEST, "?environment=production&manifest=latest", "malformed-digest"),
-        (DIGEST, "?environment=production&as_of=2026-01-01T00:00:00Z", "not-yet-offered"),
+        (DIGEST, "?environment=production&as_of=2999-01-01T00:00:00Z", "in-the-future"),
+        (DIGEST, "?environment=production&as_of=2026-01-01T00:00:00", "wrong-type"),
+        (DIGEST, "?environment=production&as_of=yesterday", "wrong-type"),
+        (DIGEST, "?environment=production&as_of=2026-13-01T00:00:00Z", "wrong-type"),
+        (DIGEST, f"?environment=production&as_of=2026-01-01T00:00:00Z&nonce={'n' * 16}", "not-with-as-of"),
         (DIGEST, "?environment=production&nonce=1", "malformed-nonce"),
     ],
 )
@@ -205,3 +212,22 @@ def test_a_rollback_target_is_another_version_that_is_allowed(world: World, appr
     none = world.call("GET", f"{path}?environment=production", "gate")
     assert (none.status_code, none.json()["code"]) == (404, "no-rollback-target")
     assert world.call("GET", path, "gate").status_code == 400
+
+
+def test_what_would_have_been_answered_then_is_told_to_readers(world: World, approved: Candidate) -> None:
+    digest, since = str(approved.gate_digest), approved.approval.event.at
+    kept = GateQuestion.objects.count()
+
+    def then(moment: datetime, token: str = "read", slug: str = "cards") -> Any:
+        return ask(world, slug, digest, f"?environment=production&as_of={timestamp(moment)}", token)
+
+    suspend(approved, by=world.people["officer"], reason="Drift.", credentials=factories.CREDENTIALS)
+    assert ask(world, "cards", digest).status_code == 403
+    allowed, before = then(since), then(since - timedelta(milliseconds=2))
+    assert (allowed.status_code, allowed.json()["as_of"], allowed.json()["recheck_by"]) == (200, timestamp(since), None)
+    assert (before.status_code, before.json()["reasons"][0]["code"]) == (403, "awaiting-signature")
+    assert then(since, slug="none").json()["reasons"][0]["code"] == "unknown-artifact"
+    assert then(since, "read of regulator").json()["reasons"][0]["code"] == "unknown-artifact"
+    assert then(since, "gate").json()["code"] == "insufficient-scope"
+    assert ask(world, "cards", digest, token="read").json()["code"] == "insufficient-scope"
+    assert GateQuestion.objects.count() == kept + 1, "only the question of now lets something run, and is kept"

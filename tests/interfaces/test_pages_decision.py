@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -263,3 +264,32 @@ def test_every_golden_kind_has_a_section(people: dict[str, Person], troubled: Ca
     for anchor in ("fairness", "performance", "explanations", "data", "admission", "changes", "findings", "submission"):
         assert f'id="{anchor}"' in body, anchor
     assert document("fairness")["content"]["limitations"][0] in body
+
+
+def test_the_page_shows_what_was_shown_then_and_offers_nothing(people: dict[str, Person]) -> None:
+    candidate = approved(people, a_model(people))
+    browser = Browser(people["officer"])
+    before = candidate.approval.event.at - timedelta(milliseconds=1)
+    suspended(candidate, people["officer"])
+    then, now = browser.page(f"{address(candidate)}?as_of={before:%Y-%m-%dT%H:%M:%S.%f}"), browser.decision(candidate)
+    for page, in_force, words in ((then, False, "What the gate said then"), (now, True, "What the gate says now")):
+        assert page.says(words)
+        assert (page.says("Suspended"), page.says("It was approved for"), page.says("As of")) == (in_force, in_force, True)
+        assert any("csrfmiddlewaretoken" in form.fields and "/candidates/" in form.action for form in page.forms) == in_force
+    assert then.says("Nothing can be done on this page.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("yesterday", "is no date"), ("2026-02-30", "is no date"), ("2999-01-01", "is yet to come"),
+        ("2999-01-01 10:00", "is yet to come"), ("2001-01-01", "was not there yet"),
+    ],
+)  # fmt: skip
+def test_a_moment_that_cannot_be_shown_is_said_on_the_page_of_now(asked: str, told: str, people: dict[str, Person]) -> None:
+    candidate = a_candidate(people, a_model(people))
+    browser = Browser(people["officer"])
+    assert browser.client.get(f"{address(candidate)}?as_of={asked}").headers["Location"] == address(candidate)
+    page = browser.decision(candidate)
+    assert page.says(told)
+    assert not page.says("Nothing can be done on this page.")

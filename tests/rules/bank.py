@@ -137,6 +137,7 @@ class Bank(RuleBasedStateMachine):
         self.stack.enter_context(undone())
         self.clock.set((datetime.now(UTC) + timedelta(days=2)).replace(hour=9, minute=0, second=0))
         self.steps = self.seen = self.judged = self.asked = self.submitted = 0
+        self.answered: list[tuple[dict[str, Any], int, gate.Answer]] = []
         self.artifacts: list[bytes] = []
         self.forms: dict[Any, Form] = {}
         self.retired = False
@@ -697,6 +698,19 @@ class Bank(RuleBasedStateMachine):
         self.counts["allowed in an emergency"] += bool(answer.overridden)
         expected = naive.allowed(self.model, digest, environment, answer.checked_at, use=use)
         assert answer.allowed == expected, (answer.reasons, environment, digest, use)
+        self.answered.append(({"digest": digest, "environment": environment, "use": use}, newest_event(), answer))
+
+    @invariant()
+    def what_was_answered_once_is_answered_as_of_then(self) -> None:
+        """Of all earlier answers another one at each step, unless an event after it bears the same time."""
+        if not self.answered:
+            return
+        question, seq, before = self.answered[self.asked * 7 % len(self.answered)]
+        if AuditEvent.objects.filter(seq__gt=seq, at__lte=before.checked_at).exists():
+            return
+        again = gate.ask(model=self.model.slug, at=before.checked_at, **question)
+        self.counts["asked as of then"] += 1
+        assert (again.allowed, again.reasons, again.overridden) == (before.allowed, before.reasons, before.overridden), question
 
 
 OFTEN = {

@@ -24,6 +24,7 @@ from governance.registry.models import Candidate
 from governance.registry.visibility import sees_rows
 from governance.release import dossier
 from governance.release.attestation import attestation
+from governance.release.receipt import in_log
 
 PATIENCE_SECONDS = 60.0
 PARQUET = "application/vnd.apache.parquet"
@@ -125,3 +126,23 @@ class OneDossier(ApiView):
         name = f"{one.model.slug}-{one.version}-dossier-{printed.number}.pdf"
         file = storage.open_blob(printed.file_digest)
         return FileResponse(file, content_type="application/pdf", as_attachment=True, filename=name)
+
+
+class DossierReceipt(ApiView):
+    required_scopes = {"GET": "read"}
+
+    @extend_schema(
+        operation_id="get_dossier_receipt",
+        summary="That the log holds the SHA-256 of a dossier",
+        description="The event `dossier.made`, with its RFC 6962 audit path. 404 until the dossier was printed.",
+        parameters=[OpenApiParameter("file", str, description="SHA-256 of an earlier dossier (sha256:…); else that of now.")],
+        responses={200: shapes.Receipt, **problems(404)},
+    )
+    def get(self, request: Request, candidate: UUID) -> Response:
+        one = scope.candidate_or_404(caller(request), "read", candidate)
+        file = request.query_params.get("file")
+        printed = dossier.current(one) if file is None else dossier.with_file(one, file)
+        if printed is None:
+            detail = "No such dossier of this candidate was printed; ask for the dossier of now first."
+            raise Refused("no-dossier", detail, status=404)
+        return Response(in_log(printed.event_id))

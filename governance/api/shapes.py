@@ -335,6 +335,14 @@ class InclusionProof(serializers.Serializer[Any]):
     checkpoint = Text()
 
 
+class Receipt(serializers.Serializer[Any]):
+    event = Text(help_text="The event as it was hashed.")
+    seq = serializers.IntegerField()
+    size = serializers.IntegerField()
+    audit_path = serializers.ListField(child=Text(), help_text="Base64, from the leaf's sibling up.")
+    checkpoint = Text()
+
+
 ConsistencyProof = inline_serializer(
     "ConsistencyProof",
     {"from": serializers.IntegerField(), "to": serializers.IntegerField(), "hashes": serializers.ListField(child=Text())},

@@ -21,6 +21,7 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", evidence.OneEvidence.as_view(), name="evidence"),
     path("candidates/<uuid:candidate>/attestation/", evidence.OneAttestation.as_view(), name="attestation"),
     path("candidates/<uuid:candidate>/dossier/", evidence.OneDossier.as_view(), name="dossier"),
+    path("candidates/<uuid:candidate>/dossier/receipt/", evidence.DossierReceipt.as_view(), name="dossier-receipt"),
     path("gate/<str:slug>/<str:digest>/", gate.Gate.as_view(), name="gate"),
     path("deployments/", deployments.Deployments.as_view(), name="deployments"),
     path("audit/events/", audit.Events.as_view(), name="events"),

@@ -54,7 +54,7 @@ def _gate(options: argparse.Namespace) -> Told:
         options.model, gate.digest_of(options.file), options.environment, use=options.use, manifest=options.manifest
     )
     server = _server(options)
-    return gate.run(server, _trust(options, server), question, what=str(options.file), as_json=options.json)
+    return gate.run(server, _trust(options, server), question, what=str(options.file), as_json=options.json, keep=options.keep)
 
 
 def _submit(options: argparse.Namespace) -> Told:
@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("file", metavar="FILE", type=Path, help="the model file that would be deployed; it is hashed here")
     one.add_argument("--environment", required=True, metavar="NAME", help="where it would run, such as production")
     one.add_argument("--use", help="what for, where the approval is limited to named uses")
+    one.add_argument("--keep", type=Path, metavar="FILE", help="keep the signed answer there, for `verify answer`")
     one.add_argument("--manifest", metavar="DIGEST", help="digest of the manifest that will be in force (sha256:…)")
 
     one = _verb(verbs, "submit", "send a candidate for review", _submit, asking, patient)

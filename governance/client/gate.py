@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sys
 import urllib.parse
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -56,9 +57,11 @@ class Answer:
     envelope: dict[str, Any]
 
 
-def run(server: Server, trust: Trust, question: Question, *, what: str, as_json: bool) -> Told:
-    """Ask, and say what was answered about `what`. Raises CouldNotAsk."""
+def run(server: Server, trust: Trust, question: Question, *, what: str, as_json: bool, keep: Path | None = None) -> Told:
+    """Ask, and say what was answered about `what`; `keep` is where the signed answer is kept. Raises CouldNotAsk."""
     answer = ask(server, trust, question)
+    if keep is not None:
+        _keep(keep, answer)
     lines = [json.dumps(answer.body, indent=2)] if as_json else _words(answer, what)
     against = () if answer.allowed else tuple(_reasons(answer.body)) or ("denied: The server gives no reason.",)
     case = Case(f"{question.model} {question.digest} may run in {question.environment}", against)
@@ -79,6 +82,13 @@ def ask(server: Server, trust: Trust, question: Question) -> Answer:
     allowed = _allowed(reply.status, body)
     trust.hold_log(body.get("checkpoint"))
     return Answer(allowed, body, reply.body)
+
+
+def _keep(path: Path, answer: Answer) -> None:
+    try:
+        path.write_text(json.dumps(answer.envelope), encoding="utf-8")
+    except OSError as problem:
+        print(f"WARNING  The answer cannot be kept in {path}: {problem.strerror or problem}", file=sys.stderr)
 
 
 def digest_of(file: Path) -> str:

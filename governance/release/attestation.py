@@ -7,20 +7,18 @@ still stands says the gate, and offline the list of `revocations.py`.
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 from django.conf import settings
 
 from governance.audit.clock import timestamp
-from governance.audit.models import AuditEvent
-from governance.audit.queries import inclusion_proof
 from governance.registry.models import Candidate
 from governance.release import gate, signing
 from governance.release.facts import ApprovalFact, GateFacts
 from governance.release.models import Approval
 from governance.release.queries import gate_facts
+from governance.release.receipt import in_log
 from governance.review.models import Statement
 
 STATEMENT = "application/vnd.in-toto+json"
@@ -93,7 +91,7 @@ def _extension(facts: GateFacts, approval: ApprovalFact, body: dict[str, Any]) -
         "operating_point": gate.operating_point(facts),
         "signers": _signers(facts, approval),
         "evidence": _evidence(body),
-        "log": _in_log(approval.seq),
+        "log": in_log(approval.seq),
     }
 
 
@@ -113,15 +111,3 @@ def _signers(facts: GateFacts, approval: ApprovalFact) -> list[dict[str, Any]]:
         for one in facts.review.signatures
         if one.digest in roles
     ]
-
-
-def _in_log(seq: int) -> dict[str, Any]:
-    """The event of the approval with the proof that the checkpoint of now holds it (RFC 6962, 2.1.1)."""
-    proof = inclusion_proof(seq)
-    return {
-        "event": AuditEvent.objects.values_list("body", flat=True).get(seq=seq),
-        "seq": seq,
-        "size": proof.size,
-        "audit_path": [base64.b64encode(one).decode() for one in proof.hashes],
-        "checkpoint": proof.checkpoint,
-    }

@@ -84,6 +84,11 @@ def current(candidate: Candidate) -> Dossier | None:
     return printed.filter(facts_digest=dossier_facts(candidate.pk).digest).first()
 
 
+def with_file(candidate: Candidate, digest: str) -> Dossier | None:
+    """The dossier of the candidate that was printed as this very file."""
+    return Dossier.objects.filter(candidate=candidate, file_digest=digest).first()
+
+
 def wait_for_dossier(candidate: Candidate, seconds: float) -> Dossier | None:
     """The current dossier as soon as it is printed; None once `seconds` have passed or nobody prints one any more."""
     deadline = time.monotonic() + seconds

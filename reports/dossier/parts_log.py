@@ -81,6 +81,16 @@ def _steps(facts: Facts) -> list[Node]:
         ),
         join(
             [
+                code("countersign verify dossier dossier.pdf --receipt receipt.json --keys signing-keys.json"),
+                ": the same without asking anybody, by the proof that the log holds that event. The receipt is ",
+                code(f"GET /api/v1/candidates/{facts.identity['candidate']}/dossier/receipt/?file=sha256:…"),
+                "; the keys are at ",
+                code("/.well-known/signing-keys.json"),
+                ".",
+            ]
+        ),
+        join(
+            [
                 code("manage.py verify_audit"),
                 ": computes the whole log again and names the first event that was altered.",
             ]

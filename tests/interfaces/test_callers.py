@@ -39,6 +39,7 @@ TABLE: list[tuple[str, str, str | None, int, int]] = [
     ("explanation-values", "GET", "read", 200, 404),
     ("evidence", "GET", "read", 200, 404),
     ("dossier", "GET", "read", 503, 404),
+    ("dossier-receipt", "GET", "read", 404, 404),
     ("attestation", "GET", "read", 404, 404),
     ("gate", "GET", "gate", 403, 403),
     ("deployments", "POST", "deploy", 201, 404),
@@ -64,6 +65,7 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
         "explanation-values": f"{one}evidence/explainability/values/",
         "evidence": f"{one}evidence/explainability/",
         "dossier": f"{one}dossier/",
+        "dossier-receipt": f"{one}dossier/receipt/",
         "attestation": f"{one}attestation/",
         "gate": f"/api/v1/gate/cards/{candidate.gate_digest}/?environment=production",
         "events": "/api/v1/audit/events/",
@@ -138,7 +140,7 @@ def test_each_address_opens_to_its_scope_alone(
 
 @pytest.mark.parametrize(
     "path",
-    ["model", "candidates", "candidate", "explanation-values", "evidence", "dossier", "attestation"],
+    ["model", "candidates", "candidate", "explanation-values", "evidence", "dossier", "dossier-receipt", "attestation"],
 )
 def test_who_may_not_see_an_object_is_told_there_is_none(path: str, world: World, candidate: Candidate) -> None:
     """A regulator's room lists nothing yet; a token for another model sees only that; absent ids look the same."""

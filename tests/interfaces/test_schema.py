@@ -35,7 +35,8 @@ def all_scopes(world: World) -> str:
 
 OPERATIONS = {
     "list_models", "create_model", "get_model", "list_candidates", "submit_candidate", "get_candidate", "get_evidence",
-    "get_explanation_values", "get_dossier", "ask_gate", "get_rollback_target", "record_deployment", "list_events",
+    "get_explanation_values", "get_dossier", "get_dossier_receipt",
+    "ask_gate", "get_rollback_target", "record_deployment", "list_events",
     "get_checkpoint", "prove_inclusion", "prove_consistency", "get_attestation", "get_signing_keys", "get_revocations",
 }  # fmt: skip
 
@@ -88,6 +89,7 @@ def test_the_schema_names_every_address_scope_and_part_of_the_contract(world: Wo
         "/api/v1/candidates/{candidate}/evidence/explainability/values/",
         "/api/v1/candidates/{candidate}/attestation/",
         "/api/v1/candidates/{candidate}/dossier/",
+        "/api/v1/candidates/{candidate}/dossier/receipt/",
         "/.well-known/signing-keys.json",
         "/.well-known/revocations.json",
         "/api/v1/gate/{slug}/{digest}/",

@@ -468,6 +468,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read rows": lambda bank: f"/api/v1{bank.path('ready', 'evidence/explainability/values')}",
     "read an attestation": lambda bank: f"/api/v1{bank.path('approved', 'attestation')}",
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
+    "read its receipt": lambda bank: f"/api/v1{bank.path('ready', 'dossier/receipt')}",
     "list events": lambda bank: "/api/v1/audit/events/",
     "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",
     "prove an extension": lambda bank: "/api/v1/audit/proof/consistency/?from=1&to=2",

@@ -149,6 +149,7 @@ read evidence       read          shown  shown  shown  shown  shown  404    show
 read rows           read          404    shown  404    404    404    404    404
 read an attestation read          shown  shown  shown  shown  shown  404    shown
 read the dossier    read          503    503    503    503    503    404    503
+read its receipt    read          404    404    404    404    404    404    404
 list events         read          shown  shown  shown  shown  shown  shown  shown
 prove an event      read          shown  shown  shown  shown  shown  404    shown
 prove an extension  read          shown  shown  shown  shown  shown  shown  shown

@@ -13,6 +13,7 @@ from governance.audit.models import AuditEvent
 from governance.audit.queries import ConsistencyProof, InclusionProof
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Evidence
+from governance.evidence.reproductions import Reproduction, is_done
 from governance.registry.models import Candidate, Model, ModelRevision
 from governance.release.models import Deployment
 from governance.release.queries import CandidateState
@@ -211,6 +212,12 @@ def evidence(one: Evidence) -> Json:
         "cross_checks": provenance.get("cross_checks", []),
         "limitations": content.get("limitations", []),
     }
+
+
+def reproduction(one: Reproduction, results: list[Json]) -> Json:
+    """`different` names the first paths that differ."""
+    where = address("reproduction", candidate=one.candidate, reproduction=one.id)
+    return {"id": str(one.id), "url": where, "done": is_done(results), "results": results}
 
 
 def deployment(one: Deployment) -> Json:

@@ -281,6 +281,28 @@ class SigningKeys(serializers.Serializer[Any]):
     log = Text(help_text="Verifier key of the audit log's checkpoints (C2SP signed note).")
 
 
+class NewReproduction(Strict):
+    kind = serializers.ChoiceField(
+        choices=[kind.value for kind in (*Kind, *ChallengeKind)], required=False, help_text="Only this one; else all."
+    )
+
+
+class ReproducedLine(serializers.Serializer[Any]):
+    kind = Text()
+    state = serializers.ChoiceField(choices=("waiting", "done", "failed"))
+    result = Text(required=False)
+    digest = Text(required=False)
+    digest_again = Text(required=False)
+    differences = serializers.ListField(child=Text(), required=False)
+
+
+class ReproductionAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    done = serializers.BooleanField()
+    results = ReproducedLine(many=True)
+
+
 class NewDeployment(Strict):
     model = Text(max_length=80)
     digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}\Z", error_messages={"invalid": "This is no digest."})

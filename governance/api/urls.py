@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from governance.api import audit, deployments, evidence, gate, inventory, openapi
+from governance.api import audit, deployments, evidence, gate, inventory, openapi, reproductions
 from governance.api.problems import nothing_here
 
 app_name = "api"
@@ -22,6 +22,14 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/attestation/", evidence.OneAttestation.as_view(), name="attestation"),
     path("candidates/<uuid:candidate>/dossier/", evidence.OneDossier.as_view(), name="dossier"),
     path("candidates/<uuid:candidate>/dossier/receipt/", evidence.DossierReceipt.as_view(), name="dossier-receipt"),
+    path(
+        "candidates/<uuid:candidate>/reproductions/", reproductions.Reproductions.as_view(), name="reproductions"
+    ),
+    path(
+        "candidates/<uuid:candidate>/reproductions/<uuid:reproduction>/",
+        reproductions.OneReproduction.as_view(),
+        name="reproduction",
+    ),
     path("gate/<str:slug>/<str:digest>/", gate.Gate.as_view(), name="gate"),
     path("deployments/", deployments.Deployments.as_view(), name="deployments"),
     path("audit/events/", audit.Events.as_view(), name="events"),

@@ -132,7 +132,7 @@ def reproduction(facts: Facts) -> Body:
         ),
         paragraph(
             "The same inputs give the same content digest again: ",
-            code(f"manage.py reproduce {facts.identity['candidate']}"),
+            code(f"countersign reproduce {facts.identity['candidate']}"),
             " has a worker compute the evidence again from the stored files and says whether it is equal, equal within "
             "rounding, or different.",
         ),

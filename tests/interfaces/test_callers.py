@@ -18,6 +18,7 @@ from governance.api import evidence
 from governance.api.urls import urlpatterns
 from governance.audit.clock import database_now
 from governance.audit.models import AuditEvent
+from governance.evidence import reproductions
 from governance.evidence.models import Evidence
 from governance.registry import storage
 from governance.registry.models import Candidate, Model
@@ -25,6 +26,7 @@ from governance.release.dossier import dossier_facts
 from tests.interfaces.world import MANIFEST, ROWS, SCOPES, World, skops
 
 DIGEST = "sha256:" + "0" * 64
+NO_ID = "7f6c1a52-6f5e-4c4e-9b39-0d4a31b0a9a1"
 MODEL = {"name": "newcomer", "risk_tier": "low"}
 
 # name of the address, method, scope that opens it, status with that scope, status for the same scope on another model
@@ -41,6 +43,8 @@ TABLE: list[tuple[str, str, str | None, int, int]] = [
     ("dossier", "GET", "read", 503, 404),
     ("dossier-receipt", "GET", "read", 404, 404),
     ("attestation", "GET", "read", 404, 404),
+    ("reproductions", "POST", "read", 409, 404),
+    ("reproduction", "GET", "read", 404, 404),
     ("gate", "GET", "gate", 403, 403),
     ("deployments", "POST", "deploy", 201, 404),
     ("events", "GET", "read", 200, 200),
@@ -67,6 +71,7 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
         "dossier": f"{one}dossier/",
         "dossier-receipt": f"{one}dossier/receipt/",
         "attestation": f"{one}attestation/",
+        "reproduction": f"{one}reproductions/{NO_ID}/",
         "gate": f"/api/v1/gate/cards/{candidate.gate_digest}/?environment=production",
         "events": "/api/v1/audit/events/",
         "checkpoint": "/api/v1/audit/checkpoint",
@@ -81,6 +86,9 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
     }
     calls["models", "POST"] = lambda token: world.call("POST", "/api/v1/models/", token, json=MODEL)
     calls["candidates", "POST"] = lambda token: world.submit(token=token, model=skops(b'{"another": 1}'))
+    # Of a candidate of which nothing was computed: no broker runs here that would take an order.
+    again = f"/api/v1/candidates/{candidate.pk}/reproductions/"
+    calls["reproductions", "POST"] = lambda token: world.call("POST", again, token, json={"kind": "fairness"})
     calls["deployments", "POST"] = lambda token: world.call("POST", "/api/v1/deployments/", token, json=deployment)
     return calls
 
@@ -105,8 +113,9 @@ def candidate(world: World) -> Candidate:
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker runs here that would print a dossier."""
+    """No worker runs here that would print a dossier, and no broker that would know of a reproduction."""
     monkeypatch.setattr(evidence, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(reproductions, "find", lambda candidate, order: None)
 
 
 def test_every_address_has_its_rows() -> None:
@@ -146,7 +155,7 @@ def test_who_may_not_see_an_object_is_told_there_is_none(path: str, world: World
     """A regulator's room lists nothing yet; a token for another model sees only that; absent ids look the same."""
     ask = asked(world, candidate)[path, "GET"]
     hidden = [ask("read of regulator"), ask("read elsewhere")]
-    absent = world.call("GET", "/api/v1/candidates/7f6c1a52-6f5e-4c4e-9b39-0d4a31b0a9a1/")
+    absent = world.call("GET", f"/api/v1/candidates/{NO_ID}/")
     for answer in hidden:
         assert answer.status_code == absent.status_code == 404
         assert answer.json() == absent.json()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.test import Client
@@ -454,6 +455,8 @@ API_WRITES: dict[str, Callable[[Bank], Form]] = {
     "enter a model": lambda bank: ("/api/v1/models/", {"json": LEASING}),
     "submit": _by_api,
     "record a deployment": _deployment,
+    # Nothing was computed of it, so that the order comes as far as it can without a broker.
+    "have it reproduced": lambda bank: (f"/api/v1{bank.path('authorless', 'reproductions')}", {"json": {}}),
 }
 API_READS: dict[str, Callable[[Bank], str]] = {
     "gate, approved": at_gate("approved"),
@@ -469,6 +472,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read an attestation": lambda bank: f"/api/v1{bank.path('approved', 'attestation')}",
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "read its receipt": lambda bank: f"/api/v1{bank.path('ready', 'dossier/receipt')}",
+    "read a reproduction": lambda bank: f"/api/v1{bank.path('ready', f'reproductions/{uuid4()}')}",
     "list events": lambda bank: "/api/v1/audit/events/",
     "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",
     "prove an extension": lambda bank: "/api/v1/audit/proof/consistency/?from=1&to=2",

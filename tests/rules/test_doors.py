@@ -26,6 +26,7 @@ from governance.accounts.models import Person, Token
 from governance.actions.people import deactivate_person
 from governance.actions.tokens import SCOPES, create_service_account
 from governance.api import evidence as api_evidence
+from governance.evidence import reproductions
 from governance.web import dossier_page
 from tests.factories import PASSWORD
 from tests.rules import doors
@@ -137,6 +138,7 @@ act                 scope         DS     VA     CO     AP     AU     RE     AD
 enter a model       submit        done   403    403    403    403    403    403
 submit              submit        done   403    403    403    403    404    403
 record a deployment deploy        done   done   done   done   done   404    done
+have it reproduced  read          409    409    409    409    409    404    409
 gate, approved      gate          shown  shown  shown  shown  shown  shown  shown
 gate, suspended     gate          403    403    403    403    403    403    403
 gate, in review     gate          403    403    403    403    403    403    403
@@ -150,6 +152,7 @@ read rows           read          404    shown  404    404    404    404    404
 read an attestation read          shown  shown  shown  shown  shown  404    shown
 read the dossier    read          503    503    503    503    503    404    503
 read its receipt    read          404    404    404    404    404    404    404
+read a reproduction read          404    404    404    404    404    404    404
 list events         read          shown  shown  shown  shown  shown  shown  shown
 prove an event      read          shown  shown  shown  shown  shown  404    shown
 prove an extension  read          shown  shown  shown  shown  shown  shown  shown
@@ -178,6 +181,7 @@ def bank(django_db_setup: str, django_db_blocker: Any, tmp_path_factory: pytest.
         patch.setattr(settings, "COUNTERSIGN_BLOBS", tmp_path_factory.mktemp("blobs"))
         patch.setattr(api_evidence, "PATIENCE_SECONDS", 0.0)
         patch.setattr(dossier_page, "PATIENCE_SECONDS", 0.0)
+        patch.setattr(reproductions, "find", lambda candidate, order: None)  # no broker runs here
         yield doors.furnished()
         transaction.set_rollback(True)
 
@@ -378,6 +382,7 @@ ACTIONS = {
     "provider_accounts.unlink_all": INSIDE,
     "remind.due_reminders": WORKERS,
     "remind.send_reminders": WORKERS,
+    "reproduction.order_reproduction": "have it reproduced",
     "revise_text.revise_text": "answer a request for changes",
     "rooms.list_in_room": "open a room",
     "sign.approve_if_complete": INSIDE,

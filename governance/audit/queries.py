@@ -21,7 +21,7 @@ from governance.audit.models import (
     AuditSubtree,
 )
 from governance.audit.signed_note import Checkpoint
-from governance.audit.verify import Record
+from governance.audit.verify import Record, export_lines
 
 CHUNK = 2000
 
@@ -171,9 +171,10 @@ def records(before: int) -> Iterator[Record]:
     repeating = (
         _Time("at"), "action", _Identity("actor_person"), "model_slug", _Identity("candidate"), "subject_type", "subject_id",
     )  # fmt: skip
-    rows = AuditEvent.objects.filter(seq__lt=before).order_by("seq").values_list("seq", "body", "leaf", *repeating)
-    for seq, body, leaf, *columns in rows.iterator(CHUNK):
-        yield Record(seq, body, bytes(leaf), tuple(columns))
+    rows = AuditEvent.objects.order_by("seq").values_list("seq", "body", "leaf", *repeating)
+    for first in range(0, before, CHUNK):  # each its own statement: who downloads slowly keeps no transaction open
+        for seq, body, leaf, *columns in rows.filter(seq__gte=first, seq__lt=min(first + CHUNK, before)):
+            yield Record(seq, body, bytes(leaf), tuple(columns))
 
 
 def standing_alarm() -> AuditAlarm | None:
@@ -191,3 +192,12 @@ def notes() -> tuple[int, list[tuple[int, str]]]:
     head = AuditHead.objects.get(pk=1)
     kept = AuditCheckpoint.objects.filter(size__lt=head.size).order_by("size").values_list("size", "note")
     return head.size, [*kept, (head.size, head.note)]
+
+
+def export() -> tuple[int, Iterator[str]]:
+    """The size of the log of now, and the lines of its export: one state of it, however long the reading takes.
+
+    What is appended meanwhile is left out; nothing below that size ever changes.
+    """
+    size, checkpoints = notes()
+    return size, export_lines(records(before=size), checkpoints)

@@ -34,9 +34,13 @@ def visible_candidates(person: Person) -> QuerySet[Candidate]:
     return Candidate.objects.filter(model__in=visible_models(person))
 
 
+def reads_whole_log(person: Person) -> bool:
+    return bool(person.roles() & STAFF)
+
+
 def visible_events(person: Person) -> QuerySet[AuditEvent]:
     """Staff read the whole log; anybody else the events of the models that they see."""
-    if person.roles() & STAFF:
+    if reads_whole_log(person):
         return AuditEvent.objects.order_by("-seq")
     return AuditEvent.objects.filter(model_slug__in=visible_models(person).values("slug")).order_by("-seq")
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from governance.web import audit_page, dossier_page, gate_page, inventory, people_page, policy_pages, submit
+from governance.web import (
+    audit_event,
+    audit_page,
+    dossier_page,
+    gate_page,
+    inventory,
+    people_page,
+    policy_pages,
+    submit,
+)
 
 urlpatterns = [
     path("models/", inventory.Models.as_view(), name="models"),
@@ -15,6 +24,9 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/dossier/", dossier_page.DossierPage.as_view(), name="dossier_page"),
     path("gate/", gate_page.Gate.as_view(), name="gate"),
     path("audit/", audit_page.Audit.as_view(), name="audit"),
+    path("audit/events.csv", audit_page.EventsFile.as_view(), name="audit_events_file"),
+    path("audit/export.jsonl", audit_page.Export.as_view(), name="audit_export"),
+    path("audit/<int:seq>/", audit_event.OneEvent.as_view(), name="audit_event"),
     path("people/", people_page.People.as_view(), name="people"),
     path("people/stand-ins/", people_page.Delegate.as_view(), name="delegate"),
     path("people/stand-ins/<uuid:delegation>/end/", people_page.EndDelegation.as_view(), name="end_delegation"),

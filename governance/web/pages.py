@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from governance.web.tables import Listing
 from reports.charts import words
 from reports.charts.figure import Figure, Table
 from reports.charts.svg import Markup
@@ -106,7 +107,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Field:
-    """One control of a form. `kind`: text, password, area, choice, file."""
+    """One control of a form. `kind`: text, date, password, area, choice, file."""
 
     name: str
     label: str
@@ -1065,28 +1066,39 @@ class GatePage:
 
 
 @dataclass(frozen=True)
-class AuditRow:
-    seq: int
-    at: datetime
-    action: str
-    actor: str
-    subject: str
-    subject_href: str
-    detail: str
-    leaf: str
-
-
-@dataclass(frozen=True)
 class AuditPage:
+    """`hidden` are filters that have no control of their own; `all` leads to the log without any."""
+
     lead: str
     sound: Sentence
     facts: tuple[Fact, ...]
+    tabs: tuple[Tab, ...]
     action: str
     fields: tuple[Field, ...]
-    rows: tuple[AuditRow, ...]
+    hidden: tuple[tuple[str, str], ...]
+    about: str
+    all: str
+    events: Listing
+    export: str
     checkpoint: str
     newer: str = ""
     older: str = ""
+
+
+@dataclass(frozen=True)
+class EventPage:
+    crumbs: tuple[Crumb, ...]
+    title: str
+    facts: tuple[Fact, ...]
+    details: tuple[Fact, ...]
+    links: tuple[Link, ...]
+    body: str
+    leaf: str
+    proof: Sentence
+    size: int
+    hashes: tuple[str, ...]
+    checkpoint: str
+    key: str
 
 
 # ---------- policies ----------

@@ -71,6 +71,9 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("dossier_page", "GET", {"else": 503}),
     ("gate", "GET", {"else": 200}),
     ("audit", "GET", {"else": 200}),
+    ("audit_event", "GET", {"else": 200}),
+    ("audit_events_file", "GET", {"else": 200}),
+    ("audit_export", "GET", {"else": 200}),
     ("people", "GET", {"scientist": 403, "else": 200}),
     ("propose_role", "POST", {"validator": 302, "officer": 409, "approver": 409, "administrator": 409, "else": 403}),
     ("second_role", "POST", {"validator": 302, "officer": 409, "approver": 409, "else": 403}),
@@ -88,7 +91,7 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("policies", "GET", {"else": 200}),
     ("policy", "GET", {"else": 200}),
 ]
-OF_MODELS = ("evidence_document", "model", "model_room", "submit")
+OF_MODELS = ("evidence_document", "model", "model_room", "submit", "audit_event")
 OF_ONE = [name for name, *_ in TABLE if name.startswith("candidate") or name in OF_MODELS]
 OPEN_TO_ALL = {
     "account_login", "account_logout", "mfa_authenticate", "account_inactive", "first_credential", "first_account",
@@ -164,6 +167,9 @@ def path_of(name: str, candidate: Candidate) -> str:
         "confirm_tier": f"/models/{candidate.model.slug}/tier/",
         "submit": f"/models/{candidate.model.slug}/submit/",
         "policy": "/policies/standard/1/",
+        "audit_event": f"/audit/{candidate.event_id}/",
+        "audit_events_file": "/audit/events.csv",
+        "audit_export": "/audit/export.jsonl",
     }.get(name) or (f"{one}{name.removeprefix('candidate_')}/" if name.startswith("candidate_") else f"/{name}/")
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from governance.audit import checkpoint, queries
-from governance.audit.verify import export_lines
 
 
 class Command(BaseCommand):
@@ -22,8 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--output", type=Path, help="a new file; without it, standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        size, checkpoints = queries.notes()
-        lines = export_lines(queries.records(before=size), checkpoints)
+        size, lines = queries.export()
         path: Path | None = options["output"]
         if path is None:
             for line in lines:

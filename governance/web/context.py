@@ -20,6 +20,7 @@ _PLACES = (
     ("Models", "models", ("/models/",)),
     ("Policies", "policies", ("/policies/",)),
     ("Gate", "gate", ("/gate/",)),
+    ("Deployments", "deployments", ("/deployments/",)),
     ("Audit", "audit", ("/audit/",)),
     ("People", "people", ("/people/",)),
 )

@@ -22,6 +22,8 @@ from governance.registry.models import TIERS, Candidate, Model, ModelRevision
 from governance.registry.people import find_person
 from governance.registry.visibility import room_listings, visible_models
 from governance.release import gate
+from governance.release.ledger import deployments
+from governance.release.models import Deployment
 from governance.release.queries import CandidateState, candidate_state, deployed_now
 from governance.review.facts import RetirementFact
 from governance.review.models import Finding
@@ -300,6 +302,8 @@ def model_page(
         retire_faults=retire_faults,
         missing=inventory_gaps(record),
         inventory=f"{reverse('audit')}?model={model.slug}",
+        deployments=tuple(_deployment(one) for one in deployments(Model.objects.filter(pk=model.pk))[:5]),
+        ledger=f"{reverse('deployments')}?model={model.slug}",
         room=room or _room(model, viewer),
     )
 
@@ -332,6 +336,11 @@ def _environment(model: Model, name: str) -> EnvironmentRow:
         + ("" if answer.allowed else f" {answer.reasons[0].detail}"),
         gate=Link("What the gate says", question),
     )
+
+
+def _deployment(one: Deployment) -> EventLine:
+    which = f"Version {one.candidate.version}" if one.candidate else "A file that is no version"
+    return EventLine(one.deployed_at, f"{which} in {one.environment}{'' if one.allowed_when_deployed else ', not allowed'}")
 
 
 def _version(one: Candidate, state: CandidateState) -> VersionRow:

@@ -5,6 +5,7 @@ from django.urls import path
 from governance.web import (
     audit_event,
     audit_page,
+    deployments_page,
     dossier_page,
     gate_page,
     inventory,
@@ -23,6 +24,8 @@ urlpatterns = [
     path("models/<slug:slug>/submit/", submit.Submit.as_view(), name="submit"),
     path("candidates/<uuid:candidate>/dossier/", dossier_page.DossierPage.as_view(), name="dossier_page"),
     path("gate/", gate_page.Gate.as_view(), name="gate"),
+    path("deployments/", deployments_page.Deployments.as_view(), name="deployments"),
+    path("deployments/ledger.csv", deployments_page.DeploymentsFile.as_view(), name="deployments_file"),
     path("audit/", audit_page.Audit.as_view(), name="audit"),
     path("audit/events.csv", audit_page.EventsFile.as_view(), name="audit_events_file"),
     path("audit/export.jsonl", audit_page.Export.as_view(), name="audit_export"),

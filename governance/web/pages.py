@@ -829,6 +829,8 @@ class ModelPage:
     retire_faults: Faults | None = None
     missing: tuple[str, ...] = ()
     inventory: str = ""
+    deployments: tuple[EventLine, ...] = ()
+    ledger: str = ""
     room: RoomPart | None = None
 
 
@@ -1099,6 +1101,17 @@ class EventPage:
     hashes: tuple[str, ...]
     checkpoint: str
     key: str
+
+
+@dataclass(frozen=True)
+class DeploymentsPage:
+    action: str
+    fields: tuple[Field, ...]
+    moment: tuple[Field, ...]
+    all: str
+    listing: Listing
+    newer: str = ""
+    older: str = ""
 
 
 # ---------- policies ----------

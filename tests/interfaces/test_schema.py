@@ -37,7 +37,7 @@ OPERATIONS = {
     "list_models", "create_model", "get_model", "list_candidates", "submit_candidate", "get_candidate", "get_evidence",
     "get_explanation_values", "get_dossier", "get_dossier_receipt",
     "order_reproduction", "get_reproduction",
-    "ask_gate", "get_rollback_target", "record_deployment", "list_events",
+    "ask_gate", "get_rollback_target", "record_deployment", "list_deployments", "list_events",
     "get_checkpoint", "prove_inclusion", "prove_consistency", "get_attestation", "get_signing_keys", "get_revocations",
 }  # fmt: skip
 

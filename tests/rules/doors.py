@@ -473,6 +473,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "read its receipt": lambda bank: f"/api/v1{bank.path('ready', 'dossier/receipt')}",
     "read a reproduction": lambda bank: f"/api/v1{bank.path('ready', f'reproductions/{uuid4()}')}",
+    "list deployments": lambda bank: "/api/v1/deployments/",
     "list events": lambda bank: "/api/v1/audit/events/",
     "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",
     "prove an extension": lambda bank: "/api/v1/audit/proof/consistency/?from=1&to=2",

@@ -139,6 +139,7 @@ enter a model       submit        done   403    403    403    403    403    403
 submit              submit        done   403    403    403    403    404    403
 record a deployment deploy        done   done   done   done   done   404    done
 have it reproduced  read          409    409    409    409    409    404    409
+list deployments    read          shown  shown  shown  shown  shown  shown  shown
 gate, approved      gate          shown  shown  shown  shown  shown  shown  shown
 gate, suspended     gate          403    403    403    403    403    403    403
 gate, in review     gate          403    403    403    403    403    403    403

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Max, Prefetch
 
 from governance.accounts.models import Person
 from governance.audit.models import AuditEvent
@@ -289,6 +289,12 @@ def stage_clock(facts: CandidateFacts, stage: StageProgress | None, now: datetim
         return None
     opened = AuditEvent.objects.get(seq=stage.opened_seq).at
     return clock_of(stage.rule, stage.opened_seq, opened, facts.pauses, now)
+
+
+def last_signatures() -> dict[UUID, datetime]:
+    """When each person last signed, the signatures that were taken back included."""
+    rows = Signature.objects.exclude(by=None).order_by().values_list("by").annotate(last=Max("event__at"))
+    return dict(rows)
 
 
 def roles_for_stage(person: Person, opened_seq: int) -> frozenset[str]:

@@ -22,8 +22,9 @@ from governance.registry.log_search import search
 from governance.registry.visibility import reads_whole_log, visible_candidates, visible_events, visible_models
 from governance.web.base import PersonView
 from governance.web.event_words import COLUMNS, event_rows, in_turn, words
-from governance.web.pages import AuditPage, Fact, Field, Option, Sentence, Tab
+from governance.web.pages import AuditPage, Fact, Field, Option, Sentence
 from governance.web.periods import Period
+from governance.web.reports_page import tabs
 from governance.web.tables import Listing, attachment, csv_answer
 from reports.charts.verdicts import Verdict
 
@@ -112,11 +113,6 @@ class Export(PersonView):
             raise Refused("role-required", "The export holds the whole log, and you read a part of it.", who="an auditor")
         size, lines = export()
         return attachment(f"audit-log-{size}.jsonl", "application/jsonl", (f"{line}\n" for line in lines))
-
-
-def tabs(person: Person, current: str) -> tuple[Tab, ...]:
-    """The log and what is made of it; one who may see no report is shown none."""
-    return ()
 
 
 def _counted(found: QuerySet[AuditEvent], rows: list[AuditEvent], *, paged: bool) -> str:

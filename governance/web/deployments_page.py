@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +29,7 @@ PAGE = 50
 COLUMNS = (
     Column("Model", "Version"), Column("Environment"), Column("File"), Column("Deployed", css="nowrap"),
     Column("Recorded", "Delay", css="nowrap"), Column("By", "Through"), Column("The gate at that time", "Why not"),
-    Column("Asked before", "What that means"), Column("Source"),
+    Column("Asked before"), Column("Source"),
 )  # fmt: skip
 NAMES = ("model", "environment", "from", "to", "in", "on", "page")
 EMPTY = "No deployment matches. A pipeline records each one through the API, or with the command countersign deployed."
@@ -177,7 +178,7 @@ def deployment_row(one: Deployment) -> Row:
         Cell(at=one.event.at, sub=_delay(one), href=reverse("audit_event", args=[one.event_id])),
         by_whom(one),
         judged(one),
-        Cell("Yes", verdict=Verdict.WITHIN) if asked else Cell("No", "no yes within the hour before", verdict=Verdict.REVIEW),
+        Cell("Yes", verdict=Verdict.WITHIN) if asked else Cell("No", verdict=Verdict.REVIEW),
         Cell(one.source or "–"),
     )
 
@@ -196,12 +197,17 @@ def by_whom(one: Deployment) -> Cell:
 
 def judged(one: Deployment) -> Cell:
     """What the gate would have said then; where that changed until it was recorded, both."""
-    codes = ", ".join(reason["code"] for reason in one.reasons)
+    codes = counted(reason["code"] for reason in one.reasons)
     if not one.allowed_when_deployed:
         return Cell("Not allowed", codes, verdict=Verdict.OUTSIDE)
     if not one.allowed_on_arrival:
         return Cell("Allowed", "not any more when it was recorded", verdict=Verdict.REVIEW)
     return Cell("Allowed", verdict=Verdict.WITHIN)
+
+
+def counted(codes: Iterable[str]) -> str:
+    """Each code once, in their order, with how often it was given: thirteen failed checks are one line."""
+    return ", ".join(code if often == 1 else f"{code} ({often})" for code, often in Counter(codes).items())
 
 
 def _delay(one: Deployment) -> str:

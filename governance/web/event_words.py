@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -40,6 +41,7 @@ COLUMNS = (
     Column("On", "Kind of record"), Column("Leaf"),
 )  # fmt: skip
 CHUNK = 1000
+DIGEST = re.compile(r"(sha256:)?[0-9a-f]{64}")
 
 
 def words(action: str) -> str:
@@ -86,7 +88,7 @@ class Names:
         if found in self.people:
             return str(self.people[found])
         text = "" if value is None else str(value)
-        return f"{text[:11]}…{text[-4:]}" if text.startswith("sha256:") and len(text) > 20 else text
+        return f"{text[:11]}…{text[-4:]}" if DIGEST.fullmatch(text) else text
 
     def actor(self, event: AuditEvent) -> Cell:
         told = self.bodies[event.seq]["actor"]
@@ -112,6 +114,7 @@ class Names:
 
 
 def _row(event: AuditEvent, names: Names) -> Row:
+    leaf = bytes(event.leaf).hex()
     details = ", ".join(f"{name} {value}" for name, value in names.details(event).items())
     return (
         Cell(str(event.seq), href=reverse("audit_event", args=[event.seq])),
@@ -119,7 +122,7 @@ def _row(event: AuditEvent, names: Names) -> Row:
         Cell(words(event.action), details),
         names.actor(event),
         names.subject(event),
-        Cell(digest=bytes(event.leaf).hex()),
+        Cell(f"{leaf[:12]}…", digest=leaf),
     )
 
 

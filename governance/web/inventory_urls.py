@@ -1,4 +1,4 @@
-"""Addresses of the inventory, the gate page, the log, the policies and the people."""
+"""Addresses of the inventory, the gate page, deployments, the log and its reports, the policies and the people."""
 
 from django.urls import path
 
@@ -11,6 +11,7 @@ from governance.web import (
     inventory,
     people_page,
     policy_pages,
+    reports_page,
     submit,
 )
 
@@ -29,6 +30,9 @@ urlpatterns = [
     path("audit/", audit_page.Audit.as_view(), name="audit"),
     path("audit/events.csv", audit_page.EventsFile.as_view(), name="audit_events_file"),
     path("audit/export.jsonl", audit_page.Export.as_view(), name="audit_export"),
+    path("audit/reports/", reports_page.Reports.as_view(), name="reports"),
+    path("audit/reports/<slug:report>/", reports_page.OneReport.as_view(), name="report"),
+    path("audit/reports/<slug:report>/<slug:part>.csv", reports_page.ReportFile.as_view(), name="report_file"),
     path("audit/<int:seq>/", audit_event.OneEvent.as_view(), name="audit_event"),
     path("people/", people_page.People.as_view(), name="people"),
     path("people/stand-ins/", people_page.Delegate.as_view(), name="delegate"),

@@ -900,6 +900,7 @@ class HeldRole:
 class PersonRow:
     name: str
     username: str
+    history: str
     active: bool
     roles: tuple[HeldRole, ...]
 
@@ -1101,6 +1102,23 @@ class EventPage:
     hashes: tuple[str, ...]
     checkpoint: str
     key: str
+
+
+@dataclass(frozen=True)
+class ReportsPage:
+    tabs: tuple[Tab, ...]
+    reports: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    crumbs: tuple[Crumb, ...]
+    title: str
+    lead: str
+    action: str
+    fields: tuple[Field, ...]
+    made: datetime
+    parts: tuple[Listing, ...]
 
 
 @dataclass(frozen=True)

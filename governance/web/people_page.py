@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -144,8 +145,9 @@ def people_page(viewer: Person, faults: Faults | None = None, attempt: Attempt |
             PersonRow(
                 name=person.printed_name,
                 username=person.username,
+                history=f"{reverse('audit')}?{urlencode({'type': 'person', 'id': person.pk})}",
                 active=person.is_active,
-                roles=tuple(HeldRole(TITLES[Role(grant.role)], grant.event.at, _given(grant)) for grant in grants),
+                roles=tuple(HeldRole(TITLES[Role(grant.role)], grant.event.at, how_given(grant)) for grant in grants),
             )
             for person, grants in holders()
         ),
@@ -155,7 +157,7 @@ def people_page(viewer: Person, faults: Faults | None = None, attempt: Attempt |
     )
 
 
-def _given(grant: Any) -> str:
+def how_given(grant: Any) -> str:
     if grant.at_installation:
         return "named at installation"
     if grant.proposed_by:

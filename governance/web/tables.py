@@ -61,6 +61,7 @@ class Listing:
     rows: tuple[Row, ...]
     empty: str = ""
     more: str = ""
+    count: str = ""
     file: str = ""
 
     @property

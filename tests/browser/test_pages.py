@@ -20,6 +20,7 @@ def addresses(bank: Bank) -> Iterator[str]:
     candidate = bank.candidate
     yield from ("/", "/?view=others", "/?view=decided", "/models/", f"/models/{candidate.model.slug}/", "/policies/")
     yield from ("/policies/standard/1/", "/audit/", "/gate/", "/people/", f"/candidates/{candidate.pk}/")
+    yield from ("/audit/reports/", *(f"/audit/reports/{one}/" for one in ("access", "administrators", "overrides", "gate")))
     yield from ("/audit/1/", "/deployments/", "/deployments/?in=production&on=2030-01-01")
     yield f"/gate/?model={candidate.model.slug}&digest={candidate.gate_digest}&environment=production"
 

@@ -255,6 +255,10 @@ def test_the_api_lists_no_deployment_of_a_model_that_the_token_does_not_reach(
     assert len(listed(caller(people, "officer", "read"))) == 1
 
 
+def test_thirteen_reasons_of_one_code_are_told_once() -> None:
+    assert deployments_page.counted(["check-failed"] * 13 + ["retired"]) == "check-failed (13), retired"
+
+
 def test_a_version_still_in_review_was_deployed_against_the_rules(people: dict[str, Person]) -> None:
     one = computed(a_candidate(people, a_model(people)))
     deployed(one, people["scientist"])

@@ -68,14 +68,17 @@ def _proof(event: AuditEvent) -> tuple[InclusionProof | None, Sentence]:
 
 
 def _links(event: AuditEvent, names: Names) -> tuple[Link, ...]:
-    """The histories that this event is part of."""
+    """The histories that this event is part of. A finding F-1 or evidence "fairness 1" is one of its model or version."""
     version = names.versions.get(event.candidate) if event.candidate else None
     account = names.people.get(event.actor_person) if event.actor_person else None
     request = names.bodies[event.seq]["request_id"]
+    of_version = {"candidate": str(event.candidate)} if version else {}
+    of_model = {"model": event.model_slug} if event.model_slug else {}
+    of_record = {**of_model, **of_version, "type": event.subject_type, "id": event.subject_id}
     asked: list[tuple[str, dict[str, str]]] = [
-        (f"History of {version}", {"candidate": str(event.candidate)} if version else {}),
-        (f"History of the model {event.model_slug}", {"model": event.model_slug} if event.model_slug else {}),
-        (f"History of this {event.subject_type.replace('-', ' ')}", {"type": event.subject_type, "id": event.subject_id}),
+        (f"History of {version}", of_version),
+        (f"History of the model {event.model_slug}", of_model),
+        (f"History of this {event.subject_type.replace('-', ' ')}", of_record),
         (f"What {account} did", {"person": account.username} if account else {}),
         ("What the same request recorded", {"q": request} if request else {}),
     ]

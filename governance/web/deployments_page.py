@@ -28,11 +28,11 @@ from reports.charts.verdicts import Verdict
 PAGE = 50
 COLUMNS = (
     Column("Model", "Version"), Column("Environment"), Column("File"), Column("Deployed", css="nowrap"),
-    Column("Recorded", "Delay", css="nowrap"), Column("By", "Through"), Column("The gate at that time", "Why not"),
+    Column("Recorded", "Delay", css="nowrap"), Column("By", "Through", css="by"), Column("The gate at that time", "Why not"),
     Column("Asked before"), Column("Source"),
 )  # fmt: skip
 NAMES = ("model", "environment", "from", "to", "in", "on", "page")
-EMPTY = "No deployment matches. A pipeline records each one through the API, or with the command countersign deployed."
+EMPTY = "No deployment matches. A pipeline records each one through the API."
 
 
 @dataclass(frozen=True)

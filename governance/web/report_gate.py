@@ -65,7 +65,7 @@ GATE = Report(
             "No deployment of these days followed a no of the gate.",
             (
                 Column("Model", "Version"), Column("Environment"), Column("File"), Column("Denied", "Asked by", css="nowrap"),
-                Column("Why"), Column("Deployed", css="nowrap"), Column("By", "Through"),
+                Column("Why"), Column("Deployed", css="nowrap"), Column("By", "Through", css="by"),
                 Column("The gate when deployed", "Why not"),
             ),
             _of_days, _denied,

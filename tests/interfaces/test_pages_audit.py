@@ -199,6 +199,19 @@ def test_an_event_in_words_names_people_and_leads_to_its_histories(people: dict[
         assert Browser(people["auditor"]).client.get(href).status_code == 200
 
 
+def test_the_history_of_a_finding_is_that_of_its_own_model(people: dict[str, Person], candidate: Candidate) -> None:
+    """Findings are numbered for each model: F-1 of another one is another finding."""
+    other = Candidate.objects.get(model__slug="fraud")
+    found = [
+        open_finding(one, by=people["officer"], title="Odd rows", detail="", severity="low", blocking=False)
+        for one in (computed(other), candidate)
+    ]
+    for finding in found:
+        page = Browser(people["auditor"]).client.get(f"/audit/{finding.event_id}/").context["page"]
+        history = next(one.href for one in page.links if one.name == "History of this finding")
+        assert numbers(Browser(people["auditor"]), history.partition("?")[2]) == {finding.event_id}
+
+
 def test_an_event_that_was_altered_is_shown_as_one_that_proves_nothing(people: dict[str, Person]) -> None:
     altered = AuditEvent.objects.filter(action="person.added").earliest("seq").seq
     with triggers_off():

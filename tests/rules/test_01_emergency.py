@@ -17,7 +17,6 @@ from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.errors import BadInput, Refused
 from governance.release import decision, gate
 from governance.release.decision import ruling
-from governance.release.facts import ActFact
 from governance.release.models import EmergencyApproval
 from governance.release.queries import candidate_state, gate_facts
 from governance.review.facts import RetirementFact
@@ -457,11 +456,3 @@ def test_a_retired_model_runs_nowhere_and_takes_nothing(people):
     assert (before.allowed_when_deployed, before.allowed_on_arrival) == (True, False)
     assert not after.allowed_when_deployed
     assert gate.rollback_target(model.slug, "production") is None
-
-
-def test_an_act_of_a_later_moment_is_left_out_of_an_earlier_one(hurried, people):
-    begins = hurried.emergency.valid_from
-    later = ActFact("suspend", "", people["officer"].pk, (), "why", "who", 10**6, begins + timedelta(minutes=5))
-    facts = emergency_with(hurried, acts=(later,))
-    assert ruling(facts.at(begins), begins).reasons == ()
-    assert ruling(facts.at(later.at), later.at).reasons

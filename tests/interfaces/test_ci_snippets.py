@@ -100,7 +100,6 @@ def test_an_allow_deploys_and_a_denial_and_an_outage_do_not(
     assert "COULD NOT ASK  No answer" in ran(20, ("0", "1"), COUNTERSIGN_URL=NOWHERE)
     assert "COULD NOT ASK" in ran(20, ("0", "1"), COUNTERSIGN_TOKEN="csn_wrong")
     suspend(one, by=committed_world.people["officer"], reason="To be sure.", credentials=CREDENTIALS)
-    (folder / ".countersign" / "state.json").unlink()
     assert "suspended" in ran(10, ("1", "0"))
 
 

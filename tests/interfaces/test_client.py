@@ -47,6 +47,12 @@ def test_the_command_tells_an_allow_a_denial_and_an_outage_apart(
     assert str(approved.gate_digest) in allowed.stdout
     assert "approved until" in allowed.stdout
 
+    kept = {"COUNTERSIGN_STATE": str(tmp_path / "state.json")}
+    for number in range(3):  # the log grows between the questions, and is proven to go on to a token for the gate alone
+        factories.a_model(people, f"another-{number}")
+        again = run(served, "gate", "cards", same, "--environment", "production", token=token, **kept)
+        assert again.returncode == ALLOW, again
+
     denied = run(served, "gate", "loans", other, "--environment", "production", "--json", token=token)
     assert denied.returncode == DENY, denied
     assert json.loads(denied.stdout)["candidate"].endswith(f"/{waiting.pk}/")

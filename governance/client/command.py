@@ -39,10 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (CouldNotAsk, ValueError) as problem:  # ValueError: an address, name or number that no request can hold
         told, error = Told(COULD_NOT_ASK, []), plain(problem)
         print(f"COULD NOT ASK  {error}", file=sys.stderr)
+    if getattr(options, "junit", None) is not None:
+        junit.write(options.junit, " ".join(filter(None, (options.verb, options.thing))), told.cases, error=error)
     if told.lines:
         print("\n".join(told.lines))
-    if getattr(options, "junit", None) is not None:
-        junit.write(options.junit, options.verb, told.cases, error=error)
     return told.code
 
 
@@ -105,6 +105,7 @@ def _audit(options: argparse.Namespace) -> Told:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _new(_Parser, prog="countersign", description=DESCRIPTION)
+    parser.set_defaults(thing=None)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     asking, trusting, patient, reporting = _online(), _believing(), _waiting(), _reporting()
 
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verify_verbs(parser: argparse.ArgumentParser, reporting: argparse.ArgumentParser) -> None:
-    things = parser.add_subparsers(dest="verb", required=True, metavar="WHAT")
+    things = parser.add_subparsers(dest="thing", required=True, metavar="WHAT")
     pinned = _new(_Parser, add_help=False)
     pinned.add_argument("--keys", type=Path, metavar="FILE", help="the saved signing-keys.json; otherwise COUNTERSIGN_KEYS")
 

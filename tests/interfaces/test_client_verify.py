@@ -301,6 +301,7 @@ def test_an_exported_log_verifies_with_the_command_too(saved: Saved, approved: C
     done = verify("audit", log, "--key", key, "--junit", tmp_path / "report.xml")
     assert (done.returncode, "first bad event: 9:" in done.stdout) == (NO, True), done
     assert "first bad event: 9" in (tmp_path / "report.xml").read_text()
+    assert ET.parse(tmp_path / "report.xml").getroot().get("name") == "countersign verify audit"
 
 
 def test_published_checkpoints_and_keys_in_files_are_read(tmp_path: Path) -> None:

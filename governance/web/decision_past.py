@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, is_dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -25,9 +24,9 @@ from governance.web.pages import (
     Shut,
     SignForm,
 )
+from governance.web.periods import day_of, end_of
 
 OFFERED = (ActForm, ChallengeForm, FieldForm, FindingForm, InterpretationForm, Shut, SignForm)
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def page_of_then(candidate: Candidate, moment: datetime, *, viewer: Person) -> DecisionPage:
@@ -42,23 +41,24 @@ def page_of_then(candidate: Candidate, moment: datetime, *, viewer: Person) -> D
 
 
 def moment_of(text: str) -> datetime:
-    """A time, or the end of a day in UTC; today's is now. Raises BadInput: neither, or in the future."""
-    now, whole_day = database_now(), DAY.fullmatch(text)
-    try:
-        moment = _end_of_day(date.fromisoformat(text)) if whole_day else parse_datetime(text)
-    except ValueError:  # its numbers are of no day
-        moment = None
+    """A time, or the last moment of a day in UTC; today's is now. Raises BadInput: neither, or in the future."""
+    now, day = database_now(), day_of(text)
+    end = end_of(text) if day else None
+    moment = end - timedelta(microseconds=1) if end else _time(text)
     if moment is None:
         detail = f"{text[:60]!r} is no date; write it as 2026-05-03, or with a time as 2026-05-03 14:00."
         raise BadInput([fault("/as_of", "wrong-type", detail)])
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment > (_end_of_day(now.date()) if whole_day else now):
+    if moment > now and day != now.date():
         raise BadInput([fault("/as_of", "in-the-future", f"{text[:60]} is yet to come.")])
     return min(moment, now)
 
 
-def _end_of_day(day: date) -> datetime:
-    return datetime.combine(day, time.max, tzinfo=UTC)
+def _time(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:  # its numbers are of no day
+        return None
+    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _only_shown(value: Any) -> Any:

@@ -15,6 +15,7 @@ from governance.evidence.kinds import JobKind
 from governance.evidence.models import Evidence
 from governance.evidence.reproductions import Reproduction, is_done
 from governance.registry.models import Candidate, Model, ModelRevision
+from governance.release.facts import Reason
 from governance.release.models import Deployment
 from governance.release.queries import CandidateState
 from governance.review.facts import FindingFact, SignatureFact
@@ -113,6 +114,7 @@ def candidate(one: Candidate, state: CandidateState, *, same_artifact: list[Json
         "findings": [_finding(finding) for finding in review.findings],
         "signatures": _signatures(state),
         "approval": _approval(state),
+        "reasons": _reasons(state),
         "submitted_at": timestamp(one.event.at),
     }
 
@@ -175,6 +177,17 @@ def _signature(one: SignatureFact, state: CandidateState, seat: int | None) -> J
         "method": one.method,
         "counts": role is not None,
     }
+
+
+def _reasons(state: CandidateState) -> list[Json]:
+    """What keeps it from running, each once with the environments for which it holds."""
+    found: dict[Reason, list[str]] = {}
+    for environment, reasons in state.reasons:
+        for one in reasons:
+            found.setdefault(one, []).append(environment)
+    return [
+        {"code": one.code, "detail": one.detail, "who": one.who, "environments": names} for one, names in found.items()
+    ]
 
 
 def _approval(state: CandidateState) -> Json | None:

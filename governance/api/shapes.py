@@ -202,6 +202,13 @@ class ApprovalLine(serializers.Serializer[Any]):
     digest = Text()
 
 
+class ReasonLine(serializers.Serializer[Any]):
+    code = Text()
+    detail = Text()
+    who = Text(allow_blank=True)
+    environments = serializers.ListField(child=Text())
+
+
 class CandidateAnswer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     model = Text()
@@ -219,6 +226,7 @@ class CandidateAnswer(serializers.Serializer[Any]):
     findings = FindingLine(many=True)
     signatures = SignatureLine(many=True)
     approval = ApprovalLine(allow_null=True)
+    reasons = ReasonLine(many=True)
     submitted_at = serializers.DateTimeField()
 
 

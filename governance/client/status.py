@@ -118,6 +118,9 @@ def _words(body: Body) -> list[str]:
         counts = "" if one.get("counts") else " (does not count)"
         name = plain(f"{one.get('printed_name')}, {one.get('role')}: {one.get('outcome')} at {one.get('stage')}")
         lines.append(f"  signed    {name}{counts}")
+    for one in objects(body.get("reasons")):
+        where = ", ".join(map(str, one.get("environments") or []))
+        lines.append(plain(f"  kept from {where} by {one.get('code')}: {one.get('detail')} ({one.get('who')})"))
     approval = body.get("approval")
     if isinstance(approval, dict):
         lines.append(f"  approval  {plain(approval.get('state'))} until {plain(approval.get('valid_until'))}")

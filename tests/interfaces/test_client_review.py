@@ -141,6 +141,8 @@ def test_where_a_candidate_stands_is_told_in_words_and_codes(
     assert asked(approved, "--wait", "decision").returncode == YES
     assert asked(approved, "--wait", "evidence").returncode == YES
     assert ET.parse(report).getroot().get("failures") == "0"
+    assert "kept from" not in done.stdout
+    assert "  kept from staging, production by evidence-incomplete: " in asked(submitted).stdout
     waits = asked(submitted, "--wait", "evidence", "--wait-seconds", "1")
     assert (waits.returncode, waits.stdout, "within 1 s" in waits.stderr) == (COULD_NOT_ASK, "", True), waits
     assert ET.parse(report).getroot().get("errors") == "1"

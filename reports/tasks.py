@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from governance.actions import checkpoints, gate_questions, idempotency, jobs, remind, verification
 from governance.audit.canonical import canonical_document, digest
+from governance.evidence import reproductions
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.judged import judged_run
 from governance.registry import storage
@@ -114,6 +115,16 @@ def reproduce(candidate: str, kind: str) -> dict[str, object]:
         "kind": kind, "result": result, "digest": evidence.digest, "digest_again": digest_again,
         "differences": differences,
     }  # fmt: skip
+
+
+@shared_task(name="reports.reproduce-order", ignore_result=True)
+def reproduce_order(order: str, candidate: str, kind: str) -> None:
+    """The same, for whoever ordered it over the API and asks for the answer there."""
+    answer = None
+    try:
+        answer = reproduce(candidate, kind)
+    finally:
+        reproductions.answered(UUID(candidate), UUID(order), kind, answer)
 
 
 @shared_task(name="governance.sweep", ignore_result=True)

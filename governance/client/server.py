@@ -81,7 +81,8 @@ class Server:
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise CouldNotAsk("The token holds characters that no token has; copy it again.")
         self.base, self._token, self._timeout = url.rstrip("/"), token, timeout
-        self._open = urllib.request.build_opener(_NoRedirect, _Http, _Https).open
+        unproxied = [urllib.request.ProxyHandler({})] if parts.scheme == "http" else []  # a proxy would read the token
+        self._open = urllib.request.build_opener(_NoRedirect, _Http, _Https, *unproxied).open
 
     def get(self, path: str, question: dict[str, str] | None = None) -> Reply:
         """Ask. Raises CouldNotAsk when no server answers in time, or with anything but a JSON object."""

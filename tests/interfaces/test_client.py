@@ -125,6 +125,8 @@ NOT_AN_ANSWER: list[tuple[str, int, dict[str, Any]]] = [
     ("a checkpoint that is none", 200, {"checkpoint": "a\nb\nc\n\n— d e\n"}),
     ("no time", 200, {"checked_at": None}),
     ("a time that is none", 200, {"answer_valid_until": "soon"}),
+    ("a time long ago", 200, {"checked_at": "0001-01-01T00:00:00Z"}),
+    ("a time far off", 200, {"answer_valid_until": "9999-12-31T23:59:59Z"}),
     ("a time without a zone", 200, {"answer_valid_until": "2030-01-01T00:00:00"}),
 ]
 
@@ -448,4 +450,7 @@ def test_the_token_is_read_from_a_file_and_never_taken_from_the_command_line(
     assert path.startswith(question)
     assert len(path) - len(question) == 32
     assert asked(instance, file, state, "--token", TOKEN).returncode == COULD_NOT_ASK
+    with Instance() as proxy:
+        assert asked(instance, file, state, http_proxy=proxy.url).returncode == ALLOW
+        assert proxy.asked == [], "a proxy would read the token"
     assert asked(instance, file, state, COUNTERSIGN_TOKEN="two words").returncode == COULD_NOT_ASK

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from celery import current_app
+from kombu.exceptions import OperationalError
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from governance.actions import reproduction
 from governance.audit.models import AuditEvent
 from governance.evidence import reproductions
 from governance.evidence.judged import judged_runs
 from governance.registry.models import Candidate
+from reports import tasks
 from tests import factories
 from tests.interfaces.client import COULD_NOT_ASK, NO, YES, run
 from tests.interfaces.world import World
@@ -39,13 +46,22 @@ def read(world: World, one: Candidate, order_id: str) -> Any:
     return world.call("GET", f"/api/v1/candidates/{one.pk}/reproductions/{order_id}/")
 
 
-def worked(one: Candidate, order_id: str, kind: str, result: Any, state: str = "SUCCESS") -> None:
-    """What a worker leaves when it has done its task."""
-    task = reproductions.Reproduction(uuid.UUID(order_id), one.pk, ()).task(kind)
-    current_app.backend.store_result(task, result, state)
+def worked(one: Candidate, order_id: str, kind: str, result: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker does its task, as far as it is not about computing; a result that is an exception is raised."""
+
+    def reproduce(candidate: str, kind: str) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return {"kind": kind, **result}
+
+    monkeypatch.setattr(tasks, "reproduce", reproduce)
+    with suppress(ValueError):
+        tasks.reproduce_order(order_id, str(one.pk), kind)
 
 
-def test_an_order_reaches_the_workers_and_their_answers_are_read(world: World, computed: Candidate) -> None:
+def test_an_order_reaches_the_workers_and_their_answers_are_read(
+    world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, events = current_app.backend.client, AuditEvent.objects.count()
     client.delete("evidence")
     answer = order(world, computed)
@@ -55,23 +71,23 @@ def test_an_order_reaches_the_workers_and_their_answers_are_read(world: World, c
     assert [one["kind"] for one in body["results"]] == kinds
     assert body["url"].endswith(f"/api/v1/candidates/{computed.pk}/reproductions/{body['id']}/")
     sent = [json.loads(one)["headers"] for one in client.lrange("evidence", 0, -1)]
-    assert {one["task"] for one in sent} == {"reports.reproduce"}
+    assert {one["task"] for one in sent} == {"reports.reproduce-order"}
     assert len(sent) == len(kinds)
     for kind in kinds:
         assert read(world, computed, body["id"]).json()["done"] is False
-        worked(computed, body["id"], kind, {"kind": kind, "result": "equal", "digest": "sha256:0"})
+        worked(computed, body["id"], kind, {"result": "equal", "digest": "sha256:0"}, monkeypatch)
     done = read(world, computed, body["id"]).json()
     assert (done["done"], {one["result"] for one in done["results"]}) == (True, {"equal"})
     assert AuditEvent.objects.count() == events, "it records nothing"
 
 
-def test_one_order_at_a_time_for_a_candidate(world: World, computed: Candidate) -> None:
+def test_one_order_at_a_time_for_a_candidate(world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
     first = order(world, computed, kind="fairness").json()
     again = order(world, computed, "read of auditor")
     assert (again.status_code, again.json()["code"]) == (409, "reproduction-running")
     assert first["id"] in again.json()["detail"]
     assert order(world, a_computed(world, "loans")).status_code == 202, "another candidate's is no hindrance"
-    worked(computed, first["id"], "fairness", ValueError("x"), "FAILURE")
+    worked(computed, first["id"], "fairness", ValueError("x"), monkeypatch)
     assert read(world, computed, first["id"]).json()["results"] == [{"kind": "fairness", "state": "failed"}]
     assert order(world, computed).status_code == 202
 
@@ -84,7 +100,7 @@ def test_a_token_orders_no_more_than_its_share(
         answer = order(world, computed, "read of officer", kind="fairness")
         assert answer.status_code == (202 if number < 2 else 429), answer.content
         if number < 2:
-            worked(computed, answer.json()["id"], "fairness", {"kind": "fairness", "result": "equal"})
+            worked(computed, answer.json()["id"], "fairness", {"result": "equal"}, monkeypatch)
     assert answer.json()["code"] == "too-many-reproductions"
     assert order(world, computed, "read").status_code == 202, "another token has its own share"
 
@@ -104,25 +120,40 @@ def test_what_is_not_there_or_not_known_is_not_ordered(world: World, computed: C
     assert (order(world, waiting).status_code, order(world, waiting).json()["code"]) == (409, "not-computed")
 
 
-def test_one_candidates_results_are_not_read_through_another(world: World, computed: Candidate) -> None:
+def test_one_candidates_results_are_not_read_through_another(
+    world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = a_computed(world, "loans")
     mine = order(world, computed, kind="fairness").json()["id"]
-    worked(computed, mine, "fairness", {"kind": "fairness", "result": "different", "differences": ["$.secret"]})
+    worked(computed, mine, "fairness", {"result": "different", "differences": ["$.secret"]}, monkeypatch)
     assert read(world, computed, mine).status_code == 200
     assert read(world, other, mine).status_code == read(world, other, str(uuid.uuid4())).status_code == 404
     assert read(world, computed, str(uuid.uuid4())).status_code == 404
 
 
-def test_a_broker_that_is_away_is_said_to_be(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from redis import Redis
+def test_of_two_orders_at_once_one_is_refused(world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other came in after this one had looked."""
+    monkeypatch.setattr(reproductions, "newest", lambda candidate: None)
+    assert [order(world, computed).status_code for _ in range(2)] == [202, 409]
 
-    class Away:
-        client = Redis(unix_socket_path="/nowhere/broker.sock")
 
-    monkeypatch.setattr(reproductions, "current_app", type("App", (), {"backend": Away()})())
-    one = a_computed(world)
+def test_a_broker_that_is_away_is_said_to_be_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Redis(unix_socket_path="/nowhere/broker.sock", retry=Retry(NoBackoff(), 0))
+    monkeypatch.setattr(reproductions, "_store", lambda: away)
+    one, began = a_computed(world), time.monotonic()
     for answer in (order(world, one), read(world, one, str(uuid.uuid4()))):
         assert (answer.status_code, answer.json()["code"]) == (503, "workers-away")
+    assert time.monotonic() - began < 2
+
+
+def test_an_order_that_could_not_be_sent_is_none(world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(current_app, "send_task", gone)
+        assert order(world, computed).json()["code"] == "workers-away"
+    assert order(world, computed).status_code == 202
 
 
 # --- the command ---------------------------------------------------------------------------------------------------
@@ -141,7 +172,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     said: dict[str, Any] = {}
     monkeypatch.setattr(
         reproductions, "_send",
-        lambda one, kind: current_app.backend.store_result(one.task(kind), {"kind": kind, **said}, "SUCCESS"),
+        lambda one, kind: reproductions.answered(one.candidate, one.id, kind, {"kind": kind, **said}),
     )  # fmt: skip
     return said
 

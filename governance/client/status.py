@@ -139,7 +139,13 @@ def _error(one: Body) -> str:
 
 
 def _check(one: Body) -> str:
-    return plain(f"{one.get('key')}: {one.get('state')}: {one.get('title')} (value {one.get('value')}, limit {one.get('limit')})")
+    figures = f"value {_figure(one.get('value'))}; limit {_figure(one.get('limit'))}"
+    return plain(f"{one.get('key')}: {one.get('state')}: {one.get('title')} ({figures})")
+
+
+def _figure(value: Any) -> str:
+    """A figure with its interval, or a limit with its name, without braces."""
+    return ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _open_findings(body: Body) -> list[Body]:

@@ -161,6 +161,12 @@ RUNNING = {"kind": "fairness", "state": "running", "progress": 0.5}
 BODY: dict[str, Any] = {"stage": "evidence", "evidence": [RUNNING], "checks": []}
 
 
+def test_a_failing_check_is_told_with_its_figures() -> None:
+    check = {"key": "k", "state": "fail", "title": "Ratio", "value": {"low": 0.2, "value": 0.3}, "limit": {"minimum": 0.8}}
+    [_, line] = status._words({"stage": "validation", "checks": [check]})
+    assert line == "  check     k: fail: Ratio (value low 0.2, value 0.3; limit minimum 0.8)"
+
+
 def following(states: list[Any], monkeypatch: pytest.MonkeyPatch, *, timeout: float = 100.0) -> tuple[Any, list[float]]:
     """What is answered in the end where the server answers one after the other, and the pauses made."""
     now, pauses = [0.0], []

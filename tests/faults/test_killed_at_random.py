@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -23,12 +23,13 @@ import pytest
 from script.demonstration.client import PARTS as FILES
 from script.demonstration.world import LENDING
 from tests.examples import SLOW
-from tests.faults.product import Product
+from tests.faults.product import PARTS, Product, command_line
 from tests.waiting import wait_for
 
 KILLS = 1000 if os.environ.get(SLOW) else 100
 SUBMISSIONS = 2
 LAUNCHER_EVERY = 50
+PROGRESS_EVERY = 4
 MINUTE = 60
 EVIDENCE_KINDS = 6
 STATE = """
@@ -63,17 +64,26 @@ class Acknowledged:
 def test_nothing_acknowledged_is_lost_doubled_or_stuck(product: Callable[[], Product], models: Path) -> None:
     running, known, chance = product(), Acknowledged(), Random(9)
     with programs(running, known, models):
-        killed = [kill_something(running, chance, number) for number in range(1, KILLS + 1)]
+        killed = []
+        for number in range(1, KILLS + 1):
+            killed.append(kill_something(running, chance, number))
+            if number % PROGRESS_EVERY == 0:
+                see_progress(known)
         wait_for(running.alive, seconds=MINUTE, what="pages are served")
         asked = len(known.nonces)
         wait_for(lambda: len(known.nonces) > asked and len(known.candidates) == SUBMISSIONS, seconds=MINUTE, what="work goes on")
-    assert len(set(killed)) >= 4, f"too few kinds of processes were killed: {set(killed)}"
+    assert {*PARTS, "launcher"} <= set(killed), f"not of every kind one was killed: {set(killed)}"
     assert asked > KILLS, "hardly a question came between"
     for candidate in known.candidates:
         assert set(running.settled(candidate).values()) <= {"succeeded", "failed"}
     wait_for(lambda: state_of(running)["unsealed"] == 0, seconds=2 * MINUTE, what="every question is sealed")
     hold(known, state_of(running))
     running.demo.manage("verify_audit")
+
+
+def see_progress(known: Acknowledged) -> None:
+    answered = len(known.nonces)
+    wait_for(lambda: len(known.nonces) > answered + 3, seconds=MINUTE, what="questions are answered again")
 
 
 def hold(known: Acknowledged, state: dict[str, Any]) -> None:
@@ -97,7 +107,7 @@ def state_of(running: Product) -> dict[str, Any]:
 
 
 def kill_something(running: Product, chance: Random, number: int) -> str:
-    """Any process of the product, after a moment; now and then all of them with their launcher. Returns its name."""
+    """Any process of the product, after a moment; now and then all of them with their launcher. Returns what it was."""
     time.sleep(chance.uniform(0.05, 0.9))
     if number % LAUNCHER_EVERY == 0:
         running.end(signal.SIGKILL, seconds=5)
@@ -105,13 +115,10 @@ def kill_something(running: Product, chance: Random, number: int) -> str:
         return "launcher"
     alive = wait_for(running.processes, seconds=MINUTE, what="something runs")
     victim = chance.choice(alive)
-    name = Path(f"/proc/{victim}/comm")
-    try:
-        told = name.read_text().strip()
+    line = command_line(victim)
+    with suppress(ProcessLookupError):
         os.kill(victim, signal.SIGKILL)
-    except (FileNotFoundError, ProcessLookupError):
-        return "ended by itself"
-    return told
+    return next((name for name, mark in PARTS.items() if mark in line), "sandbox" if "sandbox" in line else "ended by itself")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Runs lint and tests on both engines; the last line printed is the sum of all runs.
 
-    script/test                           everything that runs within minutes
+    script/test                           what runs within minutes; what the engine matters to on both, the rest on one of them
     script/test --lint                    ruff, mypy, djlint, import-linter, whether mutants apply
     script/test --engine sqlite tests/rules -k gate
     script/test --slow                    slow tests and mutants too; writes docs/verification.md
@@ -119,6 +119,7 @@ def _pytest(result: Result, variables: dict[str, str], options: argparse.Namespa
         command = [sys.executable, "-m", "pytest", "-q", "--timeout=300", f"--totals={totals}", *options.arguments]
         command += [f"--allow-missing={part}" for part in options.allow_missing]
         command += ["--slow"] * options.slow + ["--database-only"] * database_only
+        command += [f"--share={result.name}"] * shared_out(options)
         if options.processes > 1:
             command += [f"--numprocesses={options.processes}", "--dist=loadgroup"]
         code = subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
@@ -128,6 +129,12 @@ def _pytest(result: Result, variables: dict[str, str], options: argparse.Namespa
             result.counts.update(found)
     # 5: nothing was selected, as when the named tests use no database.
     result.ended_well = code == 0 or (code == 5 and bool(options.arguments))
+
+
+def shared_out(options: argparse.Namespace) -> bool:
+    """Whether each engine gets its half of the tests that use the database, but for those that need both."""
+    whole = not (options.slow or options.arguments or "postgresql" in options.allow_missing)
+    return whole and tuple(options.engine) == ENGINES
 
 
 def run_mutants(options: argparse.Namespace) -> tuple[Result, list[mutants.Verdict]]:

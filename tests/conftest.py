@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import tempfile
 import uuid
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from tests.examples import SLOW
 
 MISSING = "MISSING: "
 DATABASE_FIXTURES = {"db", "committed_db", "empty_db", "transactional_db", "django_db_setup", "served"}
+SHARES = ("sqlite", "postgresql")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("countersign")
     group.addoption("--slow", action="store_true", help="also run tests marked slow")
     group.addoption("--database-only", action="store_true", help="only tests that use the database")
+    group.addoption("--share", choices=SHARES, help="of the tests that use the database only those that fall to this engine")
     group.addoption("--allow-missing", action="append", default=[], metavar="PART", help="a part that may be absent")
     group.addoption("--totals", type=Path, help="write the counts of outcomes to this file")
 
@@ -97,11 +100,12 @@ def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
     slow, fixtures = config.getoption("slow"), set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("slow") and not slow:
         return False
-    if not config.getoption("database_only"):
-        return True
+    uses_database = bool(DATABASE_FIXTURES & fixtures) or bool(item.get_closest_marker("django_db"))
     if not slow and (item.get_closest_marker("one_engine") or "browser_type_launch_args" in fixtures):
-        return False  # what a page shows is made of facts that other tests load on each engine
-    return bool(DATABASE_FIXTURES & fixtures) or bool(item.get_closest_marker("django_db"))
+        return not config.getoption("database_only")  # what a page shows is made of facts that others load on each engine
+    if uses_database and config.getoption("share") and not item.get_closest_marker("both_engines"):
+        return config.getoption("share") == SHARES[zlib.crc32(item.nodeid.encode()) % 2]
+    return uses_database or not config.getoption("database_only")
 
 
 class Accounting:

@@ -22,6 +22,8 @@ from governance.release.models import Approval, ApprovalAct, EmergencyAct, Emerg
 from governance.review.models import Signature, SignatureWithdrawal
 from tests.factories import CREDENTIALS, a_candidate, a_model, approved, computed, interpreted, sha, signed
 
+pytestmark = pytest.mark.both_engines
+
 People = dict[str, Person]
 EMERGENCY = {"environments": ["production"], "hours": 2, "reason": "It cannot wait.", "credentials": CREDENTIALS}
 

@@ -17,6 +17,8 @@ from governance.audit.immutable import Fact, TriggersMissing, fact_tables, missi
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
 from tests.audit.logs import append_events, triggers_off
 
+pytestmark = pytest.mark.both_engines
+
 LOG = (AuditEvent, AuditSubtree, AuditCheckpoint)
 FACTS = [model for model in apps.get_models() if issubclass(model, Fact)]
 NOT_FACTS = {

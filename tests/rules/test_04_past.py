@@ -29,6 +29,8 @@ from tests.factories import CREDENTIALS, a_candidate, a_model, interpreted, sign
 from tests.moving_clock import MovingClock, moving_clock
 from tests.rules import bank
 
+pytestmark = pytest.mark.both_engines
+
 ENVIRONMENTS = ("staging", "production")
 WHY = {"reason": "So it is, for now.", "credentials": CREDENTIALS}
 

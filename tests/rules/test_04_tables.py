@@ -17,6 +17,8 @@ from governance.audit.models import AuditHead
 from tests.audit.logs import append_events
 from tests.rules.test_04_immutable import REFUSED, a_row_of, execute
 
+pytestmark = pytest.mark.both_engines
+
 FRAMEWORK = "of the framework; nothing that is decided on stands in it"
 MUTABLE = {
     "audit_head": "one row that each append moves on by one; triggers of its own refuse all else",

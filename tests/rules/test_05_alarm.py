@@ -23,6 +23,8 @@ from governance.release import gate
 from tests.audit.logs import append_events, cut_back_to, resigned, triggers_off
 from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
 
+pytestmark = pytest.mark.both_engines
+
 
 def altered(seq: int) -> None:
     """Behind the triggers' back."""

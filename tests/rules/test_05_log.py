@@ -32,6 +32,8 @@ from governance.audit.signed_note import NoteError
 from governance.audit.verify import verify_export
 from tests.audit.logs import SYSTEM, append_events, triggers_off
 
+pytestmark = pytest.mark.both_engines
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SUBJECT = Subject("model", "cards")
 

@@ -14,6 +14,8 @@ from governance.evidence.kinds import JobKind, JobState, Kind
 from governance.evidence.models import Evidence, EvidenceFailure, Job
 from tests.factories import a_candidate, a_model, document
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def candidate(people):

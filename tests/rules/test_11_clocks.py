@@ -30,6 +30,8 @@ from governance.review.stages import progress
 from tests.factories import CREDENTIALS, a_candidate, a_model, computed, interpreted, signed
 from tests.moving_clock import moving_clock
 
+pytestmark = pytest.mark.both_engines
+
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 OPENED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 RULE = StageRule("validation", "Validation", "I have.", ("validator",), 10)

@@ -16,6 +16,8 @@ from governance.release.approval import end_of_day, ends
 from governance.release.clock import decision_time
 from tests.factories import a_model, approved
 
+pytestmark = pytest.mark.both_engines
+
 
 def event():
     with transaction.atomic():

@@ -23,6 +23,8 @@ from tests.factories import CREDENTIALS, a_model, approved, founded
 from tests.postgres import free_port
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.both_engines
+
 PROCESSES = 2
 
 

@@ -34,6 +34,8 @@ from tests.audit.logs import triggers_off
 from tests.factories import CREDENTIALS, a_model, approved, founded
 from tests.rules.test_04_immutable import execute
 
+pytestmark = pytest.mark.both_engines
+
 WHY = {"reason": "Drift.", "credentials": CREDENTIALS}
 
 

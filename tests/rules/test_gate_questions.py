@@ -28,6 +28,8 @@ from tests.moving_clock import moving_clock
 from tests.rules import gate_world, naive
 from tests.rules.gate_world import ELSEWHERE, ENVIRONMENTS, FAULTS, USES, World
 
+pytestmark = pytest.mark.both_engines
+
 SEEDS, QUESTIONS = (range(50), 2000) if os.environ.get(SLOW) else (range(1), 500)
 IN_A_ROW = 3
 """Questions that meet the same fault: some faults take longer to bring about than to ask about."""

@@ -25,6 +25,8 @@ from tests.factories import PASSWORD, PEOPLE, a_candidate, a_model, computed, in
 from tests.rules import naive
 from tests.rules.test_races import Act, at_once, stands, won
 
+pytestmark = pytest.mark.both_engines
+
 SEEDS, SIGN_OFFS = (range(10), 1000) if os.environ.get(SLOW) else (range(1), 50)
 """10,000 sign-offs in all with --slow."""
 VALIDATION = {"validator": 3, "compliance-officer": 1}

@@ -38,6 +38,8 @@ from tests.factories import (
 )
 from tests.rules import naive
 
+pytestmark = pytest.mark.both_engines
+
 ROUNDS = 200 if os.environ.get(SLOW) else 3
 Act = Callable[[], Any]
 

@@ -15,6 +15,8 @@ from tests.examples import SLOW
 from tests.moving_clock import moving_clock
 from tests.rules.bank import Bank
 
+pytestmark = pytest.mark.both_engines
+
 STEPS = 50
 EXAMPLES = 5
 GROUPS = range(40) if os.environ.get(SLOW) else range(2)

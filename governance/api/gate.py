@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 NOWHERE = " "
 """A slug that no model has and no event names: asking for it costs what asking for an unknown one costs."""
 DENIALS_A_MINUTE = 600
+PAST_A_MINUTE = 120
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,128}")
 ENVIRONMENT = OpenApiParameter("environment", str, required=True, description="One of the instance's environments.")
 
@@ -68,9 +69,10 @@ def _moment(asked: QueryDict) -> datetime | None:
         return None
     try:
         moment = parse_datetime(text)
-    except ValueError:  # its numbers are of no day
+        moment = moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):  # its numbers are of no day, or of none that UTC has
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise BadInput([fault("/as_of", "wrong-type", f"{text[:60]!r} is no time; write it as 2026-05-03T14:00:00Z.")])
     if moment > decision_time():
         raise BadInput([fault("/as_of", "in-the-future", "What will be answered then is not known yet.")])
@@ -128,6 +130,8 @@ class Gate(ApiView):
         _require_nonce(request.query_params.get("nonce"))
         moment, by = _moment(request.query_params), caller(request)
         require_scope(by, "gate" if moment is None else "read")
+        if moment is not None:
+            _require_seldom(by)
         known = by.covers("gate", slug) if moment is None else scope.models(by, "read").filter(slug=slug).exists()
         answer = gate.ask(
             model=slug if known else NOWHERE,
@@ -203,6 +207,15 @@ def _too_many_denials(by: Credential) -> int:
     cache.add(_uncounted(by), 0, timeout=None)
     cache.incr(_uncounted(by))
     return 60 - second
+
+
+def _require_seldom(by: Credential) -> None:
+    """Questions about the past cost more than those of now. Raises Refused `too-many-questions` (429)."""
+    key = f"gate-past:{by.token.pk}:{int(time.time()) // 60}"
+    cache.add(key, 0, timeout=120)
+    if cache.incr(key) > PAST_A_MINUTE:
+        detail = f"A token asks about the past at most {PAST_A_MINUTE} times a minute; wait a minute."
+        raise Refused("too-many-questions", detail, status=429)
 
 
 class RollbackTarget(ApiView):

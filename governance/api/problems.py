@@ -84,6 +84,8 @@ def _of_django(error: Exception) -> dict[str, Any]:
             body = document(403, "permission-denied", "This is not allowed.")
         case RequestDataTooBig():
             body = _bad_input([fault("", "too-large", "The fields are too large; send files as files.")])
+        case OverflowError():  # year 1 with an offset, and the like
+            body = _bad_input([fault("", "out-of-range", "A time or a number lies outside what can be kept.")])
         case SuspiciousOperation() | MultiPartParserError():
             body = document(400, "malformed-request", "The request is malformed.")
         case _:

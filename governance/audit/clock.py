@@ -47,4 +47,4 @@ def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with six decimals, the one way in which times are written into what is hashed."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} names no time zone")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -7,6 +7,7 @@ are no facts say in `as_it_was` what their rows were. `database_now` is that mom
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -33,14 +34,36 @@ class Remembered(Protocol):
 
 @contextmanager
 def as_of(moment: datetime) -> Iterator[None]:
-    """Within it this connection reads what the log had told up to and including `moment`, and writes nothing."""
-    newest = AuditEvent.objects.filter(at__lte=moment).order_by("-seq").values_list("seq", flat=True).first()
-    views = _views(-1 if newest is None else newest)
+    """Within it this connection reads what the log had told up to and including `moment`, and writes nothing.
+
+    Raises RuntimeError inside another one.
+    """
+    if clock.in_the_past():
+        raise RuntimeError("there is no past within the past")
+    views = _views(_last_told(moment))
     with _undone(list(views)), connection.cursor() as cursor:
         for name, select in views.items():
             cursor.execute(f"CREATE TEMPORARY VIEW {name} AS {select}")
         with clock.standing_at(moment), connection.execute_wrapper(_refuse_writes):
             yield
+
+
+def _last_told(moment: datetime) -> int:
+    """The number of the last event of then, -1 where there was none. An act whose last event came later is left out whole."""
+    newest = AuditEvent.objects.filter(at__lte=moment).order_by("-seq").values_list("seq", flat=True).first()
+    if newest is None:
+        return -1
+    request = _request_of(newest)
+    if request is None or _request_of(newest + 1) != request:
+        return newest
+    while _request_of(newest) == request:
+        newest -= 1
+    return newest
+
+
+def _request_of(seq: int) -> str | None:
+    body = AuditEvent.objects.filter(pk=seq).values_list("body", flat=True).first()
+    return json.loads(body)["request_id"] if body else None
 
 
 def _views(seq: int) -> dict[str, str]:

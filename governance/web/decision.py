@@ -10,6 +10,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from governance.accounts.models import Person
+from governance.audit.clock import in_the_past
 from governance.registry.models import Candidate
 from governance.release.facts import ApprovalFact
 from governance.review.facts import JobFact
@@ -168,10 +169,10 @@ def _facts(case: Case) -> tuple[Fact, ...]:
 def _documents(case: Case) -> tuple[Link, ...]:
     pk = case.candidate.pk
     printed = "FINAL" if case.approval else "DRAFT, and says so on every page"
-    return (
-        Link("Dossier as PDF", reverse("dossier_page", args=[pk]), printed),
-        Link("Everything that happened", f"{reverse('audit')}?{urlencode({'candidate': pk})}", "in the audit log"),
-    )
+    happened = Link("Everything that happened", f"{reverse('audit')}?{urlencode({'candidate': pk})}", "in the audit log")
+    if in_the_past():
+        return (happened,)
+    return (Link("Dossier as PDF", reverse("dossier_page", args=[pk]), printed), happened)
 
 
 def _notices(case: Case) -> tuple[Sentence, ...]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from governance.accounts.roles import FIRST_LINE, TITLES, Role
 from governance.actions.sign import current_statement
 from governance.audit.canonical import canonical_document
+from governance.audit.clock import in_the_past
 from governance.release import approval as closing
 from governance.release import standing
 from governance.release.facts import ApprovalFact, Reason
@@ -153,7 +154,8 @@ def _seats(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[S
 def _awaited(case: Case, stage: StageProgress, role: str) -> str:
     if case.state.stage != stage.rule.key:
         return ""
-    return "awaited: you can sign" if case.eligible.refusal is None and role in case.eligible.roles else "awaited"
+    can_sign = case.eligible.refusal is None and role in case.eligible.roles and not in_the_past()
+    return "awaited: you can sign" if can_sign else "awaited"
 
 
 def _others(case: Case, stage: StageProgress, counted: dict[Any, str]) -> tuple[SeatLine, ...]:

@@ -18,15 +18,21 @@ from governance.web.pages import (
     ActForm,
     ChallengeForm,
     DecisionPage,
+    EnvironmentLine,
     FieldForm,
     FindingForm,
     InterpretationForm,
     Shut,
     SignForm,
+    Work,
 )
 from governance.web.periods import day_of, end_of
 
 OFFERED = (ActForm, ChallengeForm, FieldForm, FindingForm, InterpretationForm, Shut, SignForm)
+
+
+LEADING_TO_NOW = (EnvironmentLine, Work)
+"""What has an address at which the answer of now would stand."""
 
 
 def page_of_then(candidate: Candidate, moment: datetime, *, viewer: Person) -> DecisionPage:
@@ -56,9 +62,9 @@ def moment_of(text: str) -> datetime:
 def _time(text: str) -> datetime | None:
     try:
         moment = parse_datetime(text)
-    except ValueError:  # its numbers are of no day
+        return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # its numbers are of no day, or of none that UTC has
         return None
-    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _only_shown(value: Any) -> Any:
@@ -67,5 +73,8 @@ def _only_shown(value: Any) -> Any:
         return tuple(_only_shown(one) for one in value if not isinstance(one, OFFERED))
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    kept = {one.name: getattr(value, one.name) for one in fields(value) if one.init}
-    return replace(value, **{name: None if isinstance(one, OFFERED) else _only_shown(one) for name, one in kept.items()})
+    if isinstance(value, LEADING_TO_NOW):
+        return replace(value, href="")
+    kept = {one.name: getattr(value, one.name) for one in fields(value) if one.init and one.name != "downloads"}
+    shown = {name: None if isinstance(one, OFFERED) else _only_shown(one) for name, one in kept.items()}
+    return replace(value, **shown, **({"downloads": ()} if hasattr(value, "downloads") else {}))

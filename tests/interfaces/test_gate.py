@@ -111,6 +111,7 @@ def test_a_deployment_that_cannot_be_recorded_is_refused(
         (DIGEST, "?environment=production&as_of=2026-01-01T00:00:00", "wrong-type"),
         (DIGEST, "?environment=production&as_of=yesterday", "wrong-type"),
         (DIGEST, "?environment=production&as_of=2026-13-01T00:00:00Z", "wrong-type"),
+        (DIGEST, "?environment=production&as_of=0001-01-01T00:00:00%2B14:00", "wrong-type"),
         (DIGEST, f"?environment=production&as_of=2026-01-01T00:00:00Z&nonce={'n' * 16}", "not-with-as-of"),
         (DIGEST, "?environment=production&nonce=1", "malformed-nonce"),
     ],
@@ -231,3 +232,13 @@ def test_what_would_have_been_answered_then_is_told_to_readers(world: World, app
     assert then(since, "gate").json()["code"] == "insufficient-scope"
     assert ask(world, "cards", digest, token="read").json()["code"] == "insufficient-scope"
     assert GateQuestion.objects.count() == kept + 1, "only the question of now lets something run, and is kept"
+
+
+def test_the_past_is_not_asked_about_without_end(world: World, approved: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    monkeypatch.setattr(view, "PAST_A_MINUTE", 2)
+    question = "?environment=production&as_of=2026-01-01T00:00:00Z"
+    answers = [ask(world, "cards", str(approved.gate_digest), question, "read").status_code for _ in range(5)]
+    assert answers[:2] == [403, 403]
+    assert 429 in answers
+    assert ask(world, "cards", str(approved.gate_digest)).status_code == 200

@@ -15,6 +15,7 @@ from governance.accounts.models import Person
 from governance.actions import jobs
 from governance.actions.findings import open_finding
 from governance.audit.canonical import digest
+from governance.audit.clock import database_now
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
@@ -279,11 +280,25 @@ def test_the_page_shows_what_was_shown_then_and_offers_nothing(people: dict[str,
     assert then.says("Nothing can be done on this page.")
 
 
+def test_the_page_of_then_leads_to_no_answer_of_now(people: dict[str, Person]) -> None:
+    candidate = a_candidate(people, a_model(people))
+    waiting = database_now()
+    interpreted(computed(candidate), people["validator"])
+    browser = Browser(people["validator"])
+    for moment, present in ((waiting, False), (None, True)):
+        asked = f"?as_of={moment:%Y-%m-%dT%H:%M:%S.%f}" if moment else ""
+        text = browser.client.get(address(candidate) + asked).content.decode()
+        said = ("awaited: you can sign", "Dossier as PDF", "Ask the gate")
+        assert [one in text for one in said] == [present] * 3, moment
+        assert "data-live" not in text
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         ("yesterday", "is no date"), ("2026-02-30", "is no date"), ("2999-01-01", "is yet to come"),
-        ("2999-01-01 10:00", "is yet to come"), ("2001-01-01", "was not there yet"),
+        ("2999-01-01 10:00", "is yet to come"), ("0001-01-01T00:00:00%2B14:00", "is no date"), ("9999-12-31", "is yet to come"),
+        ("2001-01-01", "was not there yet"),
     ],
 )  # fmt: skip
 def test_a_moment_that_cannot_be_shown_is_said_on_the_page_of_now(asked: str, told: str, people: dict[str, Person]) -> None:

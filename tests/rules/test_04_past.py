@@ -21,7 +21,9 @@ from governance.audit.clock import database_now, in_the_past
 from governance.audit.immutable import Fact
 from governance.audit.models import AuditEvent
 from governance.audit.past import as_of
+from governance.audit.request import request_id
 from governance.evidence.models import Evidence, Job
+from governance.policy.models import PolicyPin
 from governance.registry.models import Candidate, Model
 from governance.release import gate
 from governance.release.queries import candidate_state
@@ -151,6 +153,29 @@ def test_nothing_of_the_past_stays_behind_outside_a_transaction(committed_db: An
     with pytest.raises(DatabaseError), as_of(moment), connection.cursor() as one:
         one.execute("SELECT nothing FROM nowhere")
     assert views() == set()
+
+
+def test_no_moment_shows_half_of_an_act(people: dict[str, Person]) -> None:
+    model = a_model(people)
+    before, token = AuditEvent.objects.latest("seq"), request_id.set("request-0001")
+    try:
+        candidate = a_candidate(people, model)
+    finally:
+        request_id.reset(token)
+    later = a_candidate(people, model, artifact=b"of another act")
+    events = list(AuditEvent.objects.filter(seq__gt=before.seq, seq__lt=later.event_id))
+    assert len(events) >= 2
+    for event in events:
+        with as_of(event.at):
+            assert Candidate.objects.filter(pk=candidate.pk).exists() == PolicyPin.objects.filter(candidate=candidate).exists()
+
+
+def test_there_is_no_past_within_the_past(people: dict[str, Person]) -> None:
+    moment = database_now() - timedelta(days=1)
+    with as_of(moment):
+        with pytest.raises(RuntimeError, match="within the past"), as_of(moment):
+            pass
+        assert AuditEvent.objects.count() == 0
 
 
 def test_nothing_is_written_in_the_past(people: dict[str, Person]) -> None:

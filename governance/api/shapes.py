@@ -282,6 +282,7 @@ class SigningKey(serializers.Serializer[Any]):
     public = Text(help_text="The 32 bytes of the Ed25519 key, hexadecimal.")
     valid_from = serializers.DateTimeField()
     valid_until = serializers.DateTimeField(allow_null=True)
+    seq = serializers.IntegerField(help_text="The log's event that introduced it.")
 
 
 class SigningKeys(serializers.Serializer[Any]):

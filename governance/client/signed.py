@@ -24,11 +24,12 @@ class UnknownKey(ValueError):
 
 @dataclass(frozen=True)
 class SigningKey:
-    """A public key and the half-open interval in which it signed."""
+    """A public key, the half-open interval in which it signed, and the log's event that introduced it, if that is told."""
 
     public: bytes
     begins: datetime
     ends: datetime | None
+    seq: int | None = None
 
     def require_spoke_at(self, moment: datetime) -> None:
         spoke = self.begins <= moment and (self.ends is None or moment < self.ends)
@@ -42,6 +43,11 @@ class Keys:
     signing: dict[str, SigningKey]
     log: LogKey
     document: dict[str, Any]
+
+    def require_signed_at_size(self, key: SigningKey, size: int) -> None:
+        """What a key signed about a log of this length, it signed before the event that introduced the next one."""
+        limits = [one.seq for one in self.signing.values() if one.begins == key.ends and one.seq is not None]
+        require(all(size <= limit for limit in limits), "its key had ended before the log was as long as its proof says")
 
     def require_continues(self, earlier: Keys) -> None:
         """Keys are added, and the last one ends; nothing that was known before becomes something else."""
@@ -80,9 +86,10 @@ def keys(document: Any) -> Keys:
 def _key(line: Any) -> tuple[str, SigningKey]:
     match line:
         case {"keyid": str(name), "keytype": "ed25519", "public": str(public), "valid_from": begins, "valid_until": ends}:
-            raw = bytes.fromhex(public)
+            raw, seq = bytes.fromhex(public), line.get("seq")
             require(hashlib.sha256(ED25519_SPKI + raw).hexdigest() == name, "a key does not have the id that it bears")
-            return name, SigningKey(raw, moment(begins), None if ends is None else moment(ends))
+            require(seq is None or isinstance(seq, int), "a key has no event")
+            return name, SigningKey(raw, moment(begins), None if ends is None else moment(ends), seq)
     raise ValueError("one of the signing keys is none")
 
 

@@ -12,20 +12,24 @@ from governance.client import signed, verify_audit
 from governance.client.gate import SIGNED_ANSWER, digest_of
 from governance.client.outcome import NO, YES, Case, CouldNotAsk, Told
 from governance.client.signed import Keys, moment
-from governance.client.verify_audit import require
+from governance.client.verify_audit import require, sha256
 from governance.client.words import objects, plain
 
 STATEMENT = "application/vnd.in-toto+json"
 EXTENSION = "urn:countersign:approval:1"
 REVOCATIONS = "application/vnd.countersign.revocations+json"
+SAID_OUTRIGHT = (
+    "candidate", "model", "version", "tier", "artifact", "closing_statement", "valid_from", "valid_until", "environments",
+    "conditions",
+)  # fmt: skip
 Body = dict[str, Any]
 
 
 def attestation(file: Path, keys: Keys, *, artifact: Path | None, revocations: Path | None, environment: str | None) -> Told:
     """An approval that travels with the model file. Its questions, all of which are asked once the first is answered:
 
-    1 signed by this instance   2 its event stands in the log   3 it holds now   4 of this file   5 for this environment
-    6 not among what no longer stands
+    1 signed by this instance   2 its event stands in the log, and approved what it says   3 it holds now   4 of this file
+    5 for this environment   6 not among what no longer stands
     """
     found: list[Body] = []
     envelope = _read(file)
@@ -34,7 +38,7 @@ def attestation(file: Path, keys: Keys, *, artifact: Path | None, revocations: P
         return _told("the attestation", cases, [])
     [statement] = found
     told: Body = statement["predicate"][EXTENSION]
-    cases.append(_asked("its event stands in the log", lambda: _require_approved(told, keys)))
+    cases.append(_asked("its event stands in the log", lambda: _require_approved(statement, keys)))
     cases.append(_asked("holds now", lambda: _require_now(told)))
     if artifact is not None:
         digest = digest_of(artifact)
@@ -145,15 +149,68 @@ def _statement(envelope: Any, keys: Keys) -> Body:
             told: Any = predicate.get(EXTENSION)
             event = verify_audit.parsed(str(told["log"]["event"]))
             require(key.ends is None or moment(event.get("at")) < key.ends, "its key had ended before the approval")
+            keys.require_signed_at_size(key, told["log"]["size"])
             return body
     raise ValueError("it is no attestation of a passed review")
 
 
-def _require_approved(told: Body, keys: Keys) -> None:
+def _require_approved(statement: Body, keys: Keys) -> None:
+    """The signing key is believed about nothing that the closing statement says, whose digest the log holds."""
+    told = statement["predicate"][EXTENSION]
     event = signed.require_included(told.get("log"), keys.log)
-    said = (event.get("action"), event.get("subject", {}).get("id"), event.get("candidate"), event.get("model"))
-    expected = ("candidate.approved", told.get("closing_statement"), told.get("candidate"), told.get("model"))
-    require(said == expected, "the log holds another event in its place")
+    require(event.get("action") == "candidate.approved", "the log holds another event in its place")
+    require("closing_body" in told, "it does not carry the closing statement; fetch it anew")
+    text = str(told["closing_body"])
+    digest = f"sha256:{sha256(text.encode()).hex()}"
+    require(event["subject"]["id"] == digest, "the log holds another closing statement")
+    said, approved = _said(statement, told), _approved(event, digest, verify_audit.parsed(text))
+    others = [name for name, value in approved.items() if said[name] != value]
+    require(not others, f"its {', '.join(others)} is not what was approved")
+
+
+def _approved(event: Body, digest: str, body: Body) -> Body:
+    """What the log's event and the closing statement say, by the names of the attestation."""
+    candidate, policy, data = body["candidate"], body["policy"], event["data"]
+    return {
+        "candidate in the log": event["candidate"],
+        "model in the log": event["model"],
+        "subject": body["deployable"],
+        "policy": policy["digest"],
+        "candidate": candidate["id"],
+        "model": candidate["model"],
+        "version": candidate["version"],
+        "tier": policy["tier"],
+        "artifact": body["artifact"]["digest"],
+        "closing_statement": digest,
+        "valid_from": data["valid_from"],
+        "valid_until": data["valid_until"],
+        "environments": body["environments"],
+        "conditions": body["conditions"],
+        "manifest": body["manifest_digest"],
+        "signatures": sorted(
+            (stage["stage"], stage["statement_digest"], one["digest"], one["role"])
+            for stage in body["stages"] for one in stage["signatures"]
+        ),
+    }  # fmt: skip
+
+
+def _said(statement: Body, told: Body) -> Body:
+    return {
+        **{name: told.get(name) for name in SAID_OUTRIGHT},
+        "candidate in the log": told["candidate"],
+        "model in the log": told["model"],
+        "subject": _subject(statement),
+        "policy": f"sha256:{statement['predicate']['policy']['digest']['sha256']}",
+        "manifest": told["operating_point"]["manifest_digest"],
+        "signatures": sorted(
+            (one["stage"], one["statement_digest"], one["signature_digest"], one["role"]) for one in told["signers"]
+        ),
+    }
+
+
+def _subject(statement: Body) -> str:
+    [subject] = statement["subject"]
+    return f"sha256:{subject['digest']['sha256']}"
 
 
 def _require_now(told: Body) -> None:
@@ -163,8 +220,7 @@ def _require_now(told: Body) -> None:
 
 
 def _require_file(statement: Body, digest: str) -> None:
-    [subject] = statement["subject"]
-    require(f"sha256:{subject['digest']['sha256']}" == digest, f"it is of another file; this one is {digest}")
+    require(_subject(statement) == digest, f"it is of another file; this one is {digest}")
 
 
 def _not_revoked(told: Body, envelope: Any, keys: Keys, environment: str | None) -> Body:

@@ -1,8 +1,9 @@
 """An approval as a file that travels with the artifact: an in-toto Statement v1 in a DSSE envelope.
 
 Subject is the file that may be deployed. The predicate is a SLSA Verification Summary v1; what that has no field for
-stands under a name of our own, as in-toto's parsing rules ask for extensions. It says what was decided; whether that
-still stands says the gate, and offline the list of `revocations.py`.
+stands under a name of our own, as in-toto's parsing rules ask for extensions. The closing statement is in it to the byte:
+the log holds its digest, so that the signing key alone cannot say another thing than was approved. It says what was
+decided; whether that still stands says the gate, and offline the list of `revocations.py`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def attestation(candidate: Candidate) -> signing.Envelope | None:
 def statement(facts: GateFacts, approval: ApprovalFact, *, url: str) -> dict[str, Any]:
     """The in-toto Statement. `url` is the product's public address."""
     review = facts.review
-    body = json.loads(Approval.objects.values_list("body", flat=True).get(digest=approval.digest))
+    text = Approval.objects.values_list("body", flat=True).get(digest=approval.digest)
+    body = json.loads(text)
     page = f"{url}/candidates/{review.candidate}/"
     evidence = f"{url}/api/v1/candidates/{review.candidate}/evidence"
     policy = f"{url}/policies/{review.policy_name}/{review.policy_version}/"
@@ -58,7 +60,7 @@ def statement(facts: GateFacts, approval: ApprovalFact, *, url: str) -> dict[str
             "verificationResult": "PASSED",
             "verifiedLevels": [],
             "slsaVersion": "1.1",
-            EXTENSION: _extension(facts, approval, body),
+            EXTENSION: {**_extension(facts, approval, body), "closing_body": text},
         },
     }
 

@@ -63,7 +63,7 @@ def _introduced() -> Ed25519PrivateKey:
 
 
 def published_keys() -> list[dict[str, Any]]:
-    """Every key that ever signed, the newest first, each with the half-open interval in which it did."""
+    """Every key that ever signed, the newest first: the half-open interval in which it did, and the event it begins with."""
     keys = list(SigningKey.objects.select_related("event").order_by("event_id"))
     ends = [timestamp(one.event.at) for one in keys[1:]] + [None]
     found = [
@@ -74,6 +74,7 @@ def published_keys() -> list[dict[str, Any]]:
             "public": one.public_key,
             "valid_from": timestamp(one.event.at),
             "valid_until": end,
+            "seq": one.event_id,
         }
         for one, end in zip(keys, ends, strict=True)
     ]

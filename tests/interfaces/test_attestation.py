@@ -20,6 +20,7 @@ from governance.actions.approval import revoke
 from governance.actions.findings import open_finding
 from governance.audit import private_keys
 from governance.registry.models import Candidate
+from governance.release import revocations
 from governance.release.models import SigningKey
 from tests import factories
 from tests.factories import CREDENTIALS
@@ -40,6 +41,7 @@ def _own_key(settings: Any, tmp_path: Path) -> Any:
     settings.COUNTERSIGN_SIGNING_KEY = str(own)
     yield
     private_keys.forget()
+    revocations._of.cache_clear()
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_an_attestation_says_what_was_approved_to_whoever_trusts_nobody(world: W
         "https://slsa.dev/verification_summary/v1", "PASSED",
     )  # fmt: skip
     told = predicate[EXTENSION]
-    assert told["closing_statement"] == approved.approval.digest
+    assert told["closing_statement"] == approved.approval.digest == factories.sha(told["closing_body"].encode())
     assert [one["role"] for one in told["signers"]] == ["validator", "compliance-officer", "compliance-officer", "approver"]
     assert {one["digest"] for one in told["evidence"]} == {one.digest for one in approved.evidence.all()}
     assert told["environments"] == ["staging", "production"]
@@ -168,6 +170,8 @@ def test_what_an_earlier_key_signed_still_verifies(world: World, approved: Candi
     newest, oldest = published()["keys"]
     assert (newest["keyid"], newest["valid_until"]) == (after["signatures"][0]["keyid"], None)
     assert oldest["valid_until"] == newest["valid_from"]
+    log = [opened(one)["predicate"][EXTENSION]["log"] for one in (before, after)]
+    assert log[0]["size"] <= newest["seq"] < log[1]["size"]
     with pytest.raises(VerificationError):
         opened(after, [oldest])
 

@@ -131,9 +131,30 @@ def test_a_bit_turned_anywhere_is_found(saved: Saved, approved: Candidate) -> No
         assert done.returncode == NO, bytes(spoilt)
 
 
-def approval_event(**changed: Any) -> str:
-    event = {"at": "2030-01-01T00:00:00Z", "action": "candidate.approved", "subject": {"id": "sha256:1"}, "candidate": "c"}
-    return json.dumps({**event, "model": "m", **changed})
+def moments() -> dict[str, str]:
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return {"valid_from": timestamp(now - timedelta(days=1)), "valid_until": timestamp(now + timedelta(days=9))}
+
+
+CLOSING: dict[str, Any] = {
+    "candidate": {"id": "c", "model": "m", "version": 1}, "artifact": {"digest": "sha256:a"},
+    "deployable": f"sha256:{'0' * 64}", "manifest_digest": "sha256:f", "policy": {"digest": "sha256:d", "tier": "low"},
+    "environments": ["production"], "conditions": [],
+    "stages": [{"stage": "s", "statement_digest": "sha256:e", "signatures": [{"digest": "sha256:b", "role": "approver"}]}],
+}  # fmt: skip
+
+
+def closing(**changed: Any) -> str:
+    return json.dumps({**CLOSING, **changed})
+
+
+def approval_event(body: str | None = None, **changed: Any) -> str:
+    subject = {"id": factories.sha((body or closing()).encode())}
+    event = {"at": "2030-01-01T00:00:00Z", "action": "candidate.approved", "subject": subject, "candidate": "c"}
+    return json.dumps({**event, "model": "m", "data": moments(), **changed})
+
+
+SIGNER = {"stage": "s", "statement_digest": "sha256:e", "signature_digest": "sha256:b", "role": "approver"}
 
 
 class Forger(lying_instance.Instance):
@@ -150,13 +171,13 @@ class Forger(lying_instance.Instance):
         }  # fmt: skip
 
     def attestation(self, event: str, **changed: Any) -> dict[str, Any]:
-        now = datetime.now(UTC)
         told = {
-            "closing_statement": "sha256:1", "candidate": "c", "model": "m", "version": 1, "environments": ["production"],
-            "valid_from": timestamp(now - timedelta(days=1)), "valid_until": timestamp(now + timedelta(days=1)),
-            "log": self.proof(event), **changed,
+            "closing_statement": factories.sha(closing().encode()), "closing_body": closing(), "candidate": "c", "model": "m",
+            "version": 1, "tier": "low", "artifact": "sha256:a", "environments": ["production"], "conditions": [],
+            "operating_point": {"manifest_digest": "sha256:f"}, "signers": [SIGNER], **moments(), "log": self.proof(event),
+            **changed,
         }  # fmt: skip
-        predicate = {"verificationResult": "PASSED", EXTENSION: told}
+        predicate = {"verificationResult": "PASSED", "policy": {"digest": {"sha256": "d"}}, EXTENSION: told}
         return {"subject": [{"digest": {"sha256": "0" * 64}}], "predicate": predicate}
 
 
@@ -177,13 +198,28 @@ FORGED: dict[str, Callable[[Forger], Any]] = {
     "a proof of another size": lambda one: one.attestation(approval_event(), log={**one.proof(approval_event()), "size": 19}),
     "a proof of another place": lambda one: one.attestation(approval_event(), log={**one.proof(approval_event()), "seq": 8}),
     "no proof of it": lambda one: one.attestation(approval_event(), log={**one.proof(approval_event()), "audit_path": []}),
-    "over": lambda one: one.attestation(approval_event(), valid_until=PAST),
-    "not begun": lambda one: one.attestation(approval_event(), valid_from=FUTURE),
+    "over": lambda one: one.attestation(approval_event(data={**moments(), "valid_until": PAST}), valid_until=PAST),
+    "not begun": lambda one: one.attestation(approval_event(data={**moments(), "valid_from": FUTURE}), valid_from=FUTURE),
     "no end": lambda one: one.attestation(approval_event(), valid_until=None),
     "a review that did not pass": lambda one: {
         **one.attestation(approval_event()), "predicate": {"verificationResult": "FAILED"},
     },
     "nothing of ours": lambda one: {**one.attestation(approval_event()), "predicate": {"verificationResult": "PASSED"}},
+    "another subject": lambda one: {
+        **one.attestation(approval_event()), "subject": [{"digest": {"sha256": "1" * 64}}],
+    },
+    "no closing statement": lambda one: one.attestation(approval_event(), closing_body=None),
+    "a closing statement that the log does not hold": lambda one: one.attestation(
+        approval_event(), environments=["moon"], closing_body=closing(environments=["moon"]),
+    ),
+    **{
+        f"another {name}": lambda one, name=name, value=value: one.attestation(approval_event(), **{name: value})
+        for name, value in {
+            "environments": ["production", "moon"], "conditions": [{"kind": "until"}], "version": 2, "tier": "high",
+            "artifact": "sha256:0", "operating_point": {"manifest_digest": "sha256:0"}, "valid_until": FUTURE,
+            "valid_from": PAST, "signers": [{**SIGNER, "role": "validator"}], "closing_statement": "sha256:0",
+        }.items()
+    },
     "an empty statement": lambda one: {},
     "a list": lambda one: [],
 }  # fmt: skip
@@ -208,9 +244,23 @@ def test_a_key_that_had_ended_signs_no_later_approval(forger: Forger, tmp_path: 
         assert verify("attestation", file, "--keys", tmp_path / "keys.json").returncode == code
 
 
+def test_a_key_that_had_ended_signs_about_no_later_log(forger: Forger, tmp_path: Path) -> None:
+    """Where the keys tell with which event the next one began."""
+    forger.signers.append(lying_instance.key(2))
+    keys, file = forger.keys, tmp_path / "attestation.json"
+    document = forger.attestation(approval_event(at="2020-01-01T00:00:00Z"))
+    for seq, seed, code in ((20, 1, YES), (19, 1, NO), (19, 2, YES), (None, 1, YES)):
+        keys["keys"][0]["seq"] = seq
+        (tmp_path / "keys.json").write_text(json.dumps(keys))
+        file.write_text(json.dumps(lying_instance.envelope(document, lying_instance.key(seed), STATEMENT)))
+        assert verify("attestation", file, "--keys", tmp_path / "keys.json").returncode == code
+
+
 def test_hostile_words_of_an_attestation_do_not_reach_the_terminal(forger: Forger, tmp_path: Path) -> None:
     file, bad = tmp_path / "attestation.json", "x\x1b[2J\r\n\u202e"
-    document = forger.attestation(approval_event(), version=bad, environments=[bad], signers=[{"printed_name": bad}])
+    body = closing(candidate={**CLOSING["candidate"], "version": bad}, environments=[bad])
+    told = {"closing_body": body, "closing_statement": factories.sha(body.encode()), "version": bad, "environments": [bad]}
+    document = forger.attestation(approval_event(body), **told, signers=[{**SIGNER, "printed_name": bad}])
     file.write_text(json.dumps(lying_instance.envelope(document, lying_instance.key(1), STATEMENT)))
     done = verify("attestation", file, "--keys", tmp_path / "keys.json")
     assert done.returncode == YES

@@ -19,6 +19,20 @@ Asks a Countersign server about model files. Ends with 0 for yes, 10 for no, and
 answer is not to be relied on, whatever the cause: a pipeline that goes on only after 0 is safe.
 
 The token is read from COUNTERSIGN_TOKEN or --token-file, never from the command line, which other users can see."""
+SHORTLY = """\
+Ends with {ends}; with 20 where it could not be asked, the answer is not to be relied on, or this help was
+asked for."""
+ENDS = {
+    "gate": "0 where this file may run there now, 10 where it may not",
+    "submit": "0 where it was taken (with --wait: and what was waited for is well), 10 where it was refused (or is not)",
+    "status": "0 for whatever was told; only with --wait with 0 where what was waited for is well, 10 where it is not",
+    "rollback-target": "0 where there is a version that may run there now, 10 where there is none",
+    "reproduce": "0 where all figures are the same, 10 where any is different",
+    "attestation": "0 where all that was asked holds, 10 where anything does not",
+    "answer": "0 for an allow that verifies, 10 for a denial, and for what does not verify. It was good for five minutes",
+    "dossier": "0 where the log holds this very file, 10 where it does not",
+    "audit": "0 where every event is as it was signed, 10 where one is not",
+}
 FILES = ("manifest", "model", "predictions", "evaluation", "reference", "background")
 
 
@@ -27,6 +41,12 @@ class _Parser(argparse.ArgumentParser):
         """A question that was not understood was not asked."""
         self.print_usage(sys.stderr)
         self.exit(COULD_NOT_ASK, f"{self.prog}: {message}\n")
+
+
+class _Verb(_Parser):
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Only an answer ends with 0: a file name that turns out to be `-h` has asked for help and for nothing else."""
+        super().exit(status or COULD_NOT_ASK, message)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -106,7 +126,7 @@ def _audit(options: argparse.Namespace) -> Told:
 def _parser() -> argparse.ArgumentParser:
     parser = _new(_Parser, prog="countersign", description=DESCRIPTION)
     parser.set_defaults(thing=None)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(parser_class=_Verb, dest="verb", required=True, metavar="VERB")
     asking, trusting, patient, reporting = _online(), _believing(), _waiting(), _reporting()
 
     one = _verb(verbs, "gate", "may this very file run there now?", _gate, asking, trusting, reporting)
@@ -168,7 +188,8 @@ def _verify_verbs(parser: argparse.ArgumentParser, reporting: argparse.ArgumentP
 
 
 def _verb(verbs, name, help_, run, *parents):  # type: ignore[no-untyped-def]
-    one = _new(verbs.add_parser, name=name, help=help_, description=DESCRIPTION, parents=list(parents))
+    description = f"{help_}\n\n{SHORTLY.format(ends=ENDS[name])}"
+    one = _new(verbs.add_parser, name=name, help=help_, description=description, parents=list(parents))
     one.set_defaults(run=run)
     return one
 

@@ -63,7 +63,7 @@ def run(server: Server, trust: Trust, question: Question, *, what: str, as_json:
     if keep is not None:
         _keep(keep, answer)
     lines = [json.dumps(answer.body, indent=2)] if as_json else _words(answer, what)
-    against = () if answer.allowed else tuple(_reasons(answer.body)) or ("denied: The server gives no reason.",)
+    against = () if answer.allowed else reasons_against(answer.body)
     case = Case(f"{question.model} {question.digest} may run in {question.environment}", against)
     return Told(YES if answer.allowed else NO, lines, (case,))
 
@@ -133,11 +133,15 @@ def _require_in_time(body: dict[str, Any], now: datetime) -> None:
 
 def _allowed(status: int, body: dict[str, Any]) -> bool:
     """An allow must be whole: status, word, no reasons, and an approval."""
-    if status == 200 and body.get("allowed") is True and body.get("reasons") == [] and body.get("approval"):
+    if status == 200 and is_whole_allow(body):
         return True
     if status in DENIALS and body.get("allowed") is False:
         return False
     raise CouldNotAsk(f"The server answered {status}, which does not fit what it signed: {told(body)}")
+
+
+def is_whole_allow(body: dict[str, Any]) -> bool:
+    return body.get("allowed") is True and body.get("reasons") == [] and bool(body.get("approval"))
 
 
 def _words(answer: Answer, what: str) -> list[str]:
@@ -167,8 +171,8 @@ def _denial_words(body: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _reasons(body: dict[str, Any]) -> list[str]:
-    return [_reason(one) for one in objects(body.get("reasons"))]
+def reasons_against(body: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(_reason(one) for one in objects(body.get("reasons"))) or ("denied: The server gives no reason.",)
 
 
 def _reason(one: dict[str, Any]) -> str:

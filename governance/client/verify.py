@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from governance.client import signed, verify_audit
-from governance.client.gate import SIGNED_ANSWER, digest_of
+from governance.client.gate import SIGNED_ANSWER, digest_of, is_whole_allow, reasons_against
 from governance.client.outcome import NO, YES, Case, CouldNotAsk, Told
 from governance.client.signed import Keys, moment
 from governance.client.verify_audit import require, sha256
@@ -58,7 +58,7 @@ def attestation(file: Path, keys: Keys, *, artifact: Path | None, revocations: P
 
 
 def answer(file: Path, keys: Keys, *, nonce: str | None, artifact: Path | None) -> Told:
-    """A kept answer of the gate: what it said, when, and about which file."""
+    """A kept answer of the gate: what it said, when, and about which file. NO for a denial, however well it is signed."""
     found: list[Body] = []
     envelope = _read(file)
     cases = [_asked("signed by this instance", lambda: found.append(_dated(envelope, keys, SIGNED_ANSWER, "checked_at")))]
@@ -71,9 +71,15 @@ def answer(file: Path, keys: Keys, *, nonce: str | None, artifact: Path | None) 
     if artifact is not None:
         same = body.get("digest") == digest_of(artifact)
         cases.append(Case("is of this file", () if same else ("it is about another file",)))
-    word = "allowed" if body.get("allowed") is True else "denied"
+    allowed = is_whole_allow(body)
     about = f"{body.get('digest')} as {body.get('model')} in {body.get('environment')}"
-    return _told("the answer", cases, [plain(f"  {word} at {body.get('checked_at')}: {about}")])
+    lines = [plain(f"  {'allowed' if allowed else 'denied'} at {body.get('checked_at')}: {about}"), _ended(body)]
+    told = _told("the answer", cases, lines)
+    if allowed or told.code != YES:
+        return told
+    denial = Case("it may run", reasons_against(body))
+    against = [f"  {reason}" for reason in denial.reasons]
+    return Told(NO, ["VERIFIED  the answer, which is a denial", *told.lines[1:], *against], (*cases, denial))
 
 
 def dossier(file: Path, receipt: Path, keys: Keys) -> Told:
@@ -105,6 +111,14 @@ def audit(export: Path, key: str, published: list[Path]) -> Told:
     if not known:
         lines.append("  without a published one, a log cut off or written and signed anew is not told from a whole one")
     return _told(name, [Case("every event is as it was signed")], lines)
+
+
+def _ended(body: Body) -> str:
+    try:
+        until = moment(body.get("answer_valid_until"))
+    except ValueError:
+        return "  it does not say how long it was good"
+    return f"  {'ended' if until <= datetime.now(UTC) else 'good until'} {until.isoformat()}: ask anew for what runs later"
 
 
 def _read(file: Path) -> Any:

@@ -454,3 +454,20 @@ def test_the_token_is_read_from_a_file_and_never_taken_from_the_command_line(
         assert asked(instance, file, state, http_proxy=proxy.url).returncode == ALLOW
         assert proxy.asked == [], "a proxy would read the token"
     assert asked(instance, file, state, COUNTERSIGN_TOKEN="two words").returncode == COULD_NOT_ASK
+
+
+VERBS = ("gate", "submit", "status", "rollback-target", "reproduce", "verify")
+THINGS = ("attestation", "answer", "dossier", "audit")
+
+
+@pytest.mark.parametrize("verb", [*((one,) for one in VERBS), *(("verify", one) for one in THINGS)])
+def test_help_is_no_answer(verb: tuple[str, ...]) -> None:
+    done = run("http://127.0.0.1:1", *verb, "-h")
+    assert (done.returncode, done.stderr) == (COULD_NOT_ASK, "")
+    assert verb == ("verify",) or "Ends with 0" in done.stdout
+
+
+def test_a_file_called_help_is_not_allowed() -> None:
+    done = run("http://127.0.0.1:1", "gate", "cards", "-h", "--environment", "production")
+    assert done.returncode == COULD_NOT_ASK
+    assert run("http://127.0.0.1:1", "-h").returncode == ALLOW

@@ -283,6 +283,24 @@ def test_a_kept_answer_of_the_gate_verifies_for_ever(saved: Saved, approved: Can
     assert verify("answer", saved.attestation(approved), "--keys", saved.keys).returncode == NO, "of another type"
 
 
+def test_a_kept_denial_is_no_yes(forger: Forger, tmp_path: Path) -> None:
+    kept = tmp_path / "answer.json"
+    for allowed, changed, code, told in (
+        (True, {}, YES, "good until"),
+        (False, {}, NO, "VERIFIED  the answer, which is a denial"),
+        (False, {}, NO, "revoked: Revoked."),
+        (False, {"reasons": None}, NO, "no reason"),
+        (True, {"reasons": [{"code": "suspended"}]}, NO, "denied at"),
+        (True, {"answer_valid_until": PAST}, YES, "ended 2026-01-01"),
+        (True, {"answer_valid_until": None}, YES, "does not say how long"),
+    ):
+        forger.allowed = allowed
+        document = {**forger.document("cards", "sha256:0", {}), **changed}
+        kept.write_text(json.dumps(lying_instance.envelope(document, lying_instance.key(1))))
+        done = verify("answer", kept, "--keys", tmp_path / "keys.json")
+        assert (done.returncode, told in done.stdout) == (code, True), done
+
+
 # --- dossiers ------------------------------------------------------------------------------------------------------
 
 

@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code: 0 yes, 10 no, 20 could not ask."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    options = _parser().parse_args(arguments)
+    options = _parsed(arguments)
     try:
         told, error = options.run(options), None
     except (CouldNotAsk, ValueError) as problem:  # ValueError: an address, name or number that no request can hold
@@ -64,6 +64,17 @@ def main(arguments: list[str] | None = None) -> int:
     if told.lines:
         print("\n".join(told.lines))
     return told.code
+
+
+def _parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """PUBLISHED may stand before or after the options: argparse takes a list of places from one side only."""
+    parser = _parser()
+    options, left = parser.parse_known_args(arguments)
+    if left and ("published" not in options or any(one.startswith("-") for one in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        options.published = [*options.published, *map(Path, left)]
+    return options
 
 
 # --- verbs ---------------------------------------------------------------------------------------------------------

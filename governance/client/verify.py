@@ -99,15 +99,18 @@ def dossier(file: Path, receipt: Path, keys: Keys) -> Told:
 
 def audit(export: Path, key: str, published: list[Path]) -> Told:
     """A whole exported log; the first bad event is named."""
-    name = "the audit log"
+    name, lines = "the audit log", list[str]()
     try:
-        size, known = verify_audit.verify_files(export, key, published)
+        log_key = verify_audit.key_in(key)
+        known, others = verify_audit.checkpoints(published, log_key)
+        lines += [plain(f"  PASSED OVER  {one}") for one in others]
+        size = verify_audit.verify_file(export, log_key, known)
     except verify_audit.Bad as bad:
         reason = f"first bad event: {bad.args[0]}: {bad.args[1]}"
-        return _told(name, [Case("every event is as it was signed", (reason,))], [])
+        return _told(name, [Case("every event is as it was signed", (reason,))], lines)
     except (OSError, ValueError) as problem:
         raise CouldNotAsk(f"{export}, the key or a published checkpoint cannot be used: {problem}") from problem
-    lines = [f"  {size} events, against {known} published checkpoints"]
+    lines.append(f"  {size} events, against {len(known)} published checkpoints")
     if not known:
         lines.append("  without a published one, a log cut off or written and signed anew is not told from a whole one")
     return _told(name, [Case("every event is as it was signed")], lines)

@@ -3,6 +3,7 @@
 LOG is what `manage.py export_audit` wrote. KEY is the log's verifier key (name+id+key, or a file that holds it), known from
 elsewhere than the export. PUBLISHED are checkpoints published earlier, or folders of them: only these can show that the tail
 was cut off, that an older backup was put back, or that the log was written and signed anew by whoever holds the key.
+A file among them that is no checkpoint of this log is named and passed over; at least one must be, of each folder too.
 Ends with 0: it verifies. 1: it does not; the first bad event is named. 2: the question itself could not be read.
 
 Nothing but Python's standard library is used. That has no Ed25519, so its verification (RFC 8032, 5.1.7) is written out
@@ -189,25 +190,45 @@ def verify(lines, key, published=()):
     return log.size
 
 
-def verify_files(log, key, places):
-    """(events, published checkpoints) of a sound log. Raises Bad; OSError or ValueError where the question cannot be read."""
-    key = parsed_key(Path(key).read_text() if Path(key).is_file() else key)
-    files = [file for one in map(Path, places) for file in (sorted(one.glob("*.checkpoint")) if one.is_dir() else [one])]
-    published = [opened(file.read_text(encoding="utf-8"), key) for file in files]
+def key_in(text):
+    return parsed_key(Path(text).read_text() if Path(text).is_file() else text)
+
+
+def checkpoints(places, key):
+    """The published (size, root) at the places, and what is said of files that hold none. ValueError where a place has none."""
+    known: list[tuple[int, bytes]] = []
+    others = []
+    for place in map(Path, places):
+        before = len(known)
+        for file in sorted(place.glob("*.checkpoint")) if place.is_dir() else [place]:
+            try:
+                known.append(opened(file.read_text(encoding="utf-8"), key))
+            except (OSError, ValueError) as problem:
+                others.append(f"{file}: {problem}")
+        require(len(known) > before or place.is_file(), f"{place} holds no checkpoint of this log; {'; '.join(others)}")
+    require(known or not places, f"no published checkpoint can be used; {'; '.join(others)}")
+    return known, others
+
+
+def verify_file(log, key, known):
     with open(log, "rb") as lines:
-        return verify(lines, key, published), len(files)
+        return verify(lines, key, known)
 
 
 def main(arguments):
     try:
-        size, known = verify_files(arguments[0], arguments[1], arguments[2:])
+        key = key_in(arguments[1])
+        known, others = checkpoints(arguments[2:], key)
+        for one in others:
+            print(f"PASSED OVER {one}", file=sys.stderr)
+        size = verify_file(arguments[0], key, known)
     except Bad as bad:
         print(f"NOT VERIFIED. First bad event: {bad.args[0]}: {bad.args[1]}.")
         return 1
     except (OSError, ValueError, IndexError) as problem:
         print(f"{problem}\n\n{__doc__}", file=sys.stderr)
         return 2
-    print(f"VERIFIED: {size} events, against {known} published checkpoints.")
+    print(f"VERIFIED: {size} events, against {len(known)} published checkpoints.")
     return 0
 
 

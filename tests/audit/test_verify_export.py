@@ -198,3 +198,24 @@ def test_the_script_needs_nothing_and_says_what_it_found(tmp_path: Path) -> None
         done = run(*question)
         assert (done.returncode, done.stdout) == (2, "")
         assert "python governance/client/verify_audit.py LOG KEY" in done.stderr
+
+
+JUNK = {"junk": b"\xff\x00", "empty": b"", "cut off": b"o/log\n7", "another log's": NOTE_OF_13.replace("\n", "x\n", 1).encode()}
+
+
+@pytest.mark.parametrize("what", JUNK)
+def test_one_bad_file_among_published_ones_is_named_and_stops_nothing(what: str, tmp_path: Path) -> None:
+    log, outside, junk = tmp_path / "log", tmp_path / "outside", tmp_path / "outside" / "000000000001.checkpoint"
+    outside.mkdir()
+    log.write_text("".join(f"{line}\n" for line in LINES))
+    done = run(log, PUBLIC, outside)
+    assert (done.returncode, done.stdout, "holds no checkpoint" in done.stderr) == (2, "", True), "an empty folder"
+    junk.write_bytes(JUNK[what])
+    for place in (outside, junk):
+        assert run(log, PUBLIC, place).returncode == 2, "none can be used"
+    (outside / "000000000013.checkpoint").write_text(NOTE_OF_13)
+    done = run(log, PUBLIC, outside)
+    assert (done.returncode, done.stdout) == (0, f"VERIFIED: {SIZE} events, against 1 published checkpoints.\n"), done.stderr
+    assert done.stderr.startswith(f"PASSED OVER {junk}: ")
+    log.write_text("".join(f"{line}\n" for line in LINES[:5]))
+    assert run(log, PUBLIC, outside).returncode == 1

@@ -378,7 +378,18 @@ def test_published_checkpoints_and_keys_in_files_are_read(tmp_path: Path) -> Non
     (outside / "000000000013.checkpoint").write_text(NOTE_OF_13)
     key.write_text(f"{PUBLIC}\n")
     log.write_text("".join(f"{line}\n" for line in LINES))
-    done = verify("audit", log, outside, "--key", key)
-    assert (done.returncode, f"{SIZE} events, against 1 published" in done.stdout) == (YES, True), done
+    for question in ([log, outside, "--key", key], [log, "--key", key, outside], ["--key", key, log, outside]):
+        done = verify("audit", *question)
+        assert (done.returncode, f"{SIZE} events, against 1 published" in done.stdout) == (YES, True), done
+    both = verify("audit", log, outside, "--key", key, outside / "000000000013.checkpoint")
+    assert (both.returncode, "against 2 published" in both.stdout) == (YES, True), both
+    for question in (
+        [log, "--key", key, outside, "--unknown"], [log, "--key", key, tmp_path / "no-folder"],
+        [log, "--key", key, outside, tmp_path / "no-folder"],
+    ):  # fmt: skip
+        assert verify("audit", *question).returncode == COULD_NOT_ASK
+    (outside / "000000000012.checkpoint").write_bytes(b"\xff\x00")
+    done = verify("audit", log, "--key", key, outside)
+    assert (done.returncode, "PASSED OVER" in done.stdout, "against 1 published" in done.stdout) == (YES, True, True), done
     for question in ([log, "--key", "none"], [tmp_path / "absent", "--key", key], [log, key, "--key", key], [log]):
         assert verify("audit", *question).returncode == COULD_NOT_ASK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ class Trust:
                 f"the one of {before.size} events that it signed before are one ({problem}). Deploy nothing. Keep "
                 f"{self._memory.path}, which holds the earlier checkpoint, and tell whoever audits this instance."
             ) from problem
+        if seen.checkpoint is None:
+            print(
+                f"WARNING  Nothing was known of this server's log in {self._memory.path}: this run cannot tell whether it was "
+                "rewritten or cut off. From the second run on this means that the state was lost; keep it.",
+                file=sys.stderr,
+            )
         self._memory.keep(Seen(seen.keys if self._pinned else known.document, later.note))
 
     def _document(self, envelope: dict[str, Any], payload_type: str) -> tuple[dict[str, Any], signed.SigningKey]:

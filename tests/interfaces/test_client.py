@@ -296,6 +296,17 @@ def test_the_log_that_was_seen_must_go_on(instance: Instance, file: Path, state:
     assert sum("consistency" in path for path in instance.asked) == 5
 
 
+def test_a_run_that_remembers_nothing_says_so(instance: Instance, file: Path, state: Path) -> None:
+    """A cache that was evicted must be seen: with it went what a rewritten log would be held against."""
+    first, second = (asked(instance, file, state) for _ in range(2))
+    [warning] = first.stderr.splitlines()
+    assert (first.returncode, second.returncode, second.stderr) == (ALLOW, ALLOW, "")
+    assert warning.startswith("WARNING  Nothing was known of this server's log")
+    assert str(state) in warning
+    state.unlink()
+    assert asked(instance, file, state).stderr == first.stderr
+
+
 def _with_checkpoint_of(instance: Instance, size: int) -> Callable[[Any], Any]:
     whole = instance.leaves
     instance.leaves = whole[:size]

@@ -57,6 +57,7 @@ def test_it_is_printed_with_digest_person_reason_and_both_figures(people):
         assert files[f"evidence-{kind}.json"] == candidate.evidence.get(kind=kind, run=2).content.encode()
 
 
+@pytest.mark.slow
 def test_without_any_it_says_so(people):
     candidate = computed(a_candidate(people, a_model(people)))
     frozen = dossier_facts(candidate.pk).document
@@ -64,6 +65,7 @@ def test_without_any_it_says_so(people):
     assert "No validator has brought data of his own." in " ".join(text_of(pdf_of(frozen)).split())
 
 
+@pytest.mark.slow
 def test_the_words_of_a_failure_stay_out(people):
     """They may quote a cell."""
     candidate = computed(a_candidate(people, a_model(people)))

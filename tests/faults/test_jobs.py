@@ -30,10 +30,8 @@ def kill_everything(running):
     running.start()
 
 
-AT_LENGTH = [pytest.param(deed, marks=pytest.mark.slow) for deed in (kill_worker_child, kill_everything)]
-
-
-@pytest.mark.parametrize("deed", [kill_worker, kill_broker, *AT_LENGTH])
+@pytest.mark.slow  # `test_killed_at_random.py` kills each of them too, and does not wait for the right moment
+@pytest.mark.parametrize("deed", [kill_worker, kill_worker_child, kill_broker, kill_everything])
 def test_evidence_appears_once_whatever_is_killed(deed, product, models):
     running = product()
     candidate = running.submit(models)
@@ -55,6 +53,7 @@ def test_what_was_answered_201_while_the_broker_was_away_is_computed(product, mo
     assert running.evidence_recorded(candidate) == ONCE_EACH
 
 
+@pytest.mark.slow
 def test_evidence_appears_once_though_the_database_is_restarted(tmp_path, models, postgres):
     running = Product(tmp_path, database=postgres.url)
     running.start()

@@ -61,9 +61,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"COULD NOT ASK  {error}", file=sys.stderr)
     if getattr(options, "junit", None) is not None:
         junit.write(options.junit, " ".join(filter(None, (options.verb, options.thing))), told.cases, error=error)
-    if told.lines:
-        print("\n".join(told.lines))
+    _say(told.lines)
     return told.code
+
+
+def _say(lines: list[str]) -> None:
+    """A reader that has gone (`gate … | head -1`) changes nothing of how it ends."""
+    try:
+        print("".join(f"{line}\n" for line in lines), end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -95,7 +102,7 @@ def _submit(options: argparse.Namespace) -> Told:
     told, candidate = submit.send(server, options.name, parts, key=options.idempotency_key)
     if candidate is None or options.wait is None:
         return told
-    print("\n".join(told.lines), flush=True)
+    _say(told.lines)
     return status.run(server, candidate, wait=options.wait, timeout=options.wait_seconds, as_json=False)
 
 

@@ -16,7 +16,7 @@ from governance.client.outcome import NO, YES, Case, CouldNotAsk, Told
 from governance.client.server import Server
 from governance.client.signed import moment
 from governance.client.trust import Trust
-from governance.client.words import objects, plain, told
+from governance.client.words import json_text, objects, plain, told
 
 SIGNED_ANSWER = "application/vnd.countersign.gate-answer+json"
 ANSWER_LIFE, CLOCKS_DIFFER_BY = timedelta(minutes=5), timedelta(minutes=5)
@@ -62,7 +62,7 @@ def run(server: Server, trust: Trust, question: Question, *, what: str, as_json:
     answer = ask(server, trust, question)
     if keep is not None:
         _keep(keep, answer)
-    lines = [json.dumps(answer.body, indent=2)] if as_json else _words(answer, what)
+    lines = [json_text(answer.body)] if as_json else _words(answer, what)
     against = () if answer.allowed else reasons_against(answer.body)
     case = Case(f"{question.model} {question.digest} may run in {question.environment}", against)
     return Told(YES if answer.allowed else NO, lines, (case,))

@@ -9,7 +9,7 @@ from typing import Any
 from governance.client.outcome import COULD_NOT_ASK, NO, YES, Case, CouldNotAsk, Told
 from governance.client.server import Server, Upload
 from governance.client.status import waited
-from governance.client.words import objects, plain, told
+from governance.client.words import json_text, objects, plain, told
 
 EQUAL = ("equal", "equal within rounding")
 DIFFERENT, NEVER = "different", "never computed"
@@ -25,7 +25,7 @@ def run(server: Server, candidate: str, *, kind: str | None, timeout: float, as_
     one = f"{path}{urllib.parse.quote(reply.body['id'], safe='')}/"
     body = waited(lambda: server.get(one), lambda got: got.get("done") is True, _brief, timeout=timeout)
     results = [one for one in objects(body.get("results")) if one.get("result") != NEVER]
-    lines = [json.dumps(body, indent=2)] if as_json else [line for one in results for line in _words(one)] or ["NOTHING COMPUTED"]
+    lines = [json_text(body)] if as_json else [line for one in results for line in _words(one)] or ["NOTHING COMPUTED"]
     return Told(_code(results), lines, tuple(Case(plain(one.get("kind")), _against(one)) for one in results))
 
 

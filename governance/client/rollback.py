@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import urllib.parse
 
@@ -10,7 +9,7 @@ from governance.client import gate
 from governance.client.outcome import NO, YES, Case, CouldNotAsk, Told
 from governance.client.server import Server
 from governance.client.trust import Trust
-from governance.client.words import told
+from governance.client.words import json_text, told
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -31,4 +30,4 @@ def run(server: Server, trust: Trust, model: str, environment: str, *, as_json: 
     answer = gate.ask(server, trust, gate.Question(model, str(digest), environment))
     if not answer.allowed:
         raise CouldNotAsk(f"The server named {digest}, which its gate denies; ask again.")
-    return Told(YES, [json.dumps(answer.body, indent=2) if as_json else str(digest)], (Case(name),))
+    return Told(YES, [json_text(answer.body) if as_json else str(digest)], (Case(name),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from typing import Any
 from governance.client.outcome import NO, YES, Case, CouldNotAsk, Told
 from governance.client.progress import Progress
 from governance.client.server import Reply, Server
-from governance.client.words import objects, plain, told
+from governance.client.words import json_text, objects, plain, told
 
 FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 2.0, 30.0, 1.5
 LATER = (429, 500, 502, 503, 504)
@@ -30,7 +29,7 @@ def run(server: Server, candidate: str, *, wait: str | None, timeout: float, as_
         code_of = WAITED_FOR[wait]
         body = waited(lambda: server.get(path), lambda one: code_of(one) is not None, _brief, timeout=timeout)
         code = code_of(body) or YES
-    return Told(code, [json.dumps(body, indent=2)] if as_json else _words(body), _cases(body, wait))
+    return Told(code, [json_text(body)] if as_json else _words(body), _cases(body, wait))
 
 
 def waited(ask: Callable[[], Reply], done: Callable[[Body], bool], brief: Callable[[Body], str], *, timeout: float) -> Body:

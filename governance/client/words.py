@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from typing import Any
 
 
 def plain(value: Any) -> str:
-    """Text without control characters: a terminal or a CI log obeys some of them, and XML holds few."""
-    return "".join(" " if unicodedata.category(one).startswith("C") else one for one in str(value))
+    """Text without control characters and commands: a terminal or a CI log obeys some of them, and XML holds few.
+
+    `::name::` (GitHub), `##vso[` and `##[` (Azure, GitHub) are obeyed within a line too, so no two such signs stay together.
+    """
+    shown = "".join(" " if unicodedata.category(one).startswith("C") else one for one in str(value))
+    return re.sub("([:#])(?=\\1)", r"\1 ", shown)
+
+
+def json_text(document: Any) -> str:
+    """The document for a program to read, without commands either: the second sign is written as JSON's escape of it."""
+    return json.dumps(document, indent=2).replace("##", "#\\u0023").replace("::", ":\\u003a")
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

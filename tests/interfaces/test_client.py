@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +19,7 @@ from governance.audit.clock import timestamp
 from governance.registry import storage
 from tests import factories
 from tests.interfaces import lying_instance
-from tests.interfaces.client import ALLOW, COULD_NOT_ASK, DENY, TOKEN, run
+from tests.interfaces.client import ALLOW, COULD_NOT_ASK, DENY, ROOT, TOKEN, run
 from tests.interfaces.lying_instance import Instance, envelope, log_of
 from tests.interfaces.world import World
 
@@ -405,7 +408,10 @@ def test_a_wrong_address_is_an_outage_and_not_a_denial(file: Path, url: str, tol
     assert (answer.returncode, told in answer.stderr) == (COULD_NOT_ASK, True), answer
 
 
-HOSTILE = {"code": "rejected", "detail": "no\x1b[2J\r\n::set-output name=x::y ]]> <a> \ufffe", "who": "\u202eeve", "url": None}
+HOSTILE = {
+    "code": "rejected", "detail": "no\x1b[2J\r\n::set-output name=x::y ##vso[a]##[b]:\x00: ]]> <a> \ufffe",
+    "who": "\u202eeve", "url": None,
+}  # fmt: skip
 
 
 def test_hostile_words_of_an_answer_do_not_reach_the_terminal(
@@ -415,18 +421,33 @@ def test_hostile_words_of_an_answer_do_not_reach_the_terminal(
     instance.spoil = lambda document: {**document, "reasons": [HOSTILE, HOSTILE]}
     answer = asked(instance, file, state, "--junit", report)
     assert answer.returncode == DENY
-    assert "rejected: no [2J  ::set-output" in answer.stdout
+    assert "rejected: no [2J  : :set-output name=x: :y # #vso[a]# #[b]: : ]]>" in answer.stdout
     assert not {"\x1b", "\r", "\u202e"} & set(answer.stdout)
     [case] = ET.parse(report).getroot().iter("testcase")
     [failure] = case.iter("failure")
-    assert str(failure.text).count("::set-output name=x::y ]]> <a>") == 2
+    assert str(failure.text).count(": :set-output name=x: :y # #vso[a]# #[b]: : ]]> <a>") == 2
+    answer = asked(instance, file, state, "--json")
+    assert not any(command in answer.stdout for command in ("::", "##"))
+    assert json.loads(answer.stdout)["reasons"] == [HOSTILE, HOSTILE]
     problem = json.dumps({"detail": HOSTILE["detail"]}).encode()
     for place in PLACES[:2]:
         instance.answers = {place: (503, {}, problem)}
         answer = asked(instance, file, tmp_path / "new")
-        assert not_relied_on(answer, "::set-output")
+        assert not_relied_on(answer, ": :set-output")
         assert not {"\x1b", "\r"} & set(answer.stderr)
         assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_gone_changes_nothing(instance: Instance, file: Path, state: Path) -> None:
+    arguments = ["gate", "cards", str(file), "--environment", "production", "--state", str(state)]
+    known = {"PYTHONPATH": str(ROOT), "COUNTERSIGN_URL": instance.url, "COUNTERSIGN_TOKEN": TOKEN}
+    for instance.allowed, code in ((True, ALLOW), (False, DENY)):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-S", "-m", "governance.client", *arguments]
+        done = subprocess.run(command, env=known, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        os.close(writing)
+        assert (done.returncode, "BrokenPipe" in done.stderr) == (code, False), done
 
 
 def test_a_report_tells_the_three_ends_apart(instance: Instance, file: Path, state: Path, tmp_path: Path) -> None:

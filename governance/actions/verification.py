@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -17,6 +18,7 @@ from governance.audit.log import Subject
 from governance.audit.models import AuditAlarm
 from governance.audit.signed_note import Checkpoint
 from governance.audit.verify import Problem, Report
+from governance.release.questions import broken_seals
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +32,9 @@ published from it.
 
 
 def verify_whole_log() -> Report:
-    """Every event held against everything that was signed and published; the result is kept: an event, or an alarm.
+    """Every event held against everything that was signed and published, and what is sealed against the events.
+
+    The result is kept: an event, or an alarm.
 
     What a database did not hand out is asked for once more, since one that goes away for a moment is no altered event.
     Raises UnusableKey, DatabaseError.
@@ -40,11 +44,19 @@ def verify_whole_log() -> Report:
         if not connection.in_atomic_block:
             connection.close()
         report = full_check.verify_log(known=known)
+    report = with_seals(report)
     if report.problem is None:
         _tell(report, len(known))
     else:
         _raise_alarm(report.problem)
     return report
+
+
+def with_seals(report: Report) -> Report:
+    """The report on the log; where it is sound, with the first of the gate's questions that is not what it sealed."""
+    if report.problem is not None:
+        return report
+    return replace(report, problem=next(iter(broken_seals()), None))
 
 
 def _published() -> list[Checkpoint]:

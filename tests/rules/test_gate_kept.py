@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import DatabaseError, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,14 +21,15 @@ from governance.actions.findings import close_finding, open_finding
 from governance.actions.gate_questions import seal_questions
 from governance.actions.models import retire_model
 from governance.actions.tokens import create_token
+from governance.actions.verification import verify_whole_log
 from governance.api import gate as view
 from governance.audit.canonical import canonical
 from governance.audit.clock import database_now
 from governance.audit.full_check import verify_log
 from governance.audit.merkle import leaf_hash
-from governance.audit.models import AuditEvent
+from governance.audit.models import AuditAlarm, AuditEvent
 from governance.registry.models import Model
-from governance.release import gate, standing_facts
+from governance.release import gate, questions, standing_facts
 from governance.release.models import GateQuestion, QuestionSeal
 from governance.release.questions import broken_seals, unasked_deployments, unsealed
 from tests.audit.logs import triggers_off
@@ -113,23 +115,77 @@ def test_a_minute_s_questions_are_sealed_by_one_event(file: Any, pipeline: Clien
     assert broken_seals() == []
 
 
-@pytest.mark.parametrize(
-    "tampering",
-    [
-        "UPDATE release_gatequestion SET status = 403, body = replace(body, '200', '403')",
-        "DELETE FROM release_gatequestion WHERE id = (SELECT max(id) FROM release_gatequestion)",
-        "UPDATE release_gatequestion SET id = id + 100 WHERE id = (SELECT min(id) FROM release_gatequestion)",
-    ],
-)
-def test_a_sealed_question_that_was_altered_is_found(tampering: str, file: Any, pipeline: Client) -> None:
+QUESTION, SEAL = "release_gatequestion", "release_questionseal"
+MIDDLE = f"(SELECT id FROM {QUESTION} ORDER BY id LIMIT 1 OFFSET 1)"
+ANOTHER = "at, token, model_slug, digest, environment, status, body, leaf"
+TAMPERINGS = {
+    "a body": f"UPDATE {QUESTION} SET status = 403, body = replace(body, '200', '403')",
+    "the last is gone": f"DELETE FROM {QUESTION} WHERE id = (SELECT max(id) FROM {QUESTION})",
+    "one has another number": f"UPDATE {QUESTION} SET id = id + 100 WHERE id = (SELECT min(id) FROM {QUESTION})",
+    "a status": f"UPDATE {QUESTION} SET status = 403 WHERE id = {MIDDLE}",
+    "a time": f"UPDATE {QUESTION} SET at = (SELECT max(at) FROM audit_event) WHERE id = {MIDDLE}",
+    "a file": f"UPDATE {QUESTION} SET digest = 'sha256:0' WHERE id = {MIDDLE}",
+    "a place": f"UPDATE {QUESTION} SET environment = 'staging' WHERE id = {MIDDLE}",
+    "a model": f"UPDATE {QUESTION} SET model_slug = 'other' WHERE id = {MIDDLE}",
+    "no model": f"UPDATE {QUESTION} SET model_slug = '' WHERE id = {MIDDLE}",
+    "one more, before all": f"INSERT INTO {QUESTION} (id, {ANOTHER}) SELECT -1, {ANOTHER} FROM {QUESTION} WHERE id = {MIDDLE}",
+    "a seal": f"UPDATE {SEAL} SET last = last + 100",
+    "no seal": f"DELETE FROM {SEAL}",
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_a_sealed_question_that_was_altered_is_found(
+    tampering: str, file: Any, pipeline: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command and by the product itself, which then lets nothing run."""
     for _ in range(3):
         ask(pipeline, file)
     seal_questions()
-    with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
-        execute(tampering)
+    statement = TAMPERINGS[tampering]
+    if not statement.startswith("INSERT"):
+        with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
+            execute(statement)
+    call_command("verify_audit")
     with triggers_off():
-        execute(tampering)
-    assert len(broken_seals()) == 1
+        execute(statement)
+    with pytest.raises(SystemExit):
+        call_command("verify_audit")
+    sealed = AuditEvent.objects.get(action="gate-questions.sealed").seq
+    assert f"First bad event: {sealed} (gate-questions)" in capsys.readouterr().err
+    verify_whole_log()
+    assert [(one.event, one.code) for one in AuditAlarm.objects.all()] == [(sealed, "gate-questions")]
+    assert ask(pipeline, file).status_code == 503
+
+
+def test_questions_put_between_two_seals_or_under_a_seal_of_no_event_are_found(file: Any, pipeline: Client) -> None:
+    ask(pipeline, file)
+    first = seal_questions()
+    ask(pipeline, file)
+    with triggers_off():
+        GateQuestion.objects.filter(pk__gt=first.last).update(id=first.last + 10)  # numbers that were taken and given up
+    second = seal_questions()
+    assert broken_seals() == []
+    one = GateQuestion.objects.get(pk=second.last)
+    for number in (second.first - 1, second.last + 1):
+        one.pk = number
+        one.save(force_insert=True)
+    QuestionSeal.objects.create(first=one.pk, last=one.pk, count=1, root="0" * 64, event_id=first.event_id - 1)
+    assert unsealed().count() == 0
+    assert [one.event for one in broken_seals()] == [first.event_id - 1, second.event_id]
+
+
+def test_sealed_questions_are_read_a_page_at_a_time(file: Any, pipeline: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        for _ in range(3):
+            ask(pipeline, file)
+        seal_questions()
+    ask(pipeline, file)
+    monkeypatch.setattr(questions, "CHUNK", 2)
+    assert broken_seals() == []
+    with triggers_off():
+        GateQuestion.objects.filter(pk=GateQuestion.objects.order_by("pk")[4].pk).update(status=403)
+    assert [one.event for one in broken_seals()] == [QuestionSeal.objects.order_by("first")[1].event_id]
 
 
 def test_questions_and_seals_at_once_leave_none_out(committed_db: Any, settings: Any, tmp_path: Any) -> None:

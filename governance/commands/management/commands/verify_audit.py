@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from governance.actions.verification import with_seals
 from governance.audit import checkpoint, published
 from governance.audit.full_check import verify_log
 from governance.audit.immutable import missing_triggers
@@ -17,7 +18,8 @@ from governance.audit.signed_note import Checkpoint
 
 class Command(BaseCommand):
     help = (
-        "Verify the audit log of this database against its signed head and all kept checkpoints. "
+        "Verify the audit log of this database against its signed head and all kept checkpoints, "
+        "and the questions to the gate against the events that sealed them. "
         "Exit code 1, with the first bad event, where it does not hold."
     )
 
@@ -29,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         known = _published(options["published"])
-        report = verify_log(known=known, progress=self._progress)
+        report = with_seals(verify_log(known=known, progress=self._progress))
         missing = missing_triggers()
         if missing:
             self.stderr.write(f"Triggers that keep facts unchanged are missing: {', '.join(missing)}")

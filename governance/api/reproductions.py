@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from uuid import UUID
 
 from django.http import Http404
@@ -13,19 +12,23 @@ from rest_framework.response import Response
 from governance.actions.reproduction import order_reproduction
 from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
-from governance.api.views import IDEMPOTENCY_KEY, ApiView, Json, problems
+from governance.api.views import ApiView, problems
 from governance.audit.errors import Refused
 from governance.evidence import reproductions
 
 
 class Reproductions(ApiView):
+    """Asks the broker, which may take seconds, so it does not go through `written`: that would hold the database meanwhile.
+
+    That there is one order at a time for a candidate makes a repetition safe.
+    """
+
     required_scopes = {"POST": "read"}
 
     @extend_schema(
         operation_id="order_reproduction",
         summary="Have the evidence computed again from the stored files, and compared",
         description="One at a time for a candidate, and 20 an hour for a token. Nothing is recorded.",
-        parameters=[IDEMPOTENCY_KEY],
         request=shapes.NewReproduction,
         responses={202: shapes.ReproductionAnswer, **problems(400, 404, 409, 415, 429, 503)},
     )
@@ -34,12 +37,9 @@ class Reproductions(ApiView):
         shape.is_valid(raise_exception=True)
         by = caller(request)
         one = scope.candidate_or_404(by, "read", candidate)
-
-        def act() -> tuple[int, Json]:
-            ordered = order_reproduction(one, token=by.token, kind=shape.validated_data.get("kind"))
-            return 202, answers.reproduction(ordered, [{"kind": kind, "state": "waiting"} for kind in ordered.kinds])
-
-        return self.written(request, {"body": json.dumps(request.data, sort_keys=True)}, act)
+        ordered = order_reproduction(one, token=by.token, kind=shape.validated_data.get("kind"))
+        waiting = [{"kind": kind, "state": "waiting"} for kind in ordered.kinds]
+        return Response(answers.reproduction(ordered, waiting), status=202)
 
 
 class OneReproduction(ApiView):

@@ -40,7 +40,7 @@ def problems(*statuses: int) -> dict[Any, OpenApiResponse]:
 
 
 class ApiView(APIView):
-    """Base of the views. A write goes through `written`, so that an idempotency key holds for all of them."""
+    """Base of the views. What writes facts goes through `written`, so that an idempotency key holds for it."""
 
     parser_classes = [BoundedJson]
     required_scopes: dict[str, str | tuple[str, ...]] = {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -105,10 +106,24 @@ def test_a_token_orders_no_more_than_its_share(
     assert order(world, computed, "read").status_code == 202, "another token has its own share"
 
 
-def test_the_same_request_again_orders_once(world: World, computed: Candidate) -> None:
+def test_the_broker_is_asked_outside_of_any_transaction_and_a_repetition_orders_nothing(
+    world: World, computed: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one broker that does not answer would keep everybody else from writing."""
+    around, newest, open_ones = len(connection.savepoint_ids), reproductions.newest, []
+
+    def asked(candidate: uuid.UUID) -> Any:
+        open_ones.append(len(connection.savepoint_ids) - around)
+        return newest(candidate)
+
+    monkeypatch.setattr(reproductions, "newest", asked)
     path = f"/api/v1/candidates/{computed.pk}/reproductions/"
     answers = [world.call("POST", path, json={}, headers={"Idempotency-Key": "one"}) for _ in range(2)]
-    assert answers[0].json() == answers[1].json()
+    assert [one.status_code for one in answers] == [202, 409]
+    assert answers[0].json()["id"] in answers[1].json()["detail"]
+    assert set(open_ones) == {0}
+    operation = world.call("GET", "/api/v1/schema/?format=json").json()["paths"]["/api/v1/candidates/{candidate}/reproductions/"]
+    assert "Idempotency-Key" not in [one["name"] for one in operation["post"]["parameters"]]
 
 
 def test_what_is_not_there_or_not_known_is_not_ordered(world: World, computed: Candidate) -> None:

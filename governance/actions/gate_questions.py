@@ -23,10 +23,12 @@ MOST_AT_ONCE = 50_000
 
 
 def record_question(
-    answer: Answer, *, token: UUID, status: int, use: str | None, manifest: str | None, nonce: str | None, refused_before: int = 0
-) -> GateQuestion:
+    answer: Answer, *, token: UUID, status: int, use: str | None, manifest: str | None, nonce: str | None,
+    covered: bool = True, refused_before: int = 0,
+) -> GateQuestion:  # fmt: skip
     """Kept for good once this returns. `refused_before`: denials of this token since the last one kept, past the limit.
 
+    Where the model is none that the token may ask about (`covered`), nothing was answered about it: only the text names it.
     Raises DatabaseError: what cannot be kept is not allowed.
     """
     body = canonical(
@@ -44,11 +46,12 @@ def record_question(
             "codes": [one.code for one in answer.reasons],
             "candidate": str(answer.candidate.pk) if answer.candidate else None,
             "refused_before": refused_before,
+            **({} if covered else {"covered": False}),
         }
     )
     return GateQuestion.objects.create(
-        at=answer.checked_at, token=token, model_slug=answer.model[:80], digest=answer.digest, environment=answer.environment,
-        status=status, body=body.decode(), leaf=leaf_hash(body),
+        at=answer.checked_at, token=token, model_slug=answer.model[:80] if covered else "", digest=answer.digest,
+        environment=answer.environment, status=status, body=body.decode(), leaf=leaf_hash(body),
     )  # fmt: skip
 
 

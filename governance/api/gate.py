@@ -150,7 +150,7 @@ class Gate(ApiView):
         if wait:
             return Response(body, status=429, headers={"Retry-After": str(wait)})
         status = 200 if allowed else 403
-        _keep(replace(answer, model=slug), by, status, request.query_params)
+        _keep(replace(answer, model=slug), by, status, request.query_params, covered=known)
         return Response(body, status=status)
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -183,10 +183,12 @@ def _undecided(where: dict[str, Any], request: Request, error: Exception) -> dic
     }
 
 
-def _keep(answer: gate.Answer, by: Credential, status: int, asked: QueryDict) -> None:
+def _keep(answer: gate.Answer, by: Credential, status: int, asked: QueryDict, *, covered: bool) -> None:
     """The question in its table, before it is answered. Raises DatabaseError."""
     further = {name: asked.get(name) for name in ("use", "manifest", "nonce")}
-    record_question(answer, token=by.token.pk, status=status, **further, refused_before=cache.get(_uncounted(by), 0))
+    record_question(
+        answer, token=by.token.pk, status=status, **further, covered=covered, refused_before=cache.get(_uncounted(by), 0)
+    )  # fmt: skip
     cache.delete(_uncounted(by))
 
 

@@ -244,7 +244,8 @@ class GateQuestion(Appended):
     """One question to the gate and what was answered, kept before the answer was given.
 
     Invariant: `body` is the canonical text and `leaf` is SHA-256(0x00 ‖ body); the other columns repeat parts of it for
-    search. The rows up to a `QuestionSeal` make an RFC 6962 tree whose root the log holds.
+    search. `model_slug` is empty where the token may not ask about the model that the text names. The rows up to a
+    `QuestionSeal` make an RFC 6962 tree whose root the log holds.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -103,8 +103,9 @@ def _repeated(body: str) -> tuple[Any, ...] | None:
     """What the columns beside a body must be; None where it is no body of a question."""
     try:
         told = json.loads(body)
-        return told["at"], told["token"], told["model"][:80], told["digest"], told["environment"], told["status"]
-    except (ValueError, KeyError, TypeError):
+        model = told["model"][:80] if told.get("covered", True) else ""
+        return told["at"], told["token"], model, told["digest"], told["environment"], told["status"]
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -61,7 +61,7 @@ GATE = Report(
         Part(
             "denied", "Denied, then deployed",
             f"The last answer about this very file in this environment, at most {DENIED_WITHIN.days} days before, was a no; "
-            "newest first.",
+            "newest first. A token that may not ask about the model was told nothing about it.",
             "No deployment of these days followed a no of the gate.",
             (
                 Column("Model", "Version"), Column("Environment"), Column("File"), Column("Denied", "Asked by", css="nowrap"),

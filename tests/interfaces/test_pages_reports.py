@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from governance.actions.approval import reinstate, retire, suspend
 from governance.actions.delegate import delegate
 from governance.actions.emergency import decline_emergency, propose_emergency, second_emergency
 from governance.actions.findings import lower_finding, open_finding
+from governance.actions.gate_questions import seal_questions
 from governance.actions.models import retire_model
 from governance.actions.people import (
     add_person,
@@ -34,7 +36,7 @@ from governance.audit.clock import database_now, timestamp
 from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate, Model
 from governance.release.models import Deployment, GateQuestion
-from governance.release.questions import denied_and_deployed
+from governance.release.questions import broken_seals, denied_and_deployed
 from governance.web import report
 from tests.audit.logs import triggers_off
 from tests.factories import CREDENTIALS, PASSWORD, a_candidate, a_model, approved, computed, founded, sha
@@ -135,6 +137,24 @@ def test_what_is_no_deployment_after_a_no(miss: Any, people: dict[str, Person], 
     miss(people, file, suspended_and_asked(people, file))
     assert part(auditor, "gate", "denied") == []
     assert auditor.page("/audit/reports/gate/").says("No deployment of these days followed a no of the gate.")
+
+
+def test_a_token_that_may_not_ask_about_the_model_puts_no_deployment_on_the_list(
+    people: dict[str, Person], file: Candidate, auditor: Browser
+) -> None:
+    """Its no is about the token; what it asked is kept all the same, and sealed."""
+    assert ask(caller(people, "scientist", "gate"), file).status_code == 200
+    assert ask(caller(people, "colleague", "gate", models=["other"]), file).status_code == 403
+    deployed(file, people["officer"])
+    assert part(auditor, "gate", "denied") == part(auditor, "gate", "unasked") == []
+    kept = json.loads(GateQuestion.objects.get(status=403).body)
+    assert (kept["model"], kept["covered"]) == ("consumer-credit", False)
+    seal_questions()
+    assert broken_seals() == []
+    for slug in ("consumer-credit", "other"):
+        with triggers_off():
+            GateQuestion.objects.filter(status=403).update(model_slug=slug)
+        assert len(broken_seals()) == 1, "nobody makes a no about the model of it afterwards"
 
 
 def test_a_no_of_almost_a_month_ago_counts_and_a_no_after_a_yes_does(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -16,12 +16,13 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from governance.accounts.models import Person
+from governance.audit.clock import database_now
 from governance.registry.visibility import visible_models
 from governance.release.ledger import deployments, in_place
 from governance.release.models import Deployment
 from governance.web.base import PersonView
-from governance.web.pages import DeploymentsPage, Field, Option
-from governance.web.periods import NO_MOMENT, Period, end_of
+from governance.web.pages import DeploymentsPage, Fault, Field, Option
+from governance.web.periods import NO_MOMENT, Period, day_of, end_of
 from governance.web.tables import Cell, Column, Listing, Row, csv_answer
 from reports.charts.verdicts import Verdict
 
@@ -32,6 +33,8 @@ COLUMNS = (
     Column("Asked before"), Column("Source"),
 )  # fmt: skip
 NAMES = ("model", "environment", "from", "to", "in", "on", "page")
+NO_PLACE = Fault("This is no environment of this instance.", "Choose one of the list.")
+NOT_YET = Fault("This has not come yet.", "Write a day or a time up to now; what will run then is not known.")
 EMPTY = "No deployment matches. A pipeline records each one through the API."
 
 
@@ -44,6 +47,7 @@ class Asked:
     period: Period
     place: str
     moment: str
+    now: datetime
 
     @property
     def given(self) -> dict[str, str]:
@@ -60,8 +64,21 @@ class Asked:
         return end - datetime.resolution if end else None
 
     @property
+    def wrong_place(self) -> Fault | None:
+        return NO_PLACE if self.place and self.place not in environments() else None
+
+    @property
+    def wrong_moment(self) -> Fault | None:
+        """A day or minute that has begun is none of the future."""
+        end = end_of(self.moment)
+        if end is None:
+            return NO_MOMENT if self.moment else None
+        began = end - (timedelta(days=1) if day_of(self.moment) else timedelta(minutes=1))
+        return NOT_YET if began > self.now else None
+
+    @property
     def valid(self) -> bool:
-        return self.period.valid and (not self.moment or self.then is not None)
+        return self.period.valid and not self.wrong_place and not self.wrong_moment
 
     def address(self, view: str, **more: str) -> str:
         asked = urlencode({**self.given, **more})
@@ -71,17 +88,20 @@ class Asked:
         rows = deployments(visible_models(person))
         if not self.valid:
             return rows.none()
+        if self.model:
+            rows = rows.filter(model__slug=self.model)
         if self.then:
             return in_place(rows.filter(environment=self.place), self.then).order_by("model__slug")
-        wanted = {"model__slug": self.model, "environment": self.environment}
-        return rows.filter(**{name: text for name, text in wanted.items() if text}, **self.period.within("deployed_at"))
+        if self.environment:
+            rows = rows.filter(environment=self.environment)
+        return rows.filter(**self.period.within("deployed_at"))
 
 
 def asked_of(request: HttpRequest) -> Asked:
     given = {name: request.GET.get(name, "").replace("\0", "").strip()[:200] for name in NAMES}
     period = Period(given["from"], given["to"])
     place = given["in"] or (environments()[-1] if given["on"] else "")
-    return Asked(given["model"], given["environment"], period, place, given["on"])
+    return Asked(given["model"], given["environment"], period, place, given["on"], database_now())
 
 
 def environments() -> tuple[str, ...]:
@@ -110,6 +130,7 @@ def _page(person: Person, asked: Asked, number: str) -> DeploymentsPage:
         action=reverse("deployments"),
         fields=_fields(asked, slugs),
         moment=_moment_fields(asked),
+        model=asked.model,
         all=reverse("deployments") if asked.given else "",
         listing=Listing(
             key="deployments",
@@ -126,22 +147,25 @@ def _page(person: Person, asked: Asked, number: str) -> DeploymentsPage:
 
 
 def _title(asked: Asked, count: int) -> str:
-    if asked.then:
-        return f"In {asked.place} at the end of {asked.moment}{'' if len(asked.moment) == 10 else ' UTC'}"
+    if asked.then and asked.valid:
+        which = f"{asked.model} in" if asked.model else "In"
+        end = f"at the end of {asked.moment}{'' if day_of(asked.moment) else ' UTC'}"
+        return f"{which} {asked.place} {end if asked.then < asked.now else 'as of now'}"
     return f"{count:,} {'deployment' if count == 1 else 'deployments'}"
 
 
 def _sentence(asked: Asked, count: int, models: int) -> str:
-    if not asked.then:
+    if not asked.then or not asked.valid:
         return "Newest first. A deployment is recorded whether or not it was allowed; nothing here can be edited or removed."
-    others = models - count
+    others = 0 if asked.model else models - count
     rest = f" For {others} of the {models} models none had been recorded there." if others else ""
     return f"Of each model the newest deployment there before that moment, as recorded by now.{rest}"
 
 
 def _empty(asked: Asked) -> str:
-    if asked.then:
-        return f"Nothing had been deployed in {asked.place} by then, as far as it was recorded."
+    if asked.then and asked.valid:
+        what = f"Of {asked.model} nothing" if asked.model else "Nothing"
+        return f"{what} had been deployed in {asked.place} by then, as far as it was recorded."
     return EMPTY if not asked.given else "No deployment matches; take filters away or widen the dates."
 
 
@@ -156,11 +180,10 @@ def _fields(asked: Asked, slugs: tuple[Option, ...]) -> tuple[Field, ...]:
 
 def _moment_fields(asked: Asked) -> tuple[Field, ...]:
     places = tuple(Option(name, name) for name in environments())
-    wrong = NO_MOMENT if asked.moment and asked.then is None else None
     note = "2027-01-31 for the end of that day, or 2027-01-31 14:30 in UTC."
     return (
-        Field("in", "What ran in", "choice", asked.place or environments()[-1], options=places),
-        Field("on", "On", value=asked.moment, help=note, error=wrong),
+        Field("in", "What ran in", "choice", asked.place or environments()[-1], options=places, error=asked.wrong_place),
+        Field("on", "On", value=asked.moment, help=note, error=asked.wrong_moment),
     )
 
 

@@ -1126,6 +1126,7 @@ class DeploymentsPage:
     action: str
     fields: tuple[Field, ...]
     moment: tuple[Field, ...]
+    model: str
     all: str
     listing: Listing
     newer: str = ""

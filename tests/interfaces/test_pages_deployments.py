@@ -63,6 +63,10 @@ def moved(deployment: Deployment, at: datetime) -> Deployment:
     return Deployment.objects.get(pk=deployment.pk)
 
 
+def today() -> str:
+    return f"{database_now():%Y-%m-%d}"
+
+
 def test_the_ledger_tells_who_put_what_where_and_what_the_gate_said(people: dict[str, Person], file: Candidate) -> None:
     scientist, pipeline = people["scientist"], caller(people, "scientist", "gate")
     assert ask(pipeline, file).status_code == 200
@@ -142,6 +146,37 @@ def test_what_is_no_moment_is_said(on: str, people: dict[str, Person], file: Can
     assert lines(Browser(people["auditor"]), f"in=production&on={on}", LEDGER) == []
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("in=production&on=2099-01-01", "This has not come yet."),
+        ("in=production&on={minute}", "This has not come yet."),
+        ("in=nowhere&on=2026-05-03", "This is no environment of this instance."),
+    ],
+)
+def test_what_cannot_be_known_is_not_told(query: str, said: str, people: dict[str, Person], file: Candidate) -> None:
+    deployed(file, people["scientist"])
+    asked = query.format(minute=f"{database_now() + timedelta(minutes=2):%Y-%m-%d %H:%M}")
+    page = Browser(people["auditor"]).page(f"/deployments/?{asked}", status=400)
+    assert page.says(said)
+    assert not page.says("at the end of")
+    assert lines(Browser(people["auditor"]), asked, LEDGER) == []
+
+
+def test_what_runs_today_is_told_as_of_now_and_of_one_model_where_one_is_asked_for(
+    people: dict[str, Person], file: Candidate
+) -> None:
+    for one in (file, approved(people, a_model(people, "fraud"))):
+        deployed(one, people["scientist"])
+    auditor, asked = Browser(people["auditor"]), f"in=production&on={today()}"
+    assert auditor.page(f"/deployments/?{asked}").says("In production as of now")
+    assert [one["Model"] for one in lines(auditor, f"{asked}&model=fraud", LEDGER)] == ["fraud"]
+    page = auditor.page(f"/deployments/?{asked}&model=fraud")
+    assert page.says("fraud in production as of now")
+    assert not page.says("none had been recorded there")
+    assert auditor.page(f"/deployments/?{asked}&model=none").says("Of none nothing had been deployed in production by then")
+
+
 def test_others_see_the_deployments_of_models_that_they_see(people: dict[str, Person], file: Candidate) -> None:
     other = approved(people, a_model(people, "fraud"))
     for one in (file, other):
@@ -149,7 +184,7 @@ def test_others_see_the_deployments_of_models_that_they_see(people: dict[str, Pe
     regulator, stranger = Browser(people["regulator"]), Person.objects.create(username="stranger", printed_name="Nora Fremd")
     assert lines(regulator, path=LEDGER) == lines(Browser(stranger), path=LEDGER) == []
     list_in_room(file.model, person=people["regulator"], until=until(), by=people["officer"], credentials=CREDENTIALS)
-    for query in ("", "model=fraud", "in=production&on=2030-01-01"):
+    for query in ("", "model=fraud", f"in=production&on={today()}"):
         assert {one["Model"] for one in lines(regulator, query, LEDGER)} <= {"consumer-credit"}, query
     assert b"fraud" not in regulator.client.get("/deployments/").content
     assert len(lines(Browser(people["colleague"]), path=LEDGER)) == 2
@@ -190,11 +225,11 @@ def test_the_ledger_takes_as_many_statements_for_many_as_for_few(people: dict[st
         return len(captured)
 
     deployed(file, people["scientist"])
-    few = statements(), statements("in=production&on=2030-01-01")
+    few = statements(), statements(f"in=production&on={today()}")
     other = approved(people, a_model(people, "fraud"))
     for _ in range(3):
         deployed(other, people["officer"])
-    assert (statements(), statements("in=production&on=2030-01-01")) == few
+    assert (statements(), statements(f"in=production&on={today()}")) == few
 
 
 def test_a_model_s_page_lists_its_deployments(people: dict[str, Person], file: Candidate) -> None:

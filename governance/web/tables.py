@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,10 @@ from governance.audit.clock import timestamp
 from governance.web.templatetags.countersign import moment
 from reports.charts.verdicts import Verdict
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell instead of showing it."""
+FORMULA = re.compile(r'[ "]*[=+\-@\t\r\n]')
+"""What makes a spreadsheet compute a cell that begins so instead of showing it."""
+FORMULA_WITHIN = re.compile(r'([;,|\t\r\n][ "]*)(?=[=+\-@])')
+"""The same where a spreadsheet splits the cell, since it was told another separator."""
 BYTE_ORDER_MARK = "\ufeff"
 """Without it Excel reads UTF-8 as something else and spoils names."""
 
@@ -81,8 +84,9 @@ def csv_lines(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[list
 
 
 def harmless(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """A cell that no spreadsheet takes for a formula, whole or in part: an apostrophe before it makes it text."""
+    text = FORMULA_WITHIN.sub(r"\1'", text)
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 class _Echo:

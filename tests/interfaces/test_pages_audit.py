@@ -294,6 +294,17 @@ def test_no_cell_is_a_formula(text: str) -> None:
     assert harmless(text) == f"'{text}"
 
 
+@pytest.mark.parametrize("separator", [";", ",", "\t", "\n", "\r\n", "; ", ';"', "|"])
+@pytest.mark.parametrize("start", "=+-@")
+def test_no_part_of_a_cell_is_a_formula_where_a_spreadsheet_splits_it(separator: str, start: str) -> None:
+    assert harmless(f"run 7{separator}{start}1+1") == f"run 7{separator}'{start}1+1"
+
+
+@pytest.mark.parametrize("text", ["https://ci/?a=b&c=d-e", "a - b", "x@y.example, z@y.example", "it's 1;2,3", "a\nb"])
+def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
+    assert harmless(text) == text
+
+
 def test_names_are_shown_as_text_and_are_no_formula(people: dict[str, Person]) -> None:
     by = people["administrator"]
     add_person(by=by, username="mallory", printed_name="<b>M</b>", email="mallory@bank.example")

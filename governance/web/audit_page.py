@@ -195,9 +195,17 @@ def _wrong(alarm: AuditAlarm | None) -> str:
 def _checked() -> tuple[Fact, ...]:
     """When the whole log was last verified, and what became of the newest checkpoint at each place outside."""
     verified = events(action=Action.LOG_VERIFIED).first()
-    last = f"{json.loads(verified.body)['data']['size']:,} events, {verified.at:%Y-%m-%d %H:%M} UTC" if verified else "not yet"
+    last = _verified(verified) if verified else "not yet"
     attempts = {"Published to the folder": last_published("folder"), "Published by mail": last_published("mail")}
     return (Fact("Verified in full", last), *(Fact(name, _attempt(one)) for name, one in attempts.items() if one))
+
+
+def _verified(event: AuditEvent) -> str:
+    """Without published checkpoints a log that was rewritten and signed again verifies too, so their number is said."""
+    told = json.loads(event.body)["data"]
+    count = told["published"]
+    against = f"{count or 'no'} published {'checkpoint' if count < 2 else 'checkpoints'}"
+    return f"{told['size']:,} events against {against}, {event.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _attempt(one: AuditPublication) -> str:

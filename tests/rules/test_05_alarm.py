@@ -20,6 +20,7 @@ from governance.audit.events import Action
 from governance.audit.head import UnsoundLog, head_is_sound
 from governance.audit.models import AuditAlarm, AuditCheckpoint, AuditEvent, AuditPublication
 from governance.release import gate
+from governance.web import audit_page
 from tests.audit.logs import append_events, cut_back_to, resigned, triggers_off
 from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
 
@@ -234,3 +235,10 @@ def test_the_published_ones_count_among_what_the_product_verified_against(outsid
     event = queries.newest_event()
     assert event is not None
     assert json.loads(event.body)["data"]["published"] == 2
+    assert audit_page._checked()[0].value.startswith("30 events against 2 published checkpoints, ")
+
+
+def test_a_verification_without_anything_published_says_so(empty_db: None) -> None:
+    append_events(3)
+    verify_whole_log()
+    assert audit_page._checked()[0].value.startswith("3 events against no published checkpoint, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -184,12 +185,16 @@ def _undecided(where: dict[str, Any], request: Request, error: Exception) -> dic
 
 
 def _keep(answer: gate.Answer, by: Credential, status: int, asked: QueryDict, *, covered: bool) -> None:
-    """The question in its table, before it is answered. Raises DatabaseError."""
+    """The question in its table, before it is answered. Raises DatabaseError.
+
+    Only what the row tells is taken off the count: others may be refused meanwhile.
+    """
     further = {name: asked.get(name) for name in ("use", "manifest", "nonce")}
-    record_question(
-        answer, token=by.token.pk, status=status, **further, covered=covered, refused_before=cache.get(_uncounted(by), 0)
-    )  # fmt: skip
-    cache.delete(_uncounted(by))
+    refused = max(cache.get(_uncounted(by), 0), 0)
+    record_question(answer, token=by.token.pk, status=status, **further, covered=covered, refused_before=refused)
+    if refused:
+        with suppress(ValueError):  # the cache was emptied
+            cache.decr(_uncounted(by), refused)
 
 
 def _uncounted(by: Credential) -> str:

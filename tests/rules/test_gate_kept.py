@@ -99,6 +99,24 @@ def test_denials_past_the_limit_are_counted_and_the_next_row_tells_how_many(
     assert json.loads(GateQuestion.objects.latest("pk").body)["refused_before"] == refused >= 4
 
 
+def test_denials_refused_while_a_question_is_kept_are_told_by_the_next(
+    file: Any, pipeline: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(pipeline, file).status_code == 200
+    count, record = f"gate-denials-not-kept:{GateQuestion.objects.get().token}", view.record_question
+    cache.set(count, 3)
+
+    def recorded(*args: Any, **more: Any) -> None:
+        record(*args, **more)
+        cache.incr(count, 2)
+
+    monkeypatch.setattr(view, "record_question", recorded)
+    for _ in range(2):
+        assert ask(pipeline, file).status_code == 200
+    told = [json.loads(body)["refused_before"] for body in GateQuestion.objects.order_by("pk").values_list("body", flat=True)]
+    assert told == [0, 3, 2]
+
+
 def test_a_minute_s_questions_are_sealed_by_one_event(file: Any, pipeline: Client) -> None:
     assert seal_questions() is None
     for _ in range(5):

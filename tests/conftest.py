@@ -297,6 +297,29 @@ def broker() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def _object_store() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        yield "http://{}:{}".format(*server.get_host_and_port())
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def object_store(_object_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An S3-compatible store over HTTP, in this process, which the standard variables point at; yields its address."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    key = {"AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "secret"}
+    for name, value in {"AWS_ENDPOINT_URL": _object_store, "AWS_DEFAULT_REGION": "us-east-1", **key}.items():
+        monkeypatch.setenv(name, value)
+    return _object_store
+
+
+@pytest.fixture(scope="session")
 def zygote() -> Iterator[Any]:
     """The one zygote of the session, warm; it knows the attacks beside the real work."""
     from tests.sandbox.conftest import make_zygote

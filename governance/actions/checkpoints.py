@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -15,10 +15,11 @@ from governance.actions.verification import verify_whole_log
 from governance.audit import checkpoint, log, published, queries
 from governance.audit.clock import database_now
 from governance.audit.models import AuditCheckpoint, AuditPublication
+from governance.audit.places import MAIL, places
+from governance.audit.published import Place
 
 logger = logging.getLogger(__name__)
 
-FOLDER, MAIL = "folder", "mail"
 MAIL_EVERY = timedelta(hours=24)
 LETTER = """The audit log of {url} holds {size:,} events, whose root is signed in the attached file and here:
 
@@ -31,18 +32,19 @@ still begins with these events; so does governance/client/verify_audit.py alone.
 
 
 def publish_checkpoint() -> None:
-    """Keep the signed root of now, and put it into the folder for published ones, if there is one.
+    """Keep the signed root of now, and put it wherever published ones are put: into a folder, a bucket.
 
     The newest one that stands there is read before the log is, and must be part of it: else the whole log is verified,
     and the alarm raised. What cannot be written is tried again by the next run, with the root of then.
     Raises UnsoundLog.
     """
-    folder = settings.COUNTERSIGN_CHECKPOINT_FOLDER
-    if folder is not None and not _begins_with_newest(folder):
+    given = places()
+    if not all(_begins_with_newest(place) for place in given.values()):
         verify_whole_log()
     kept = _kept()
-    if folder is not None and kept is not None:
-        _publish(FOLDER, kept, lambda: published.put(folder, kept.size, kept.note))
+    if kept is not None:
+        for destination, place in given.items():
+            _publish(destination, kept, partial(published.put, place, kept.size, kept.note))
 
 
 def mail_checkpoint() -> None:
@@ -61,13 +63,13 @@ def _kept() -> AuditCheckpoint | None:
     return log.write_checkpoint()
 
 
-def _begins_with_newest(folder: Path) -> bool:
-    """Whether the log contains the newest checkpoint of the folder; one that cannot be read says nothing about it."""
+def _begins_with_newest(place: Place) -> bool:
+    """Whether the log contains the newest checkpoint there; one that cannot be read says nothing about it."""
     try:
-        newest = published.names(folder)[-1:]
-    except OSError:  # the attempt to write there says so
+        newest = published.newest(place, near=queries.log_size())
+        known, _ = published.opened(place, newest, checkpoint.verifier_key())
+    except OSError:  # the attempt to put one there says so
         return True
-    known, _ = published.opened([folder / name for name in newest], checkpoint.verifier_key())
     return all(queries.contains(one) for one in known)
 
 
@@ -91,5 +93,5 @@ def _publish(destination: str, kept: AuditCheckpoint, attempt: Callable[[], obje
 def _letter(kept: AuditCheckpoint, addresses: list[str]) -> EmailMessage:
     given = {"url": settings.COUNTERSIGN_URL, "size": kept.size, "note": kept.note, "key": checkpoint.verifier_key()}
     letter = EmailMessage(f"Checkpoint of the audit log: {kept.size:,} events", LETTER.format(**given), to=addresses)
-    letter.attach(f"{kept.size:012}{published.SUFFIX}", kept.note, "text/plain")
+    letter.attach(published.name_of(kept.size), kept.note, "text/plain")
     return letter

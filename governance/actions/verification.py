@@ -16,6 +16,7 @@ from governance.audit.events import Action
 from governance.audit.head import UnsoundLog
 from governance.audit.log import Subject
 from governance.audit.models import AuditAlarm
+from governance.audit.places import places
 from governance.audit.signed_note import Checkpoint
 from governance.audit.verify import Problem, Report
 from governance.release.questions import broken_seals
@@ -60,16 +61,16 @@ def with_seals(report: Report) -> Report:
 
 
 def _published() -> list[Checkpoint]:
-    """What stands in the folder of published checkpoints; a file there that is none is said, and proves nothing."""
-    folder = settings.COUNTERSIGN_CHECKPOINT_FOLDER
-    try:
-        paths = [folder / name for name in published.names(folder)] if folder is not None else []
-    except OSError as problem:
-        logger.error("the log is verified without the published checkpoints: %s", problem)
-        return []
-    known, unusable = published.opened(paths, checkpoint.verifier_key())
-    for one in unusable:
-        logger.error("%s", one)
+    """What stands outside, wherever checkpoints are put; what is none there is said, and proves nothing."""
+    known: list[Checkpoint] = []
+    for place in places().values():
+        try:
+            found, unusable = published.opened(place, published.names(place), checkpoint.verifier_key())
+        except OSError as problem:
+            found, unusable = [], [f"the log is verified without what was published there: {problem}"]
+        known += found
+        for one in unusable:
+            logger.error("%s", one)
     return known
 
 

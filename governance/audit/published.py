@@ -1,4 +1,4 @@
-"""Checkpoints put outside: one file for each size of the log, never overwritten. No Django here.
+"""Checkpoints put outside: one file or object for each size of the log, never overwritten. No Django here.
 
 What stands there is beyond the reach of whoever rewrites the database: the log must still contain it.
 """
@@ -6,54 +6,119 @@ What stands there is beyond the reach of whoever rewrites the database: the log 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from governance.audit.signed_note import Checkpoint, NoteError, VerifierKey, open_note
+from governance.audit.signed_note import Checkpoint, VerifierKey, open_note
 
 SUFFIX = ".checkpoint"
+MOST_BYTES = 64 * 1024  # of whatever stands there; a note has some two hundred
+AT_ONCE = 8
+_BY_SIZE = re.compile(r"[0-9]{12,}\.checkpoint")
 
 
-def put(folder: Path, size: int, note: str) -> None:
-    """The note as a file of the folder, on the disk once this returns; again is nothing new.
+class Place(Protocol):
+    """Where files are put and none is overwritten. Raises OSError for what it cannot do, ConnectionError if it is away."""
 
-    Raises OSError: the folder cannot be written to, or (FileExistsError) another note of that size stands there.
+    def put(self, name: str, content: bytes) -> None:
+        """The file, to stay once this returns; again is nothing new. FileExistsError: another one has that name."""
+
+    def names(self, *, after: str = "") -> list[str]:
+        """Those that sort behind that text, in any order."""
+
+    def read(self, name: str) -> bytes:
+        """The first MOST_BYTES of it."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder, perhaps mounted from elsewhere."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def put(self, name: str, content: bytes) -> None:
+        try:
+            file = (self.path / name).open("xb")
+        except FileExistsError:
+            if self.read(name) == content:
+                return
+            raise
+        with file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        self._sync()
+
+    def names(self, *, after: str = "") -> list[str]:
+        return [name for name in os.listdir(self.path) if name > after]
+
+    def read(self, name: str) -> bytes:
+        with (self.path / name).open("rb") as file:
+            return file.read(MOST_BYTES)
+
+    def _sync(self) -> None:
+        """The folder's entry for a new file is on the disk too."""
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def name_of(size: int) -> str:
+    return f"{size:012}{SUFFIX}"
+
+
+def put(place: Place, size: int, note: str) -> None:
+    """The note at the place, where it is listed and read as the next run will: a right to write alone holds no log.
+
+    Raises OSError: it cannot, or (FileExistsError) another note of that size stands there.
     """
-    path = folder / f"{size:012}{SUFFIX}"
-    try:
-        file = path.open("x", encoding="utf-8", newline="\n")
-    except FileExistsError:
-        if path.read_text(encoding="utf-8") == note:
-            return
-        raise
-    with file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    _sync(folder)
+    name, content = name_of(size), note.encode()
+    place.put(name, content)
+    if name not in place.names(after=name_of(size - 1)) or place.read(name) != content:
+        raise OSError(f"{place} took the checkpoint, but does not hand it out again")
 
 
-def names(folder: Path) -> list[str]:
-    """The files of published checkpoints there, the smallest log first. Raises OSError."""
-    found = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]
+def names(place: Place, *, after: str = "") -> list[str]:
+    """What published checkpoints are called there, the smallest log first. Raises OSError."""
+    found = [name for name in place.names(after=after) if name.endswith(SUFFIX)]
     return sorted(found, key=lambda name: (len(name), name))
 
 
-def opened(paths: Iterable[Path], key: VerifierKey) -> tuple[list[Checkpoint], list[str]]:
-    """The checkpoints in these files, and of each file that holds none of this log what is wrong with it."""
-    checkpoints, unusable = [], []
-    for path in paths:
+def newest(place: Place, *, near: int) -> list[str]:
+    """The name of the largest log's checkpoint there, if there is one. Raises OSError.
+
+    `near`, a size, is where looking begins. It only saves pages: what a bucket lists comes by the thousand, smallest first.
+    """
+    for after in (name_of(max(0, near - 1_000)), name_of(max(0, near - 1_000_000)), ""):
+        found = [name for name in names(place, after=after) if _BY_SIZE.fullmatch(name)]
+        if found:
+            return found[-1:]
+    return []
+
+
+def opened(place: Place, called: Iterable[str], key: VerifierKey) -> tuple[list[Checkpoint], list[str]]:
+    """The checkpoints of these names, and of each that holds none of this log what is wrong with it.
+
+    Raises ConnectionError: the place is away, and would be waited for once more with each further name.
+    """
+
+    def one(name: str) -> Checkpoint | str:
         try:
-            checkpoints.append(open_note(path.read_text(encoding="utf-8"), key))
-        except (OSError, NoteError, ValueError) as problem:
-            unusable.append(f"{path} is no checkpoint of this log: {problem}")
-    return checkpoints, unusable
+            return open_note(place.read(name).decode(), key)
+        except ConnectionError:
+            raise
+        except (OSError, ValueError) as problem:
+            return f"{place}/{name} is no checkpoint of this log: {problem}"
 
-
-def _sync(folder: Path) -> None:
-    """The folder's entry for a new file is on the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        found = list(readers.map(one, called))
+    return [one for one in found if isinstance(one, Checkpoint)], [one for one in found if isinstance(one, str)]

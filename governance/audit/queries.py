@@ -89,17 +89,21 @@ def inclusion_proof(seq: int) -> InclusionProof:
 
 def consistency_proof(old: int, new: int) -> ConsistencyProof:
     """Proof between two sizes of this log. Raises ValueError unless 0 < old ≤ new ≤ size."""
-    size = AuditHead.objects.values_list("size", flat=True).get(pk=1)
+    size = log_size()
     if new > size:
         raise ValueError(f"the log has {size} events, not {new}")
     return ConsistencyProof(old, new, merkle.consistency_proof(old, new, Subtrees()))
 
 
+def log_size() -> int:
+    """How many events there are now."""
+    return AuditHead.objects.values_list("size", flat=True).get(pk=1)
+
+
 def contains(known: Checkpoint) -> bool:
     """Whether the log still begins with what was signed then, as far as stored hashes tell without reading it all."""
-    size = AuditHead.objects.values_list("size", flat=True).get(pk=1)
     try:
-        return known.size <= size and merkle.tree_root(known.size, Subtrees()) == known.root
+        return known.size <= log_size() and merkle.tree_root(known.size, Subtrees()) == known.root
     except ValueError:  # hashes are missing
         return False
 

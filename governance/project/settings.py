@@ -8,6 +8,8 @@ from pathlib import Path
 
 import environ
 
+from governance.audit.bucket import Bucket
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
 
@@ -19,6 +21,8 @@ COUNTERSIGN_SIGNING_KEY = env.str("COUNTERSIGN_SIGNING_KEY", default=str(DATA_DI
 COUNTERSIGN_ORIGIN = env.str("COUNTERSIGN_ORIGIN", default="countersign.example/log")
 _PUBLISHED = env.str("COUNTERSIGN_CHECKPOINT_FOLDER", default="")
 COUNTERSIGN_CHECKPOINT_FOLDER = Path(_PUBLISHED) if _PUBLISHED else None
+_BUCKET = env.str("COUNTERSIGN_CHECKPOINT_BUCKET", default="")
+COUNTERSIGN_CHECKPOINT_BUCKET = Bucket.at(_BUCKET) if _BUCKET else None
 COUNTERSIGN_CHECKPOINT_MAIL = env.list("COUNTERSIGN_CHECKPOINT_MAIL", default=[])
 COUNTERSIGN_CHECKPOINT_SECONDS = env.int("COUNTERSIGN_CHECKPOINT_SECONDS", default=300)
 COUNTERSIGN_URL = env.str("COUNTERSIGN_URL", default="http://127.0.0.1:8000").rstrip("/")

@@ -17,6 +17,7 @@ from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.head import head_is_sound
 from governance.audit.models import AuditAlarm, AuditEvent, AuditHead, AuditPublication
+from governance.audit.places import BUCKET, FOLDER, MAIL
 from governance.audit.queries import checkpoint_now, events, export, last_published, standing_alarm
 from governance.registry.log_search import search
 from governance.registry.visibility import reads_whole_log, visible_candidates, visible_events, visible_models
@@ -29,6 +30,7 @@ from governance.web.tables import Listing, attachment, csv_answer
 from reports.charts.verdicts import Verdict
 
 PAGE = 50
+PUBLISHED = {FOLDER: "to the folder", BUCKET: "to the bucket", MAIL: "by mail"}
 COUNTED = 10_000
 NAMES = ("model", "action", "person", "candidate", "type", "id", "from", "to", "q")
 
@@ -196,7 +198,7 @@ def _checked() -> tuple[Fact, ...]:
     """When the whole log was last verified, and what became of the newest checkpoint at each place outside."""
     verified = events(action=Action.LOG_VERIFIED).first()
     last = _verified(verified) if verified else "not yet"
-    attempts = {"Published to the folder": last_published("folder"), "Published by mail": last_published("mail")}
+    attempts = {f"Published {how}": last_published(destination) for destination, how in PUBLISHED.items()}
     return (Fact("Verified in full", last), *(Fact(name, _attempt(one)) for name, one in attempts.items() if one))
 
 

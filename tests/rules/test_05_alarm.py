@@ -11,7 +11,6 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, transaction
 
-from governance.actions import checkpoints
 from governance.actions.checkpoints import mail_checkpoint, publish_checkpoint
 from governance.actions.verification import verify_whole_log
 from governance.audit import checkpoint, full_check, queries
@@ -22,6 +21,7 @@ from governance.audit.models import AuditAlarm, AuditCheckpoint, AuditEvent, Aud
 from governance.release import gate
 from governance.web import audit_page
 from tests.audit.logs import append_events, cut_back_to, resigned, triggers_off
+from tests.audit.outside import BucketOutside, FolderOutside, Outside
 from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
 
 pytestmark = pytest.mark.both_engines
@@ -110,56 +110,59 @@ def test_a_database_that_goes_away_for_a_moment_is_no_altered_event(empty_db: No
 # --- what is published ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def outside(empty_db: None, settings: Any, tmp_path: Path) -> Path:
-    """A folder of published checkpoints, with those of 20 and 30 events."""
-    settings.COUNTERSIGN_CHECKPOINT_FOLDER = tmp_path / "outside"
-    settings.COUNTERSIGN_CHECKPOINT_FOLDER.mkdir()
+@pytest.fixture(params=["folder", "bucket"])
+def outside(request: Any, empty_db: None, settings: Any, tmp_path: Path) -> Outside:
+    """The only place of published checkpoints, with those of 20 and 30 events."""
+    made: Outside
+    if request.param == "folder":
+        made = FolderOutside.made(settings, tmp_path / "outside")
+    else:
+        request.getfixturevalue("object_store")
+        made = BucketOutside.made(settings)
+    made.use()
     for count in (20, 10):
         append_events(count)
         publish_checkpoint()
-    return settings.COUNTERSIGN_CHECKPOINT_FOLDER
+    return made
 
 
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_each_checkpoint_is_a_file_of_its_own_and_none_is_overwritten(outside: Path) -> None:
-    assert names(outside) == ["000000000020.checkpoint", "000000000030.checkpoint"]
-    before = {name: (outside / name).read_text() for name in names(outside)}
+def test_each_checkpoint_is_a_file_of_its_own_and_none_is_overwritten(outside: Outside) -> None:
+    assert outside.names() == ["000000000020.checkpoint", "000000000030.checkpoint"]
+    before = {name: outside.text(name) for name in outside.names()}
     publish_checkpoint()
     append_events(1)
     publish_checkpoint()
-    assert {name: (outside / name).read_text() for name in before} == before
-    assert checkpoint.opened((outside / "000000000031.checkpoint").read_text()).size == 31
+    assert {name: outside.text(name) for name in before} == before
+    assert checkpoint.opened(outside.text("000000000031.checkpoint")).size == 31
     assert [one.size for one in AuditPublication.objects.order_by("pk")] == [20, 30, 31]
     assert verify_whole_log().sound
-    call_command("verify_audit", published=[outside])
+    call_command("verify_audit", published=[outside.address])
 
 
-def test_another_note_of_the_same_size_is_left_alone_and_said(outside: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"a note of somebody else"])
+def test_another_note_of_the_same_size_is_left_alone_and_said(content: bytes, outside: Outside) -> None:
     append_events(1)
-    (outside / "000000000031.checkpoint").write_text("")
+    outside.overwrite("000000000031.checkpoint", content)
     publish_checkpoint()
-    assert (outside / "000000000031.checkpoint").read_text() == ""
-    assert str(queries.last_published(checkpoints.FOLDER)).startswith("folder: 31 events, FileExistsError")
+    assert outside.place.read("000000000031.checkpoint") == content
+    last = str(queries.last_published(outside.destination))
+    assert last.startswith(f"{outside.destination}: 31 events, FileExistsError")
     assert verify_whole_log().sound
     with pytest.raises(CommandError, match="000000000031.checkpoint is no checkpoint of this log"):
-        call_command("verify_audit", published=[outside])
+        call_command("verify_audit", published=[outside.address])
 
 
-def test_what_could_not_be_published_is_said_once_and_tried_again(outside: Path, settings: Any) -> None:
-    settings.COUNTERSIGN_CHECKPOINT_FOLDER = outside / "not mounted"
+def test_what_could_not_be_published_is_said_once_and_tried_again(outside: Outside) -> None:
+    outside.use(moved_away=True)
     append_events(1)
     for _ in range(2):
         publish_checkpoint()
     tries = AuditPublication.objects.filter(size=31)
     assert [one.failure.partition(":")[0] for one in tries] == ["FileNotFoundError"]
-    settings.COUNTERSIGN_CHECKPOINT_FOLDER = outside
+    outside.use()
     publish_checkpoint()
     assert [bool(one.failure) for one in tries.order_by("pk")] == [True, False]
-    assert "000000000031.checkpoint" in names(outside)
+    assert "000000000031.checkpoint" in outside.names()
 
 
 DONE_TO_THE_LOG = {
@@ -171,7 +174,7 @@ DONE_TO_THE_LOG = {
 
 
 @pytest.mark.parametrize("done", DONE_TO_THE_LOG)
-def test_what_looks_right_from_inside_is_found_by_the_next_publication(done: str, outside: Path) -> None:
+def test_what_looks_right_from_inside_is_found_by_the_next_publication(done: str, outside: Outside) -> None:
     tampering, first, code = DONE_TO_THE_LOG[done]
     tampering()
     assert full_check.verify_log().sound
@@ -180,16 +183,16 @@ def test_what_looks_right_from_inside_is_found_by_the_next_publication(done: str
         publish_checkpoint()
     assert [(one.event, one.code) for one in AuditAlarm.objects.all()] == [(first, code)]
     assert not head_is_sound()
-    assert names(outside) == ["000000000020.checkpoint", "000000000030.checkpoint"]
+    assert outside.names() == ["000000000020.checkpoint", "000000000030.checkpoint"]
 
 
 @pytest.mark.parametrize("done", DONE_TO_THE_LOG)
-def test_the_command_holds_the_log_against_every_published_checkpoint(done: str, outside: Path, capsys: Any) -> None:
+def test_the_command_holds_the_log_against_every_published_checkpoint(done: str, outside: Outside, capsys: Any) -> None:
     tampering, first, code = DONE_TO_THE_LOG[done]
     tampering()
     call_command("verify_audit")
     with pytest.raises(SystemExit):
-        call_command("verify_audit", published=[outside])
+        call_command("verify_audit", published=[outside.address])
     assert f"First bad event: {first} ({code})" in capsys.readouterr().err
 
 
@@ -230,7 +233,44 @@ def test_a_failed_publication_does_not_take_the_kept_root_with_it(empty_db: None
     assert AuditCheckpoint.objects.filter(size=3).exists()
 
 
-def test_the_published_ones_count_among_what_the_product_verified_against(outside: Path) -> None:
+HOSTILE = {
+    "nothing": b"",
+    "no text": b"\xff\xfe\x00",
+    "a page of a proxy": b"<html><body>Please sign in</body></html>\n\n",
+    "ten megabytes": b"countersign.example/log\n" * 400_000,
+    "signed by nobody": b"countersign.example/log\n99\n" + b"A" * 43 + b"=\n\n\xe2\x80\x94 countersign.example/log AAAAAAAA\n",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_whatever_else_stands_there_neither_stops_nor_alarms_nor_vouches(content: str, outside: Outside) -> None:
+    names = ("000000000029.checkpoint", "999999999999.checkpoint", "zzzzzzzzzzzzzzzzzzzz.checkpoint")
+    for name in names:
+        outside.overwrite(name, HOSTILE[content])
+    append_events(1)
+    publish_checkpoint()
+    assert "000000000031.checkpoint" in outside.names()
+    assert verify_whole_log().sound
+    with pytest.raises(CommandError) as said:
+        call_command("verify_audit", published=[outside.address])
+    lines = str(said.value).splitlines()
+    assert [line.partition(" is no checkpoint of this log")[0] for line in lines] == [f"{outside.address}/{one}" for one in names]
+    assert max(map(len, lines)) < 400
+    cut_back_to(25)
+    assert verify_whole_log().problem is not None, "the others are read all the same"
+
+
+def test_one_published_checkpoint_is_named_by_itself_and_a_place_without_any_is_no_proof(outside: Outside, capsys: Any) -> None:
+    call_command("verify_audit", published=[f"{outside.address}/000000000030.checkpoint"])
+    assert "against 1 published" in capsys.readouterr().out
+    empty = f"{outside.address}/empty"
+    if outside.destination == "folder":
+        Path(empty).mkdir()
+    with pytest.raises(CommandError, match="no checkpoint stands in .*empty"):
+        call_command("verify_audit", published=[empty])
+
+
+def test_the_published_ones_count_among_what_the_product_verified_against(outside: Outside) -> None:
     verify_whole_log()
     event = queries.newest_event()
     assert event is not None

@@ -11,8 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from governance.actions.verification import with_seals
 from governance.audit import checkpoint, published
+from governance.audit.bucket import Bucket
 from governance.audit.full_check import verify_log
 from governance.audit.immutable import missing_triggers
+from governance.audit.published import Folder, Place
 from governance.audit.signed_note import Checkpoint
 
 
@@ -25,8 +27,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--published", type=Path, nargs="+", default=[], metavar="PATH",
-            help="checkpoints published earlier, or folders of them, which the log must contain",
+            "--published", nargs="+", default=[], metavar="PLACE",
+            help="checkpoints published earlier, or folders or buckets (s3://bucket/prefix) of them, which the log must contain",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,17 +52,32 @@ class Command(BaseCommand):
         self.stderr.write(f"{done} of {size} events")
 
 
-def _published(places: list[Path]) -> list[Checkpoint]:
-    """The checkpoints in these files and folders. Raises CommandError for a file that is none of this log."""
-    try:
-        paths = [path for place in places for path in _files(place)]
-    except OSError as error:
-        raise CommandError(str(error)) from error
-    known, unusable = published.opened(paths, checkpoint.verifier_key())
+def _published(asked: list[str]) -> list[Checkpoint]:
+    """The checkpoints that stand there. Raises CommandError for what is none of this log, and where there is none at all."""
+    known: list[Checkpoint] = []
+    unusable: list[str] = []
+    for one in asked:
+        try:
+            place, names = _held(str(one))
+            found = published.opened(place, names, checkpoint.verifier_key())
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error)) from error
+        known += found[0]
+        unusable += found[1] if names else [f"no checkpoint stands in {one}"]
     if unusable:
         raise CommandError("\n".join(unusable))
     return known
 
 
-def _files(place: Path) -> list[Path]:
-    return [place / name for name in published.names(place)] if place.is_dir() else [place]
+def _held(asked: str) -> tuple[Place, list[str]]:
+    """Where to read, and which ones: that one alone, or all of a folder or bucket. Raises OSError, ValueError."""
+    if "://" in asked:
+        above, _, name = asked.rpartition("/")
+        if name.endswith(published.SUFFIX):
+            return Bucket.at(above), [name]
+        place: Place = Bucket.at(asked)
+    elif (path := Path(asked)).is_dir():
+        place = Folder(path)
+    else:
+        return Folder(path.parent), [path.name]
+    return place, published.names(place)

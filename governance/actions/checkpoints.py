@@ -64,13 +64,14 @@ def _kept() -> AuditCheckpoint | None:
 
 
 def _begins_with_newest(place: Place) -> bool:
-    """Whether the log contains the newest checkpoint there; one that cannot be read says nothing about it."""
+    """Whether the log contains the newest checkpoint there. Where none is found behind what else stands there, it is in doubt."""
     try:
-        newest = published.newest(place, near=queries.log_size())
-        known, _ = published.opened(place, newest, checkpoint.verifier_key())
+        newest, passed_over = published.newest(place, checkpoint.verifier_key(), near=queries.log_size())
     except OSError:  # the attempt to put one there says so
         return True
-    return all(queries.contains(one) for one in known)
+    for one in passed_over:
+        logger.error("%s", one)
+    return queries.contains(newest) if newest else not passed_over
 
 
 def _publish(destination: str, kept: AuditCheckpoint, attempt: Callable[[], object]) -> None:

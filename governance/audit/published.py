@@ -18,6 +18,7 @@ from governance.audit.signed_note import Checkpoint, VerifierKey, open_note
 SUFFIX = ".checkpoint"
 MOST_BYTES = 64 * 1024  # of whatever stands there; a note has some two hundred
 AT_ONCE = 8
+MOST_PASSED_OVER = 100
 _BY_SIZE = re.compile(r"[0-9]{12,}\.checkpoint")
 
 
@@ -93,16 +94,25 @@ def names(place: Place, *, after: str = "") -> list[str]:
     return sorted(found, key=lambda name: (len(name), name))
 
 
-def newest(place: Place, *, near: int) -> list[str]:
-    """The name of the largest log's checkpoint there, if there is one. Raises OSError.
+def newest(place: Place, key: VerifierKey, *, near: int) -> tuple[Checkpoint | None, list[str]]:
+    """The checkpoint of the largest log there, if there is one, and of each name passed over on the way what is wrong with it.
 
+    A name counts only with the checkpoint of the size that it names: what else is put there hides none that is behind it.
     `near`, a size, is where looking begins. It only saves pages: what a bucket lists comes by the thousand, smallest first.
+    Raises OSError.
     """
+    passed_over: dict[str, str] = {}
     for after in (name_of(max(0, near - 1_000)), name_of(max(0, near - 1_000_000)), ""):
-        found = [name for name in names(place, after=after) if _BY_SIZE.fullmatch(name)]
-        if found:
-            return found[-1:]
-    return []
+        for name in reversed([name for name in names(place, after=after) if _BY_SIZE.fullmatch(name)]):
+            if name in passed_over:
+                continue
+            if len(passed_over) == MOST_PASSED_OVER:
+                return None, list(passed_over.values())
+            found, wrong = opened(place, [name], key)
+            if found and name_of(found[0].size) == name:
+                return found[0], list(passed_over.values())
+            passed_over[name] = wrong[0] if wrong else f"{place}/{name} holds the checkpoint of {found[0].size} events"
+    return None, list(passed_over.values())
 
 
 def opened(place: Place, called: Iterable[str], key: VerifierKey) -> tuple[list[Checkpoint], list[str]]:

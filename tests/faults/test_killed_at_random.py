@@ -46,7 +46,7 @@ print("RESULT" + json.dumps({
     "deployments": list(Deployment.objects.values_list("source", flat=True)),
     "candidates": [[str(one.pk), json.loads(one.manifest)["summary"]] for one in Candidate.objects.all()],
     "evidence": [[str(one), kind] for one, kind in Evidence.objects.values_list("candidate", "kind")],
-    "events": told, "broken": broken_seals(), "unsealed": unsealed().count(),
+    "events": told, "broken": [one.detail for one in broken_seals()], "unsealed": unsealed().count(),
 }))
 """
 

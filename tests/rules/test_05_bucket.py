@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +19,10 @@ from moto.core import enable_iam_authentication
 
 from governance.actions.checkpoints import publish_checkpoint
 from governance.actions.verification import verify_whole_log
-from governance.audit import published, queries
+from governance.audit import checkpoint, published, queries
 from governance.audit.bucket import Bucket
 from governance.audit.models import AuditCheckpoint, AuditPublication
+from governance.audit.signed_note import Checkpoint, VerifierKey, sign
 from governance.web.audit_page import _checked
 from tests.audit.logs import append_events, cut_back_to
 from tests.audit.outside import BucketOutside, FolderOutside, keys_of_a_user
@@ -147,25 +149,40 @@ def test_a_cut_off_tail_is_found_behind_more_than_a_page(outside: BucketOutside,
         append_events(1)
         publish_checkpoint()
     assert len(outside.names()) == 9
-    assert published.newest(outside.place, near=28) == ["000000000028.checkpoint"]
+    newest, _ = published.newest(outside.place, checkpoint.verifier_key(), near=28)
+    assert newest is not None
+    assert newest.size == 28
     cut_back_to(27)
     assert verify_whole_log().problem is not None
 
 
-class Shelf:
-    """A place that only lists."""
+SHELF_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+SHELF = VerifierKey("shelf.example/log", SHELF_KEY.public_key().public_bytes_raw())
 
-    def __init__(self, sizes: set[int]) -> None:
-        self.held = [published.name_of(size) for size in sizes]
+
+class Shelf:
+    """A place in memory: of each size a checkpoint, or something else under its name."""
+
+    def __init__(self, sizes: set[int], junk: set[int]) -> None:
+        self.held = {published.name_of(size): self.content(size, junk) for size in sizes | junk}
+
+    def content(self, size: int, junk: set[int]) -> bytes:
+        claimed = size - 1 if size in junk and size % 2 else size
+        return b"" if size in junk and not size % 2 else sign(Checkpoint(SHELF.name, claimed, bytes(32)), SHELF_KEY).encode()
 
     def names(self, *, after: str = "") -> list[str]:
         return [name for name in self.held if name > after]
 
+    def read(self, name: str) -> bytes:
+        return self.held[name]
 
-@given(st.sets(st.integers(1, 10**8)), st.integers(0, 10**8))
-def test_the_newest_is_found_wherever_looking_begins(sizes: set[int], near: int) -> None:
-    found = published.newest(Shelf(sizes), near=near)  # type: ignore[arg-type]
-    assert found == [published.name_of(size) for size in sorted(sizes)[-1:]]
+
+@given(st.sets(st.integers(2, 10**8)), st.sets(st.integers(2, 10**12), max_size=20), st.integers(0, 10**8))
+def test_the_newest_is_found_wherever_looking_begins(sizes: set[int], junk: set[int], near: int) -> None:
+    found, passed_over = published.newest(Shelf(sizes, junk), SHELF, near=near)  # type: ignore[arg-type]
+    good = max(sizes - junk, default=None)
+    assert (found.size if found else None) == good
+    assert len(passed_over) == sum(one > (good or 0) for one in junk)
 
 
 @pytest.mark.parametrize("address", ["bucket/prefix", "/folder", "s3://", "s3:///prefix", "https://bucket"])

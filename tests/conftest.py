@@ -213,6 +213,15 @@ def _nothing_remembered() -> None:
 
 
 @pytest.fixture
+def people(db: None, settings: Any, tmp_path: Path) -> dict[str, Any]:
+    """An installed instance whose people have set their passwords, by the names that tests call them."""
+    from tests.factories import founded
+
+    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
+    return founded()
+
+
+@pytest.fixture
 def committed_db(django_db_setup: str, django_db_blocker: Any, tmp_path: Path) -> Iterator[CommittedDatabase]:
     """A copy of the migrated database that the test may commit to. (Facts cannot be flushed away afterwards.)"""
     from django.db import connection, connections

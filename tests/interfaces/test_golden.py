@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.db import transaction
 
-from governance.accounts.models import Person
 from governance.actions.submit_candidate import submit_candidate
 from governance.audit import checkpoint, log, queries
 from governance.audit.canonical import canonical_document, digest
@@ -35,7 +34,7 @@ from governance.release.approval import closing_body
 from governance.release.models import Approval
 from governance.review import binding
 from governance.review.models import Interpretation, Signature, Statement
-from tests.factories import a_model, a_submission, approved, founded
+from tests.factories import a_model, a_submission, approved
 from tests.golden import facts, story
 
 pytestmark = pytest.mark.one_engine
@@ -56,12 +55,6 @@ def golden(name: str) -> bytes:
 def sha256_of(value: Any) -> str:
     """A digest with nothing of the product in it."""
     return "sha256:" + hashlib.sha256(rfc8785.dumps(value)).hexdigest()
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Path) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 # --- the files themselves ------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from governance.actions.people import propose_role
 from governance.registry.models import AuthorDenial, Candidate
 from governance.release.models import EmergencyProposal
 from governance.web import dossier_page
-from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed, founded
+from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed
 from tests.interfaces.pages import Browser
 
 pytestmark = pytest.mark.one_engine
@@ -105,10 +105,9 @@ OPEN_TO_ALL = {
 
 
 @pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
+def people(people: dict[str, Person], monkeypatch: pytest.MonkeyPatch) -> dict[str, Person]:
     monkeypatch.setattr(dossier_page, "PATIENCE_SECONDS", 0.0)
-    return founded()
+    return people
 
 
 @pytest.fixture

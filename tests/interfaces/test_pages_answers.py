@@ -32,12 +32,6 @@ SAID = {
 
 
 @pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
-
-
-@pytest.fixture
 def watched(empty_db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
     """The people of an instance whose policy has a regulator's seat at the end."""
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"

@@ -28,17 +28,11 @@ from governance.registry.models import Candidate
 from governance.web import audit_page
 from governance.web.tables import harmless
 from tests.audit.logs import triggers_off
-from tests.factories import CREDENTIALS, a_candidate, a_model, computed, founded
+from tests.factories import CREDENTIALS, a_candidate, a_model, computed
 from tests.interfaces.pages import Browser
 from tests.rules.test_04_immutable import execute
 
 pytestmark = pytest.mark.one_engine
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from tests.factories import (
     a_model,
     challenge_computed,
     computed,
-    founded,
     interpreted,
 )
 from tests.interfaces.pages import Browser, Page, address
@@ -32,12 +31,6 @@ MANIFEST = json.loads((GOLDEN / "manifest.json").read_text())
 SINGLE = [MANIFEST[key] for key in ("target", "weight", "row_id") if key in MANIFEST]
 COLUMNS = list(dict.fromkeys([*MANIFEST["features"], *MANIFEST["sensitive_features"], *SINGLE]))
 ROWS = f"{','.join(COLUMNS)}\n{','.join('1' for _ in COLUMNS)}\n".encode()
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

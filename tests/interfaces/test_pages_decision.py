@@ -28,7 +28,6 @@ from tests.factories import (
     approved,
     computed,
     document,
-    founded,
     interpreted,
     signed,
     suspended,
@@ -38,12 +37,6 @@ from tests.interfaces.pages import Browser, Page, address
 pytestmark = pytest.mark.one_engine
 
 MOST_QUERIES = 62
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 def trouble(content: dict[str, Any]) -> None:

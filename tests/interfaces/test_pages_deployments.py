@@ -20,19 +20,13 @@ from governance.registry.models import Candidate
 from governance.release.models import Deployment
 from governance.web import deployments_page
 from tests.audit.logs import triggers_off
-from tests.factories import CREDENTIALS, a_candidate, a_model, approved, computed, founded, sha
+from tests.factories import CREDENTIALS, a_candidate, a_model, approved, computed, sha
 from tests.interfaces.pages import Browser
 from tests.interfaces.test_pages_audit import lines, until
 
 pytestmark = pytest.mark.one_engine
 LEDGER = "/deployments/ledger.csv"
 ELSEWHERE = sha(b"a file that nobody submitted")
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -12,17 +11,11 @@ from governance.actions import jobs
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
-from tests.factories import a_candidate, a_model, approved, computed, founded, interpreted, signed
+from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
 from tests.interfaces.pages import Browser, Page
 from tests.moving_clock import moving_clock
 
 pytestmark = pytest.mark.one_engine
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from governance.release.models import Deployment, GateQuestion
 from governance.release.questions import broken_seals, denied_and_deployed
 from governance.web import report
 from tests.audit.logs import triggers_off
-from tests.factories import CREDENTIALS, PASSWORD, a_candidate, a_model, approved, computed, founded, sha
+from tests.factories import CREDENTIALS, PASSWORD, a_candidate, a_model, approved, computed, sha
 from tests.interfaces.pages import Browser
 from tests.interfaces.test_pages_audit import lines
 from tests.interfaces.test_pages_deployments import ask, caller, deployed, moved
@@ -47,12 +47,6 @@ from tests.interfaces.test_pages_deployments import ask, caller, deployed, moved
 pytestmark = pytest.mark.one_engine
 WHY = {"reason": "Complaints from customers.", "credentials": CREDENTIALS}
 REPORTS = ("access", "administrators", "overrides", "gate")
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

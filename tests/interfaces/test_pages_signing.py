@@ -19,7 +19,6 @@ from tests.factories import (
     a_model,
     approved,
     computed,
-    founded,
     interpreted,
     signed,
 )
@@ -29,12 +28,6 @@ pytestmark = pytest.mark.one_engine
 
 SIGNERS = ("validator", "second_validator", "officer", "second_officer", "approver", "both")
 OTHERS = ("scientist", "colleague", "auditor", "administrator")
-
-
-@pytest.fixture
-def people(db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
-    settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
-    return founded()
 
 
 @pytest.fixture

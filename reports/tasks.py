@@ -99,7 +99,6 @@ def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
     connection.close()
 
 
-@shared_task(name="reports.reproduce", ignore_result=False)
 def reproduce(candidate: str, kind: str) -> dict[str, object]:
     """Compute recorded evidence again and say how it compares (rule 8). Records nothing."""
     evidence = judged_run(UUID(candidate), kind)
@@ -117,9 +116,9 @@ def reproduce(candidate: str, kind: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-@shared_task(name="reports.reproduce-order", ignore_result=True)
+@shared_task(name="reports.reproduce", ignore_result=True)
 def reproduce_order(order: str, candidate: str, kind: str) -> None:
-    """The same, for whoever ordered it over the API and asks for the answer there."""
+    """The same, for whoever ordered it and asks for the answer under that order."""
     answer = None
     try:
         answer = reproduce(candidate, kind)

@@ -14,8 +14,10 @@ from governance.registry.models import Candidate
 ORDERS_AN_HOUR = 20
 
 
-def order_reproduction(candidate: Candidate, *, token: Token, kind: str | None) -> Reproduction:
+def order_reproduction(candidate: Candidate, *, kind: str | None, token: Token | None = None) -> Reproduction:
     """Order all kinds that count, or one. One order at a time for a candidate, twenty an hour for a token.
+
+    Without a token it is whoever administers the host.
 
     Raises Refused: `not-computed`, `reproduction-running`, `too-many-reproductions`, `workers-away`.
     """
@@ -30,11 +32,11 @@ def order_reproduction(candidate: Candidate, *, token: Token, kind: str | None) 
         raise Refused("workers-away", "No worker can be reached now; ask again in a while.", status=503) from problem
 
 
-def _ordered(candidate: Candidate, token: Token, kinds: tuple[str, ...]) -> Reproduction:
+def _ordered(candidate: Candidate, token: Token | None, kinds: tuple[str, ...]) -> Reproduction:
     running = reproductions.newest(candidate.pk)
     if running is not None and not reproductions.is_done(reproductions.results(running)):
         raise _still_running(running)
-    if reproductions.count_order(token.pk, int(time.time()) // 3600) > ORDERS_AN_HOUR:
+    if token is not None and reproductions.count_order(token.pk, int(time.time()) // 3600) > ORDERS_AN_HOUR:
         detail = f"This token has ordered {ORDERS_AN_HOUR} reproductions in this hour; go on in the next."
         raise Refused("too-many-reproductions", detail, status=429)
     begun = reproductions.begin(candidate.pk, kinds, after=running)

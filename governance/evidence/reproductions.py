@@ -22,7 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, WatchError
 from redis.retry import Retry
 
-TASK, QUEUE = "reports.reproduce-order", "evidence"
+TASK, QUEUE = "reports.reproduce", "evidence"
 LIFE_SECONDS = 3600
 PATIENCE_SECONDS = 5.0
 WAITING, FAILED = {"state": "waiting"}, {"state": "failed"}
@@ -80,7 +80,7 @@ def answered(candidate: uuid.UUID, order: uuid.UUID, kind: str, answer: dict[str
 
 
 def results(one: Reproduction) -> list[dict[str, Any]]:
-    """By kind: `waiting`, `failed`, or `done` with what `reports.reproduce` says."""
+    """By kind: `waiting`, `failed`, or `done` with how it compares."""
     with _reached() as kept:
         answers = kept.mget([f"{_name(one.candidate, one.id)}:{kind}" for kind in one.kinds])
     told = [WAITING if answer is None else json.loads(answer) for answer in answers]

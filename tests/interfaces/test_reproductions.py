@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.core.management import CommandError, call_command
 from django.db import connection
 from kombu.exceptions import OperationalError
 from redis import Redis
@@ -72,7 +73,7 @@ def test_an_order_reaches_the_workers_and_their_answers_are_read(
     assert [one["kind"] for one in body["results"]] == kinds
     assert body["url"].endswith(f"/api/v1/candidates/{computed.pk}/reproductions/{body['id']}/")
     sent = [json.loads(one)["headers"] for one in client.lrange("evidence", 0, -1)]
-    assert {one["task"] for one in sent} == {"reports.reproduce-order"}
+    assert {one["task"] for one in sent} == {"reports.reproduce"}
     assert len(sent) == len(kinds)
     for kind in kinds:
         assert read(world, computed, body["id"]).json()["done"] is False
@@ -206,3 +207,25 @@ def test_the_command_says_how_it_compares(
     assert run(served, "reproduce", one.pk, "--kind", "fairness", token=token).stdout.count("sha256:0") == 1
     assert run(served, "reproduce", one.pk, "--kind", "colour", token=token).returncode == COULD_NOT_ASK
     assert run(served, "reproduce", uuid.uuid4(), token=token).returncode == COULD_NOT_ASK
+
+
+def test_who_administers_the_host_asks_in_the_same_way(
+    world: World, computed: Candidate, worker: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker.update(result="equal", digest="sha256:0")
+    call_command("reproduce", str(computed.pk))
+    assert capsys.readouterr().out.count(": equal  sha256:0") == len(judged_runs(computed.pk))
+    worker.update(result="different", differences=["/groupings/0/groups/1/selection_rate"])
+    with pytest.raises(CommandError, match="did not come out the same"):
+        call_command("reproduce", str(computed.pk), kind="fairness")
+    assert "/groupings/0/groups/1/selection_rate" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="There is no candidate"):
+        call_command("reproduce", str(uuid.uuid4()))
+
+
+def test_a_host_without_workers_is_told_so(world: World, computed: Candidate, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError, match="was not computed again"):
+        call_command("reproduce", str(computed.pk), kind="fairness", timeout=0.1)
+    assert capsys.readouterr().out.startswith("fairness: waiting")
+    with pytest.raises(CommandError, match="still running"):
+        call_command("reproduce", str(computed.pk), kind="fairness")

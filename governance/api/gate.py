@@ -125,34 +125,38 @@ class Gate(ApiView):
     )
     def get(self, request: Request, slug: str, digest: str) -> Response:
         environment = environment_of(request)
-        manifest = request.query_params.get("manifest")
+        asked = request.query_params
         _require_digest("/digest", digest)
-        _require_digest("/manifest", manifest)
-        _require_nonce(request.query_params.get("nonce"))
-        moment, by = _moment(request.query_params), caller(request)
-        require_scope(by, "gate" if moment is None else "read")
-        if moment is not None:
-            _require_seldom(by)
-        known = by.covers("gate", slug) if moment is None else scope.models(by, "read").filter(slug=slug).exists()
-        answer = gate.ask(
-            model=slug if known else NOWHERE,
-            digest=digest,
-            environment=environment,
-            use=request.query_params.get("use"),
-            manifest_digest=manifest,
-            at=moment,
-        )
-        document = gate.document(replace(answer, model=slug), url=settings.COUNTERSIGN_URL)
-        if moment is not None:  # nothing may run on it: neither kept as a question nor counted as a denial
-            return Response(document, status=200 if answer.allowed else 403)
-        body = _signed(document, answer.checked_at, request.query_params) if "nonce" in request.query_params else document
+        _require_digest("/manifest", asked.get("manifest"))
+        _require_nonce(asked.get("nonce"))
+        further = {"use": asked.get("use"), "manifest_digest": asked.get("manifest")}
+        question = {"digest": digest, "environment": environment, **further}
+        moment = _moment(asked)
+        return self.of_now(request, slug, question) if moment is None else self.of_then(request, slug, question, moment)
+
+    def of_now(self, request: Request, slug: str, question: dict[str, Any]) -> Response:
+        by, asked = caller(request), request.query_params
+        require_scope(by, "gate")
+        covered = by.covers("gate", slug)
+        answer = replace(gate.ask(model=slug if covered else NOWHERE, **question), model=slug)
+        document = gate.document(answer, url=settings.COUNTERSIGN_URL)
+        body = _signed(document, answer.checked_at, asked) if "nonce" in asked else document
         allowed = document["allowed"] is True and not document["reasons"]
         wait = 0 if allowed else _too_many_denials(by)
         if wait:
             return Response(body, status=429, headers={"Retry-After": str(wait)})
         status = 200 if allowed else 403
-        _keep(replace(answer, model=slug), by, status, request.query_params, covered=known)
+        _keep(answer, by, status, asked, covered=covered)
         return Response(body, status=status)
+
+    def of_then(self, request: Request, slug: str, question: dict[str, Any], moment: datetime) -> Response:
+        """Nothing may run on it: it is neither kept as a question nor counted as a denial."""
+        by = caller(request)
+        require_scope(by, "read")
+        _require_seldom(by)
+        visible = scope.models(by, "read").filter(slug=slug).exists()
+        answer = replace(gate.ask(model=slug if visible else NOWHERE, **question, at=moment), model=slug)
+        return Response(gate.document(answer, url=settings.COUNTERSIGN_URL), status=200 if answer.allowed else 403)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Whatever keeps the gate from deciding is 503 and a no."""
@@ -206,23 +210,25 @@ def _too_many_denials(by: Credential) -> int:
 
     Those past the limit are counted, and the next question of the token that is kept tells how many they were.
     """
-    minute, second = divmod(int(time.time()), 60)
-    key = f"gate-denials:{by.token.pk}:{minute}"
-    cache.add(key, 0, timeout=120)
-    if cache.incr(key) <= DENIALS_A_MINUTE:
+    if _in_this_minute("denials", by) <= DENIALS_A_MINUTE:
         return 0
     cache.add(_uncounted(by), 0, timeout=None)
     cache.incr(_uncounted(by))
-    return 60 - second
+    return 60 - int(time.time()) % 60
 
 
 def _require_seldom(by: Credential) -> None:
     """Questions about the past cost more than those of now. Raises Refused `too-many-questions` (429)."""
-    key = f"gate-past:{by.token.pk}:{int(time.time()) // 60}"
-    cache.add(key, 0, timeout=120)
-    if cache.incr(key) > PAST_A_MINUTE:
+    if _in_this_minute("past", by) > PAST_A_MINUTE:
         detail = f"A token asks about the past at most {PAST_A_MINUTE} times a minute; wait a minute."
         raise Refused("too-many-questions", detail, status=429)
+
+
+def _in_this_minute(what: str, by: Credential) -> int:
+    """How often this token did that in this minute, with this time."""
+    key = f"gate-{what}:{by.token.pk}:{int(time.time()) // 60}"
+    cache.add(key, 0, timeout=120)
+    return cache.incr(key)
 
 
 class RollbackTarget(ApiView):

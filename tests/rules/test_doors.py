@@ -406,6 +406,7 @@ ACTIONS = {
     "tokens.create_token": "command issue_token",
     "tokens.revoke_token": NO_DOOR,
     "verification.verify_whole_log": WORKERS,
+    "verification.with_seals": INSIDE,
 }
 NO_ACT = {
     "account_login": "signing in and out",

@@ -5,11 +5,18 @@ from __future__ import annotations
 from governance.accounts.models import CredentialSet, Person
 from governance.accounts.roles import SIGNING
 from governance.audit.errors import Refused
+from governance.audit.prepared import Prepared
+
+_LAST_SET = Prepared(
+    lambda person: (
+        CredentialSet.objects.filter(person=person).select_related("link", "confirmation").order_by("-event_id")[:1]
+    )
+)
 
 
 def unconfirmed(person: Person) -> CredentialSet | None:
     """How the person's credential was set, where an administrator handed out the link and no colleague confirmed it."""
-    last = CredentialSet.objects.filter(person=person).select_related("link").order_by("-event_id").first()
+    last = _LAST_SET.first(person.pk)
     if last is None or last.link.issued_by_id is None or hasattr(last, "confirmation"):
         return None
     return last

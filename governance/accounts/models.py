@@ -14,6 +14,7 @@ from governance.accounts.roles import SIGNING, TITLES, Role
 from governance.audit.events import Action
 from governance.audit.immutable import Fact
 from governance.audit.models import AuditEvent
+from governance.audit.prepared import Prepared
 
 ROLE_CHOICES = [(role.value, TITLES[role]) for role in Role]
 
@@ -64,7 +65,7 @@ class Person(AbstractBaseUser):
         """The roles held now: granted and not ended; none for a person who was deactivated."""
         if not self.is_active:
             return frozenset()
-        return frozenset(self.grants.filter(ending=None).values_list("role", flat=True))
+        return frozenset(grant.role for grant in _GRANTS(self.pk))
 
     @property
     def is_staff(self) -> bool:
@@ -139,6 +140,9 @@ class RoleGrant(Fact):
 
     def __str__(self) -> str:
         return f"{self.person}: {self.role}"
+
+
+_GRANTS = Prepared(lambda person: RoleGrant.objects.filter(person=person, ending=None))
 
 
 class RoleEnd(Fact):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
 from governance.audit import checkpoint
 from governance.audit.errors import Refused
 from governance.audit.merkle import CompactRange, leaf_hash
 from governance.audit.models import AuditAlarm, AuditEvent, AuditHead
+from governance.audit.prepared import Prepared
 from governance.audit.signed_note import NoteError
 
 
@@ -37,8 +38,8 @@ def head_is_sound() -> bool:
 def sound_tree() -> tuple[CompactRange, datetime | None]:
     """The tree over all events and the time of the last one, while no alarm stands. Raises UnsoundLog, UnusableKey."""
     row = _head_row()
-    if row["alarm"] is not None:
-        raise UnsoundLog(f"a full verification found that {row['alarm']}")
+    if row.alarm is not None:
+        raise UnsoundLog(f"a full verification found that {row.alarm}")
     return _tree(row)
 
 
@@ -47,28 +48,35 @@ def require_fitting_head() -> None:
     _tree(_head_row())
 
 
-def _head_row() -> dict[str, Any]:
-    """Head, last event and first alarm, read in one statement: they are of one moment even where no lock is held."""
+def _head_with_last() -> QuerySet[Any]:
     newest = AuditEvent.objects.order_by("-seq")
     asked = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in ("seq", "body", "leaf", "at")}
     asked["alarm"] = Subquery(AuditAlarm.objects.order_by("pk").values("detail")[:1])
-    row: Any = AuditHead.objects.filter(pk=1).annotate(**asked).values().first()
+    return AuditHead.objects.filter(pk=1).annotate(**asked)
+
+
+_HEAD = Prepared(_head_with_last)
+
+
+def _head_row() -> Any:
+    """Head, last event and first alarm, read in one statement: they are of one moment even where no lock is held."""
+    row = _HEAD.first()
     if row is None:
         raise UnsoundLog("the log has no head")
-    return dict(row)
+    return row
 
 
-def _tree(row: dict[str, Any]) -> tuple[CompactRange, datetime | None]:
+def _tree(row: Any) -> tuple[CompactRange, datetime | None]:
     """The tree over all events and the time of the last one. Raises UnsoundLog, UnusableKey."""
-    size, seq, at = row["size"], row["last_seq"], row["last_at"]
-    if size == 0 and seq is None and not row["note"]:
+    size, seq, at = row.size, row.last_seq, row.last_at
+    if size == 0 and seq is None and not row.note:
         return CompactRange(), None
     if seq != size - 1:
         raise UnsoundLog(f"the head counts {size} events, the last one is number {seq}")
-    leaf = leaf_hash(row["last_body"].encode())
-    if leaf != bytes(row["last_leaf"]):
+    leaf = leaf_hash(row.last_body.encode())
+    if leaf != bytes(row.last_leaf):
         raise UnsoundLog(f"event {seq} was altered")
-    return _signed_tree(size, bytes(row["range_before"]), row["note"], leaf), at
+    return _signed_tree(size, bytes(row.range_before), row.note, leaf), at
 
 
 def _signed_tree(size: int, range_before: bytes, note: str, leaf: bytes) -> CompactRange:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from governance.audit.prepared import Prepared
 from governance.evidence.kinds import ChallengeKind
 from governance.evidence.models import Evidence
+
+_RUNS = Prepared(lambda candidate: Evidence.objects.filter(candidate=candidate).defer("content", "provenance"))
 
 
 def judged(runs: Iterable[Evidence]) -> dict[str, Evidence]:
@@ -25,7 +28,7 @@ def judged(runs: Iterable[Evidence]) -> dict[str, Evidence]:
 
 def judged_runs(candidate: UUID) -> dict[str, Evidence]:
     """By kind, without their texts."""
-    return judged(Evidence.objects.filter(candidate=candidate).defer("content", "provenance"))
+    return judged(_RUNS(candidate))
 
 
 def judged_run(candidate: UUID, kind: str) -> Evidence | None:

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from governance.accounts.models import Person, ServiceAccount, Token
 from governance.audit.canonical import canonical, digest
 from governance.audit.immutable import Fact
+from governance.audit.prepared import Prepared
 
 TIERS = ("low", "medium", "high")
 DIGEST = 71
@@ -30,7 +31,7 @@ class Model(Fact):
 
     @property
     def current(self) -> ModelRevision:
-        return self.revisions.select_related("owner").latest("number")
+        return _CURRENT.one(self.pk)
 
 
 class ModelRevision(Fact):
@@ -52,6 +53,9 @@ class ModelRevision(Fact):
             models.UniqueConstraint(fields=["model", "number"], name="model_revision_number"),
             models.CheckConstraint(condition=Q(risk_tier__in=TIERS), name="model_revision_known_tier"),
         ]
+
+
+_CURRENT = Prepared(lambda model: ModelRevision.objects.filter(model=model).select_related("owner").order_by("-number")[:1])
 
 
 class ModelDeveloper(Fact):

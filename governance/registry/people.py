@@ -9,7 +9,11 @@ from uuid import UUID
 from django.db.models import Q
 
 from governance.accounts.models import Person
-from governance.registry.models import Candidate
+from governance.audit.prepared import Prepared
+from governance.registry.models import AuthorDenial, AuthorNaming, Candidate
+
+_NAMINGS = Prepared(lambda model: AuthorNaming.objects.filter(candidate__model=model).select_related("by"))
+_DENIALS = Prepared(lambda model: AuthorDenial.objects.filter(candidate__model=model))
 
 
 def find_people(name: str) -> list[Person]:
@@ -41,19 +45,30 @@ class Author:
 
 
 def authors(candidate: Candidate) -> list[Author]:
-    """Whom the author's name stands for: as recorded at submission or named since, and whoever bears it now.
+    return authors_of([candidate])[candidate.pk]
 
-    Recorded, because a later change of somebody's name must not lift the bar; everybody of the name, because several
-    people who share it are all possible authors. Left out is whose denial two others agree with, until named anew.
+
+def authors_of(candidates: list[Candidate]) -> dict[UUID, list[Author]]:
+    """Whom the author's name stands for, by candidate: as recorded at submission or named since, and whoever bears it now.
+
+    The candidates are of one model. Recorded, because a later change of somebody's name must not lift the bar;
+    everybody of the name, because several people who share it are all possible authors. Left out is whose denial two
+    others agree with, until named anew.
     """
-    lifted = {one.person_id: one.event_id for one in candidate.author_denials.all() if one.lifted}
-    recorded = [
-        Author(one.person_id, "" if one.by_id == one.person_id else one.by.printed_name)
-        for one in candidate.author_namings.all()
-        if one.event_id > lifted.get(one.person_id, -1)
-    ]
-    known = {one.person for one in recorded} | set(lifted)
-    return recorded + [Author(one.pk) for one in find_people(stated_author(candidate)) if one.pk not in known]
+    model = candidates[0].model_id
+    lifted = {(one.candidate_id, one.person_id): one.event_id for one in _DENIALS(model) if one.lifted}
+    recorded: dict[UUID, list[Author]] = {one.pk: [] for one in candidates}
+    known = set(lifted)
+    for naming in _NAMINGS(model):
+        if naming.candidate_id in recorded and naming.event_id > lifted.get((naming.candidate_id, naming.person_id), -1):
+            named_by = "" if naming.by_id == naming.person_id else naming.by.printed_name
+            recorded[naming.candidate_id].append(Author(naming.person_id, named_by))
+            known.add((naming.candidate_id, naming.person_id))
+    bearers = {name: find_people(name) for name in set(map(stated_author, candidates))}
+    for one in candidates:
+        bearing = bearers[stated_author(one)]
+        recorded[one.pk] += [Author(person.pk) for person in bearing if (one.pk, person.pk) not in known]
+    return recorded
 
 
 def unresolved_authors(candidate: Candidate) -> tuple[str, ...]:

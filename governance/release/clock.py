@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from governance.audit.clock import database_now, in_the_past
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
+from governance.audit.prepared import Prepared
 
 TOLERANCE = timedelta(seconds=5)
+_NEWEST = Prepared(lambda: AuditEvent.objects.order_by("-seq").only("at")[:1])
 
 
 def decision_time() -> datetime:
@@ -20,9 +22,9 @@ def decision_time() -> datetime:
     now = database_now()
     if in_the_past():
         return now
-    newest = AuditEvent.objects.order_by("-seq").values_list("at", flat=True).first()
-    if newest is not None and now < newest - TOLERANCE:
-        raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest}).", status=503)
+    newest = _NEWEST.first()
+    if newest is not None and now < newest.at - TOLERANCE:
+        raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest.at}).", status=503)
     if abs(datetime.now(UTC) - now) > TOLERANCE:
         raise Refused("clock-unsure", "The clocks of web server and database differ by more than 5 seconds.", status=503)
     return now

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from governance.audit.prepared import Prepared
 from governance.registry.models import Candidate, Model
 from governance.release import decision, standing
 from governance.release.clock import decision_time
@@ -35,11 +36,28 @@ from governance.review.queries import candidate_facts
 from governance.review.stages import progress
 
 PROPOSAL_LIFE = timedelta(hours=24)
+_APPROVAL = Prepared(lambda candidate: Approval.objects.filter(candidate=candidate))
+_EMERGENCY = Prepared(lambda candidate: EmergencyApproval.objects.filter(candidate=candidate).select_related("event"))
+_ACTS = Prepared(
+    lambda approval: ApprovalAct.objects.filter(approval=approval).select_related("event").order_by("event_id")
+)
+_EMERGENCY_ACTS = Prepared(
+    lambda emergency: EmergencyAct.objects.filter(emergency=emergency).select_related("event").order_by("event_id")
+)
+_DEPLOYMENTS = Prepared(
+    lambda model: (
+        Deployment.objects.filter(model=model).select_related("candidate").order_by("deployed_at", "event_id")
+    )
+)
+_SIBLING = Prepared(
+    lambda model, digest, candidate: (
+        Candidate.objects.filter(model=model, gate_digest=digest).exclude(pk=candidate).only("id")[:1]
+    )
+)
 
 
 def approval_fact(approval: Approval) -> ApprovalFact:
     body = json.loads(approval.body)
-    acts = ApprovalAct.objects.filter(approval=approval).select_related("event").order_by("event_id")
     return ApprovalFact(
         candidate=str(approval.candidate_id),
         kind=REGULAR,
@@ -55,7 +73,7 @@ def approval_fact(approval: Approval) -> ApprovalFact:
                 act.kind, act.environment, act.by_id, tuple(act.roles), act.reason, act.printed_name, act.event_id,
                 act.event.at,
             )
-            for act in acts
+            for act in _ACTS(approval.pk)
         ),
         last_stage_roles=tuple(body["last_stage_seats"]),
         considered=frozenset(one["candidate"] for one in body["considered"]),
@@ -65,7 +83,6 @@ def approval_fact(approval: Approval) -> ApprovalFact:
 
 def emergency_fact(emergency: EmergencyApproval) -> ApprovalFact:
     """It considered nothing, counts no signatures, bears no condition and keeps nothing from being pushed out."""
-    acts = EmergencyAct.objects.filter(emergency=emergency).select_related("event").order_by("event_id")
     return ApprovalFact(
         candidate=str(emergency.candidate_id),
         kind=EMERGENCY,
@@ -78,7 +95,7 @@ def emergency_fact(emergency: EmergencyApproval) -> ApprovalFact:
         seq=emergency.event_id,
         acts=tuple(
             ActFact(act.kind, "", act.by_id, tuple(act.roles), act.reason, act.printed_name, act.event_id, act.event.at)
-            for act in acts
+            for act in _EMERGENCY_ACTS(emergency.pk)
         ),
         last_stage_roles=(),
         considered=frozenset(),
@@ -88,7 +105,7 @@ def emergency_fact(emergency: EmergencyApproval) -> ApprovalFact:
 
 def running_emergency(candidate: Candidate, now: datetime) -> EmergencyApproval | None:
     """The candidate's emergency approval if its hours are not over, whatever was done to it."""
-    found = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
+    found = _EMERGENCY.first(candidate.pk)
     return found if found and now < found.valid_until else None
 
 
@@ -109,7 +126,6 @@ def waiting_proposal(candidate: Candidate, now: datetime) -> EmergencyProposal |
 
 
 def deployments(model: Model) -> tuple[DeploymentFact, ...]:
-    rows = Deployment.objects.filter(model=model).select_related("candidate").order_by("deployed_at", "event_id")
     return tuple(
         DeploymentFact(
             candidate=row.candidate_id,
@@ -119,7 +135,7 @@ def deployments(model: Model) -> tuple[DeploymentFact, ...]:
             deployed_at=row.deployed_at,
             seq=row.event_id,
         )
-        for row in rows
+        for row in _DEPLOYMENTS(model.pk)
     )
 
 
@@ -128,8 +144,7 @@ def gate_facts(
 ) -> GateFacts:
     """All that the gate asks about one candidate, loaded now."""
     review = candidate_facts(candidate)
-    approval = Approval.objects.filter(candidate=candidate).first()
-    emergency = EmergencyApproval.objects.filter(candidate=candidate).select_related("event").first()
+    approval, emergency = _APPROVAL.first(candidate.pk), _EMERGENCY.first(candidate.pk)
     condemned, approvals = _siblings(candidate)
     return GateFacts(
         review=review,
@@ -147,10 +162,10 @@ def gate_facts(
 
 def _siblings(candidate: Candidate) -> tuple[tuple[CondemnedFact, ...], tuple[ApprovalFact, ...]]:
     """Of the model's other candidates with the same file: those condemned, and all approvals."""
-    same = Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest)
-    siblings = same.exclude(gate_digest=None).exclude(pk=candidate.pk)
-    if not siblings.exists():
+    if not candidate.gate_digest or not _SIBLING(candidate.model_id, candidate.gate_digest, candidate.pk):
         return (), ()
+    siblings = Candidate.objects.filter(model_id=candidate.model_id, gate_digest=candidate.gate_digest)
+    siblings = siblings.exclude(pk=candidate.pk)
     approvals = [approval_fact(one) for one in Approval.objects.filter(candidate__in=siblings)]
     emergencies = EmergencyApproval.objects.filter(candidate__in=siblings).select_related("event")
     return _condemned(siblings), (*approvals, *(emergency_fact(one) for one in emergencies))

@@ -15,12 +15,14 @@ from django.conf import settings
 
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
+from governance.audit.prepared import Prepared
 from governance.registry.models import Candidate
 from governance.release.facts import GateFacts
 from governance.release.integrity import require_told
 from governance.release.queries import gate_facts
 
 MOST = 512
+_NEWEST = Prepared(lambda model: AuditEvent.objects.filter(model_slug=model).order_by("-seq").only("leaf")[:1])
 Standing = tuple[tuple[Candidate, GateFacts], ...]
 _kept: OrderedDict[tuple[str, str], tuple[bytes, Standing]] = OrderedDict()
 _lock = Lock()
@@ -31,16 +33,17 @@ def of(model: str, digest: str) -> Standing:
 
     Empty where rows and log differ about one of them: who asks goes the long way then, which says so.
     """
-    leaf = AuditEvent.objects.filter(model_slug=model).order_by("-seq").values_list("leaf", flat=True).first()
-    if leaf is None:
+    last = _NEWEST.first(model)
+    if last is None:
         return ()
+    leaf = bytes(last.leaf)
     with _lock:
         newest, found = _kept.get((model, digest), (b"", ()))
-    if newest == bytes(leaf):
+    if newest == leaf:
         return found
     found = _loaded(model, digest)
     if found:
-        _keep((model, digest), bytes(leaf), found)
+        _keep((model, digest), leaf, found)
     return found
 
 

@@ -9,16 +9,25 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Max, Prefetch
+from django.db.models import Max, Prefetch, prefetch_related_objects
 
 from governance.accounts.models import Person
 from governance.audit.models import AuditEvent
+from governance.audit.prepared import Prepared
 from governance.evidence.judged import judged_runs
 from governance.evidence.kinds import ChallengeKind, JobKind
 from governance.evidence.models import CheckResult, Evidence, EvidenceFailure, IntakeResult, Job
 from governance.policy.language import tier_rules
 from governance.policy.models import PolicyPin
-from governance.registry.models import Candidate, ChallengeData, Model, ModelRetirement, ModelRevision
+from governance.registry.models import (
+    Candidate,
+    CandidateFile,
+    ChallengeData,
+    Model,
+    ModelRetirement,
+    ModelRevision,
+    TierConfirmation,
+)
 from governance.registry.people import unresolved_authors
 from governance.registry.same_artifact import same_artifact_of
 from governance.review.clocks import StageClock, clock_of
@@ -38,15 +47,69 @@ from governance.review.facts import (
     TextRevisionFact,
 )
 from governance.review.independence import participations
-from governance.review.models import Finding, FindingChange, Interpretation, Signature, StagePause, Statement
+from governance.review.models import (
+    Finding,
+    FindingChange,
+    Interpretation,
+    Signature,
+    StagePause,
+    Statement,
+    TextRevision,
+)
 from governance.review.stages import StageProgress
 
 CHANGES = Prefetch("changes", FindingChange.objects.select_related("event"))
+_PINS = Prepared(
+    lambda candidate: PolicyPin.objects.filter(candidate=candidate).select_related("policy", "event").order_by("-number")[:1]
+)
+_INTAKE = Prepared(lambda candidate: IntakeResult.objects.filter(candidate=candidate))
+_FILES = Prepared(lambda candidate: CandidateFile.objects.filter(candidate=candidate))
+_STATEMENTS = Prepared(lambda candidate: Statement.objects.filter(candidate=candidate).order_by("event_id"))
+_RETIREMENT = Prepared(lambda model: ModelRetirement.objects.filter(model=model).select_related("event"))
+_TIERS = Prepared(lambda model: TierConfirmation.objects.filter(model=model).order_by("-event_id")[:1])
+_CHALLENGES = Prepared(lambda candidate: ChallengeData.objects.filter(candidate=candidate).select_related("event", "by"))
+_JOBS = Prepared(lambda candidate: Job.objects.filter(candidate=candidate).exclude(kind=JobKind.DOSSIER).order_by("run"))
+_CHECKS = Prepared(
+    lambda candidate, policy, tier: (
+        CheckResult.objects.filter(candidate=candidate, policy=policy, tier=tier)
+        .select_related("evidence")
+        .defer("evidence__content", "evidence__provenance")
+    )
+)
+_FINDINGS = Prepared(
+    lambda candidate: (
+        Finding.objects.filter(candidate=candidate).select_related("event", "check_result").order_by("number")
+    )
+)
+_INTERPRETATIONS = Prepared(
+    lambda candidate: (
+        Interpretation.objects.filter(candidate=candidate)
+        .select_related("event", "by", "replacement")
+        .order_by("event_id")
+    )
+)
+_TEXTS = Prepared(
+    lambda candidate: TextRevision.objects.filter(candidate=candidate).select_related("event", "by").order_by("number")
+)
+_SIGNATURES = Prepared(
+    lambda candidate: (
+        Signature.objects.filter(candidate=candidate)
+        .select_related("event", "statement", "withdrawal", "external__confirmation", "delegation")
+        .order_by("event_id")
+    )
+)
+_PAUSES = Prepared(
+    lambda candidate: (
+        StagePause.objects.filter(candidate=candidate)
+        .select_related("event", "by", "resume__event", "resume__by")
+        .order_by("event_id")
+    )
+)
 FINDING_STATES = {"answered": "answered", "closed": "closed", "void": "void"}
 
 
 def current_pin(candidate: Candidate) -> PolicyPin:
-    return candidate.pins.select_related("policy", "event").latest("number")
+    return _PINS.one(candidate.pk)
 
 
 def candidate_facts(candidate: Candidate) -> CandidateFacts:
@@ -54,10 +117,10 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
     pin = current_pin(candidate)
     document = pin.policy.rules
     revision = candidate.model.current
-    intake = IntakeResult.objects.filter(candidate=candidate).first()
+    intake = _INTAKE.first(candidate.pk)
     evidence = judged_evidence(candidate)
     findings = candidate_findings(candidate, pin)
-    files = {file.part: file.digest for file in candidate.files.all()}
+    files = {file.part: file.digest for file in _FILES(candidate.pk)}
     return CandidateFacts(
         candidate=candidate.pk,
         model=candidate.model.slug,
@@ -90,7 +153,7 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
         interpretations=_interpretations(candidate),
         statements=tuple(
             StatementFact(one.stage, one.digest, json.loads(one.body), one.event_id)
-            for one in Statement.objects.filter(candidate=candidate).order_by("event_id")
+            for one in _STATEMENTS(candidate.pk)
         ),
         signatures=signatures(candidate),
         same_artifact=same_artifact_of(candidate),
@@ -106,12 +169,12 @@ def candidate_facts(candidate: Candidate) -> CandidateFacts:
 
 
 def retirement(model: Model) -> RetirementFact | None:
-    row = ModelRetirement.objects.filter(model=model).select_related("event").first()
+    row = _RETIREMENT.first(model.pk)
     return RetirementFact(row.reason, row.printed_name, row.event.at) if row else None
 
 
 def confirmed_tier(candidate: Candidate) -> str | None:
-    newest = candidate.model.tier_confirmations.order_by("-event_id").first()
+    newest = _TIERS.first(candidate.model_id)
     return newest.tier if newest else None
 
 
@@ -137,7 +200,7 @@ def judged_evidence(candidate: Candidate) -> list[Evidence]:
 
 def challenge_facts(candidate: Candidate) -> tuple[ChallengeFact, ...]:
     """Every set of challenge data, oldest first, with what became of the evidence on it."""
-    rows = list(ChallengeData.objects.filter(candidate=candidate).select_related("event", "by"))
+    rows = _CHALLENGES(candidate.pk)
     if not rows:
         return ()
     kinds = list(ChallengeKind)
@@ -158,7 +221,7 @@ def _challenge(row: ChallengeData, computed: int, failure: EvidenceFailure | Non
 
 def _jobs(candidate: Candidate) -> tuple[JobFact, ...]:
     newest: dict[str, Job] = {}
-    for job in Job.objects.filter(candidate=candidate).exclude(kind=JobKind.DOSSIER).order_by("run"):
+    for job in _JOBS(candidate.pk):
         newest[job.kind] = job
     return tuple(
         JobFact(job.kind, job.run, job.state, job.progress, job.note, job.error)
@@ -171,16 +234,15 @@ def _evidence(one: Evidence) -> EvidenceFact:
 
 
 def _checks(evidence: list[Evidence], pin: PolicyPin, waived: set[str | None]) -> tuple[CheckFact, ...]:
-    rows = CheckResult.objects.filter(
-        evidence__in=[one.pk for one in evidence], policy_id=pin.policy_id, tier=pin.tier
-    ).select_related("evidence")
+    judged = {one.pk for one in evidence}
+    rows = [one for one in _CHECKS(pin.candidate_id, pin.policy_id, pin.tier) if one.evidence_id in judged]
     order = [rule["key"] for rule in tier_rules(pin.policy.rules, pin.tier).checks]
     facts = [
         CheckFact(
             row.key, row.title, row.state, row.cause, row.value, row.limit, row.severity, row.blocks,
             row.evidence.kind, row.n, settled=row.key in waived,
         )
-        for row in rows.defer("evidence__content", "evidence__provenance")
+        for row in rows
     ]  # fmt: skip
     return tuple(sorted(facts, key=lambda one: (order.index(one.key.split("[")[0]), one.key)))
 
@@ -192,12 +254,8 @@ def _took_part(candidate: Candidate) -> tuple[Participation, ...]:
 
 def candidate_findings(candidate: Candidate, pin: PolicyPin) -> tuple[FindingFact, ...]:
     """Findings with the state they are in; one of a check under another policy or tier than the pinned is void."""
-    rows = (
-        Finding.objects.filter(candidate=candidate)
-        .select_related("event", "check_result")
-        .prefetch_related(CHANGES)
-        .order_by("number")
-    )
+    rows = _FINDINGS(candidate.pk)
+    prefetch_related_objects(rows, CHANGES)
     return tuple(_of_pin(row, finding_fact(row), pin) for row in rows)
 
 
@@ -228,31 +286,26 @@ def finding_fact(row: Finding) -> FindingFact:
 
 
 def _interpretations(candidate: Candidate) -> tuple[InterpretationFact, ...]:
-    rows = Interpretation.objects.filter(candidate=candidate).select_related("event", "by", "replacement")
     return tuple(
         InterpretationFact(
             row.pk, row.kind, row.evidence_digest, row.digest, row.text, row.by_id, row.by.printed_name,
             hasattr(row, "replacement"), row.event_id, row.event.at,
         )
-        for row in rows.order_by("event_id")
+        for row in _INTERPRETATIONS(candidate.pk)
     )  # fmt: skip
 
 
 def _text_revisions(candidate: Candidate) -> tuple[TextRevisionFact, ...]:
-    rows = candidate.text_revisions.select_related("event", "by").order_by("number")
     return tuple(
         TextRevisionFact(
             row.number, row.summary, row.answer, row.digest, row.by_id, row.by.printed_name, row.event_id, row.event.at
         )
-        for row in rows
+        for row in _TEXTS(candidate.pk)
     )
 
 
 def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
     """People's and authorities' alike, in the order of signing."""
-    rows = Signature.objects.filter(candidate=candidate).select_related(
-        "event", "statement", "withdrawal", "external__confirmation", "delegation"
-    )
     return tuple(
         SignatureFact(
             row.pk, row.stage, row.statement.digest, cast("UUID", row.by_id or row.external_id), row.printed_name,
@@ -261,7 +314,7 @@ def signatures(candidate: Candidate) -> tuple[SignatureFact, ...]:
             row.on_behalf_of_id, row.on_behalf_of_name, row.delegation.ends_at if row.delegation else None,
             bool(row.delegation and row.delegation.when_late),
         )
-        for row in rows.order_by("event_id")
+        for row in _SIGNATURES(candidate.pk)
     )  # fmt: skip
 
 
@@ -273,13 +326,12 @@ def _vouched(row: Signature) -> tuple[UUID, ...]:
 
 
 def _pauses(candidate: Candidate) -> tuple[PauseFact, ...]:
-    rows = StagePause.objects.filter(candidate=candidate).select_related("event", "by", "resume__event", "resume__by")
     return tuple(
         PauseFact(
             row.pk, row.stage, row.reason, row.by.printed_name, row.event_id, row.event.at,
             *((row.resume.event.at, row.resume.by.printed_name) if hasattr(row, "resume") else ()),
         )
-        for row in rows.order_by("event_id")
+        for row in _PAUSES(candidate.pk)
     )  # fmt: skip
 
 

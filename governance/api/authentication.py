@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from governance.accounts.models import Person, ServiceAccount, Token
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
+from governance.audit.prepared import Prepared
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # at run time it would import this module
@@ -54,6 +55,13 @@ def caller(request: Request) -> Credential:
     return request.auth
 
 
+_TOKEN = Prepared(
+    lambda secret_hash: Token.objects.filter(secret_hash=secret_hash).select_related(
+        "person", "service_account__responsible", "revocation"
+    )
+)
+
+
 class BearerToken(BaseAuthentication):
     """`Authorization: Bearer …`. Every refusal is 401 with the same words."""
 
@@ -74,8 +82,7 @@ class BearerToken(BaseAuthentication):
 
 def _valid_token(secret_hash: str) -> Token | None:
     """The token of that secret, where it and the person who answers for it may act now."""
-    related = ("person", "service_account__responsible", "revocation")
-    token = Token.objects.select_related(*related).filter(secret_hash=secret_hash).first()
+    token = _TOKEN.first(secret_hash)
     if token is None or hasattr(token, "revocation") or not token.answers.is_active:
         return None
     if token.expires_at is not None and token.expires_at <= database_now():

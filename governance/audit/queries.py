@@ -20,6 +20,7 @@ from governance.audit.models import (
     AuditPublication,
     AuditSubtree,
 )
+from governance.audit.prepared import Prepared
 from governance.audit.signed_note import Checkpoint
 from governance.audit.verify import Record, export_lines
 
@@ -75,9 +76,12 @@ def newest_event() -> AuditEvent | None:
     return AuditEvent.objects.order_by("-seq").first()
 
 
+_HEAD = Prepared(lambda: AuditHead.objects.filter(pk=1))
+
+
 def checkpoint_now() -> str:
     """The signed note over all events; empty text for an empty log."""
-    return AuditHead.objects.values_list("note", flat=True).get(pk=1)
+    return _HEAD.one().note
 
 
 def inclusion_proof(seq: int) -> InclusionProof:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection
 from django.db.models import Model
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from governance.accounts.models import Person
@@ -23,12 +24,12 @@ from governance.actions.emergency import propose_emergency, second_emergency
 from governance.actions.findings import close_finding, open_finding
 from governance.actions.models import retire_model
 from governance.actions.revise_text import revise_text
+from governance.actions.tokens import create_token
 from governance.audit.clock import database_now
 from governance.audit.models import AuditEvent
 from governance.audit.past import as_of
 from governance.audit.prepared import Prepared
 from governance.registry.models import Candidate
-from governance.release import gate
 from governance.release.queries import candidate_state
 from tests.factories import (
     CREDENTIALS,
@@ -87,7 +88,10 @@ def people(empty_db: None, settings: Any, tmp_path: Any) -> dict[str, Person]:
 def read(candidate: Candidate) -> None:
     fresh = Candidate.objects.get(pk=candidate.pk)
     candidate_state(fresh, ("production", "staging"))
-    gate.ask(model=fresh.model.slug, digest=str(fresh.gate_digest), environment="production")
+    secret = create_token(by=fresh.submitted_by, name=str(uuid4()), scopes=[{"scope": "gate", "models": None}])[1]
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    asked = f"/api/v1/gate/{fresh.model.slug}/{fresh.gate_digest}/?environment=production"
+    assert client.get(asked).status_code in (200, 403)
 
 
 def test_every_one_gives_what_its_query_set_gives(people: dict[str, Person], rows_of: Counter[Prepared[Any]]) -> None:
@@ -125,7 +129,7 @@ def test_every_one_gives_what_its_query_set_gives(people: dict[str, Person], row
         candidate_state(Candidate.objects.get(pk=first.pk), ("production",))
     retire_model(model, by=officer, **WHY)
     read(first)
-    asked = [one for one in gc.get_objects() if isinstance(one, Prepared) and one.compose.__module__.startswith("governance.")]
+    asked = [one for one in gc.get_objects() if type(one) is Prepared and one.compose.__module__.startswith("governance.")]
     assert len(asked) > 30
     silent = [f"{one.compose.__module__}:{one.compose.__code__.co_firstlineno}" for one in asked if not rows_of[one]]
     assert silent == [], "a query that gave no row proves nothing"

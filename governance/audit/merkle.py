@@ -45,13 +45,13 @@ class CompactRange:
     def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
         """Add a leaf hash. Returns the perfect subtrees that it completed, as (level, position, hash), level ≥ 1."""
         completed = []
-        level, merged, size = 0, leaf, self.size
+        level, merged, size, hashes = 0, leaf, self.size, self.hashes
         while (size >> level) & 1:
-            merged = node_hash(self.hashes.pop(), merged)
+            merged = node_hash(hashes.pop(), merged)
             level += 1
             completed.append((level, size >> level, merged))
-        self.hashes.append(merged)
-        self.size += 1
+        hashes.append(merged)
+        self.size = size + 1
         return completed
 
     def root(self) -> bytes:

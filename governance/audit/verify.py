@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from governance.audit.merkle import CompactRange, leaf_hash
@@ -128,7 +129,7 @@ class Verifier:
             raise BadLog(seq, "time-goes-back", f"event {seq} of {at} stands after one of {self._last_at}")
         self._last_at = at
         if record.columns is not None and record.columns != (said := repeated(body)):
-            pairs = zip(COLUMNS, said, record.columns, strict=True)
+            pairs = zip_longest(COLUMNS, said, record.columns)
             wrong = ", ".join(name for name, value, column in pairs if column != value)
             raise BadLog(seq, "altered", f"event {seq}: its search columns do not say what it says: {wrong}")
 
@@ -262,15 +263,18 @@ def _parsed_body(body: str) -> dict[str, Any] | None:
 
 
 def repeated(body: dict[str, Any]) -> tuple[str | None, ...]:
-    """What the search columns beside a body must say, in the order of COLUMNS; ids without hyphens, "" for no model."""
-    actor, subject = body.get("actor"), body.get("subject")
-    person = actor.get("person") if isinstance(actor, dict) else None
-    kind, about = (subject.get("type"), subject.get("id")) if isinstance(subject, dict) else (None, None)
-    return body.get("at"), body.get("action"), _plain(person), body.get("model") or "", _plain(body.get("candidate")), kind, about
+    """What the search columns beside a body must say, in the order of COLUMNS; ids without hyphens, "" for no model.
 
-
-def _plain(identity: Any) -> Any:
-    return identity.replace("-", "") if isinstance(identity, str) else identity
+    Empty where the body lacks what every event says, which no columns repeat.
+    """
+    try:
+        person, candidate, subject = body["actor"]["person"], body["candidate"], body["subject"]
+        return (
+            body["at"], body["action"], person and person.replace("-", ""), body["model"] or "",
+            candidate and candidate.replace("-", ""), subject["type"], subject["id"],
+        )  # fmt: skip
+    except (KeyError, TypeError, AttributeError):
+        return ()
 
 
 def _line(entry: dict[str, Any]) -> str:

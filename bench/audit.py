@@ -8,23 +8,19 @@ in full, beside reading its rows and hashing each; inclusion proofs in it, besid
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from governance.audit import private_keys
-from tests.postgres import Postgres
+from bench.instance import ROOT, instance, run_python
 
-ROOT = Path(__file__).resolve().parents[1]
 WRITERS = 8
 PROOFS = 300
 WRITE = """
@@ -47,6 +43,11 @@ while time.time() < begin + seconds:
     done += 1
 print(done)
 """
+PREPARE = """
+import django; django.setup()
+from bench import audit
+audit.prepared()
+"""
 LONG = """
 import json, sys
 import django; django.setup()
@@ -57,15 +58,15 @@ print(json.dumps(audit.of_a_long_log(int(sys.argv[1]))))
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory() as folder, _database(options.engine, Path(folder)) as variables:
-        _python("import django; django.setup()\nfrom bench import audit\naudit.prepared()", [], variables)
+    with tempfile.TemporaryDirectory() as folder, instance(options.engine, Path(folder)) as variables:
+        run_python(PREPARE, variables)
         plain, append = (_written(kind, options.seconds, variables) for kind in ("plain", "append"))
         print(f"| {options.engine}, {WRITERS} writers, one row a transaction | rows a second | of the plain INSERT |")
         print("|---|---|---|")
         print(f"| plain INSERT | {plain:.0f} | 1 |\n| append, signed | {append:.0f} | {append / plain:.2f} |")
-    with tempfile.TemporaryDirectory() as folder, _database(options.engine, Path(folder)) as variables:
-        _python("import django; django.setup()\nfrom bench import audit\naudit.prepared()", [], variables)
-        found = json.loads(_python(LONG, [options.events], variables).splitlines()[-1])
+    with tempfile.TemporaryDirectory() as folder, instance(options.engine, Path(folder)) as variables:
+        run_python(PREPARE, variables)
+        found = json.loads(run_python(LONG, variables, options.events).splitlines()[-1])
     print(f"\n| {options.engine}, {options.events:,} events | | beside |\n|---|---|---|")
     read, verified = found["read"], found["verified"]
     print(f"| rows read, each body hashed | {read[0]:.1f} s ({read[1]:.1f} s of processor) | 1 |")
@@ -141,32 +142,6 @@ def _percentiles(act: Callable[[int], object], some: list[int]) -> tuple[float, 
         taken.append(1000 * (time.monotonic() - began))
     taken.sort()
     return taken[len(taken) // 2], taken[int(0.99 * (len(taken) - 1))]
-
-
-# --- what runs -------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _database(engine: str, folder: Path) -> Iterator[dict[str, str]]:
-    private_keys.create(folder / "keys" / "checkpoint.pem")
-    variables = {
-        **os.environ, "DJANGO_SETTINGS_MODULE": "governance.project.settings", "COUNTERSIGN_DATA": str(folder),
-        "PYTHONPATH": str(ROOT), "COUNTERSIGN_SECRET_KEY": "of a benchmark, fifty characters long or somewhat more",
-        "REDIS_URL": f"redis+socket://{folder}/nowhere",
-    }  # fmt: skip
-    if engine == "sqlite":
-        yield {name: value for name, value in variables.items() if name != "DATABASE_URL"}
-        return
-    with Postgres(durable=True) as server:
-        yield {**variables, "DATABASE_URL": server.url}
-
-
-def _python(code: str, arguments: list[object], variables: dict[str, str]) -> str:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return done.stdout
 
 
 def _options() -> argparse.Namespace:

@@ -24,11 +24,9 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from governance.audit import private_keys
+from bench.instance import ROOT, instance, run_python
 from governance.project.launcher import free_port
-from tests.postgres import Postgres
 
-ROOT = Path(__file__).resolve().parents[1]
 CLIENTS = 6
 PROCESSES = 2
 PREPARE = """
@@ -61,11 +59,16 @@ client.set_registered_model_alias("cards", "production", "1")
 
 def main() -> None:
     options = _options()
-    with tempfile.TemporaryDirectory() as folder, _database(options.engine, Path(folder)) as variables:
-        known = json.loads(_python(PREPARE, variables).splitlines()[-1])
+    port = free_port("127.0.0.1", 0)
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "bench.plain_settings", "COUNTERSIGN_WEB_PROCESSES": str(PROCESSES),
+        "COUNTERSIGN_BIND": f"127.0.0.1:{port}",
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, instance(options.engine, Path(folder), **settings) as variables:
+        known = json.loads(run_python(PREPARE, variables).splitlines()[-1])
         gate = f"/api/v1/gate/cards/{known['digest']}/?environment=production"
         headers = {"Authorization": f"Bearer {known['token']}"}
-        with _running(_web(variables), f"http://127.0.0.1:{variables['PORT']}") as product:
+        with _running(_web(variables), f"http://127.0.0.1:{port}") as product:
             results = {
                 "plain Django view, one row": measured(product, "/plain/cards/", {}, options.seconds),
                 "gate, recorded": measured(product, gate, headers, options.seconds),
@@ -123,26 +126,6 @@ def _print(engine: str, results: dict[str, list[float]]) -> None:
 # --- what runs -----------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _database(engine: str, folder: Path) -> Iterator[dict[str, str]]:
-    for name in ("checkpoint", "signing"):
-        private_keys.create(folder / "keys" / f"{name}.pem")
-    (folder / "blobs").mkdir()
-    variables = {
-        **os.environ, "DJANGO_SETTINGS_MODULE": "bench.plain_settings", "COUNTERSIGN_DATA": str(folder),
-        "PYTHONPATH": str(ROOT),
-        "COUNTERSIGN_SECRET_KEY": "of a benchmark, fifty characters long or somewhat more",
-        "PORT": str(free_port("127.0.0.1", 0)),
-        "COUNTERSIGN_WEB_PROCESSES": str(PROCESSES), "REDIS_URL": f"redis+socket://{folder}/nowhere",
-    }  # fmt: skip
-    variables["COUNTERSIGN_BIND"] = f"127.0.0.1:{variables['PORT']}"
-    if engine == "sqlite":
-        yield variables
-        return
-    with Postgres() as server:
-        yield {**variables, "DATABASE_URL": server.url}
-
-
 def _web(variables: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     command = [sys.executable, "-m", "gunicorn", "-c", "python:governance.project.web_server", "governance.project.wsgi"]
     return command, variables
@@ -168,13 +151,6 @@ def _running(
     finally:
         process.terminate()
         process.wait()
-
-
-def _python(code: str, variables: dict[str, str]) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr[-2000:])
-    return done.stdout
 
 
 def _mlflow(options: argparse.Namespace, folder: Path) -> list[float]:

@@ -124,7 +124,7 @@ class Case:
 
 def load_case(candidate: Candidate, *, viewer: Person, session_key: str, attempt: Attempt | None = None) -> Case:
     """Everything of this moment. Raises Refused `clock-unsure`."""
-    prefetch_related_objects([candidate], "files", "author_namings__by", "author_denials__agreements")
+    prefetch_related_objects([candidate], "files", "author_denials__agreements")
     state = candidate_state(candidate, environments())
     facts = state.facts
     return Case(

@@ -3,7 +3,8 @@
     script/test                           what runs within minutes; what the engine matters to on both, the rest on one of them
     script/test --lint                    ruff, mypy, djlint, import-linter, whether mutants apply
     script/test --engine sqlite tests/rules -k gate
-    script/test --slow                    slow tests and mutants too; writes docs/verification.md
+    script/test --slow                    slow tests and mutants too; docs/verification.md tells what came out
+    script/test --slow tests/rules        a part of them, at length; its line there is replaced
 
 Parts that may be absent from the machine (postgresql, browser, …) make the run fail unless --allow-missing names them.
 """
@@ -21,13 +22,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from script import mutants  # noqa: E402
+from script import mutants, verification  # noqa: E402
 from tests.postgres import NoPostgres, Postgres  # noqa: E402
 
 ENGINES = ("sqlite", "postgresql")
@@ -37,6 +37,7 @@ LINTERS = {
     "djlint": ["djlint", "templates", "--lint", "--quiet"],
     "import-linter": ["lint-imports", "--no-cache"],
 }
+ALL = "all"
 PROCESSES = min(2, os.cpu_count() or 1)
 
 
@@ -140,31 +141,25 @@ def shared_out(options: argparse.Namespace) -> bool:
 def run_mutants(options: argparse.Namespace) -> tuple[Result, list[mutants.Verdict]]:
     heading("mutants: each breaks a rule, and that rule's test must notice")
     result, began = Result("mutants"), time.monotonic()
-    verdicts = list(mutants.judge_all(ROOT, only=options.mutant))
+    verdicts = list(mutants.judge_all(ROOT, only=[] if options.mutant == [ALL] else options.mutant))
     result.counts.update("passed" if one.noticed else "failed" for one in verdicts)
     result.ended_well = bool(verdicts) and all(one.noticed for one in verdicts)
     result.seconds = time.monotonic() - began
     return result, verdicts
 
 
-def write_verification(results: list[Result], verdicts: list[mutants.Verdict]) -> None:
-    """docs/verification.md: what the last long run showed, with date and commit."""
-    asked = ["git", "describe", "--always", "--dirty"]
-    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    rows = [f"| {one.name} | {one.line} | {one.seconds / 60:.1f} min |" for one in results]
-    missing = sorted({what for one in results for what in one.missing}) or ["nothing"]
-    noticed = [
-        f"| `{one.patch}` | `{one.test}` | {'noticed' if one.noticed else '**not noticed**'} |" for one in verdicts
+def record(options: argparse.Namespace, results: list[Result], verdicts: list[mutants.Verdict]) -> None:
+    """Keeps what a long run showed in docs/verification.md."""
+    what = " ".join(options.arguments) or verification.EVERYTHING
+    runs = [
+        (one.name if one.name in ("lint", verification.MUTANTS) else f"{one.name}: {what}", one.line + _missing(one), one.seconds)
+        for one in results
     ]
-    text = [
-        "# The last long run of the tests", "",
-        f"`script/test --slow` at commit `{commit.strip()}`, {datetime.now(UTC):%d %B %Y, %H:%M} UTC, "
-        f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, as {'root' if os.geteuid() == 0 else 'an ordinary user'}.",
-        "", "| run | result | time |", "|---|---|---|", *rows, "", f"Missing on this machine: {', '.join(missing)}.", "",
-        "## Mutants", "", "Each patch breaks a rule; the test named beside it must turn red.", "",
-        "| patch | test | |", "|---|---|---|", *noticed, "",
-    ]  # fmt: skip
-    (ROOT / "docs" / "verification.md").write_text("\n".join(text))
+    verification.record(ROOT, runs, [(one.patch, one.test, one.noticed) for one in verdicts])
+
+
+def _missing(result: Result) -> str:
+    return f"; missing: {', '.join(result.missing)}" if result.missing else ""
 
 
 def main() -> int:
@@ -179,8 +174,8 @@ def main() -> int:
     if options.mutant or (options.slow and not options.arguments):
         result, verdicts = run_mutants(options)
         results.append(result)
-    if options.slow and not options.arguments:
-        write_verification(results, verdicts)
+    if options.slow or options.mutant == [ALL]:
+        record(options, results, verdicts)
     return _sum_up(results)
 
 
@@ -205,7 +200,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--engine", action="append", choices=ENGINES, help="only this engine")
     parser.add_argument("--slow", action="store_true", help="slow tests and mutants too")
     parser.add_argument("--allow-missing", action="append", default=[], metavar="PART")
-    parser.add_argument("--mutant", action="append", default=[], metavar="PATCH", help="only this mutant, nothing else")
+    parser.add_argument("--mutant", action="append", default=[], metavar="PATCH", help="only this mutant, or all")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="how many tests at once")
     options, options.arguments = parser.parse_known_args()
     options.engine = options.engine or list(ENGINES)

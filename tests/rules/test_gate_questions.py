@@ -30,7 +30,8 @@ from tests.rules.gate_world import ELSEWHERE, ENVIRONMENTS, FAULTS, USES, World
 
 pytestmark = pytest.mark.both_engines
 
-SEEDS, QUESTIONS = (range(50), 2000) if os.environ.get(SLOW) else (range(1), 500)
+SEEDS, QUESTIONS = (range(25), 2000) if os.environ.get(SLOW) else (range(1), 500)
+"""50,000 questions on each engine with --slow."""
 IN_A_ROW = 3
 """Questions that meet the same fault: some faults take longer to bring about than to ask about."""
 

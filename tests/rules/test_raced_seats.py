@@ -27,8 +27,8 @@ from tests.rules.test_races import Act, at_once, stands, won
 
 pytestmark = pytest.mark.both_engines
 
-SEEDS, SIGN_OFFS = (range(10), 1000) if os.environ.get(SLOW) else (range(1), 50)
-"""10,000 sign-offs in all with --slow."""
+SEEDS, SIGN_OFFS = (range(5), 1000) if os.environ.get(SLOW) else (range(1), 50)
+"""5,000 sign-offs on each engine with --slow."""
 VALIDATION = {"validator": 3, "compliance-officer": 1}
 REVIEW = {"compliance-officer": 2, "approver": 2}
 CROWD = [("validator",)] * 3 + [("compliance-officer",)] * 3 + [("approver",)] * 2 + [

@@ -7,9 +7,10 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import task_postrun, task_prerun, worker_process_init, worker_ready
 from django.conf import settings
 
+from governance.audit.request import request_id
 from governance.project.parent_death import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.project.settings")
@@ -80,6 +81,17 @@ app.set_default()
 def _end_with_the_worker(**_: object) -> None:
     """A pool child ends when its worker does, even if that was killed."""
     die_with_parent()
+
+
+@task_prerun.connect
+def _name_what_it_records(task_id: str, **_: object) -> None:
+    """The events of one task bear its id, as those of a web request bear that of the request."""
+    request_id.set(task_id)
+
+
+@task_postrun.connect
+def _name_nothing_more(**_: object) -> None:
+    request_id.set(None)
 
 
 @worker_ready.connect

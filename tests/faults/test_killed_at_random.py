@@ -41,12 +41,14 @@ from governance.release.models import Deployment, GateQuestion
 from governance.release.questions import broken_seals, unsealed
 events = AuditEvent.objects.values_list("action", "candidate")
 told = [[action, str(candidate)] for action, candidate in events]
+bodies = [json.loads(body) for body in AuditEvent.objects.values_list("body", flat=True)]
+named = [[one["action"], one["request_id"]] for one in bodies if one["action"].startswith(("evidence.", "intake."))]
 print("RESULT" + json.dumps({
     "nonces": [json.loads(body)["nonce"] for body in GateQuestion.objects.values_list("body", flat=True)],
     "deployments": list(Deployment.objects.values_list("source", flat=True)),
     "candidates": [[str(one.pk), json.loads(one.manifest)["summary"]] for one in Candidate.objects.all()],
     "evidence": [[str(one), kind] for one, kind in Evidence.objects.values_list("candidate", "kind")],
-    "events": told, "broken": [one.detail for one in broken_seals()], "unsealed": unsealed().count(),
+    "events": told, "named": named, "broken": [one.detail for one in broken_seals()], "unsealed": unsealed().count(),
 }))
 """
 
@@ -97,6 +99,7 @@ def hold(known: Acknowledged, state: dict[str, Any]) -> None:
     for rows, action in (("evidence", "evidence.recorded"), ("candidates", "candidate.submitted")):
         assert len(state[rows]) == len({tuple(row) for row in state[rows]}), f"doubled {rows}"
         assert len(state[rows]) == sum(one == action for one, _ in state["events"])
+    assert all(name for _, name in state["named"]), "an event of a worker that names no task"
     recorded = sum(one == "deployment.recorded" for one, _ in state["events"])
     assert (recorded, state["broken"]) == (len(state["deployments"]), [])
 

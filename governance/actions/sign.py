@@ -369,6 +369,16 @@ def approve_if_complete(candidate: Candidate, last: Signature, *, acting_person:
 
 
 def _until(facts: GateFacts, begins: datetime) -> datetime:
+    """When the approval ends. Raises Refused `conditions-ended` where a signer allowed it up to a day that is over."""
     latest = closing.ends(begins, facts.review.rules.valid_days)
     _, until = closing.narrowed(facts)
-    return min(latest, closing.end_of_day(until)) if until else latest
+    if until is None:
+        return latest
+    ends = min(latest, closing.end_of_day(until))
+    if ends <= begins:
+        detail = (
+            f"One of those who signed before you approved until {until} only, and that day is over: nothing would be left of "
+            "the approval. Request changes instead, so that the stages are signed anew."
+        )
+        raise Refused("conditions-ended", detail, who="a signer of this stage", status=409)
+    return ends

@@ -1,6 +1,7 @@
 """Rule 3: what follows each outcome. A request for changes is answered by a text; who abstained stays out of the stage."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,9 @@ from governance.actions.sign import sign
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.actions.tokens import create_service_account
 from governance.audit.canonical import canonical, digest
+from governance.audit.clock import database_now
 from governance.audit.errors import BadInput, Refused
+from governance.audit.models import AuditEvent
 from governance.registry.models import Candidate, Model
 from governance.release.queries import candidate_state, gate_facts
 from governance.review.independence import why_not_independent
@@ -28,6 +31,7 @@ from tests.factories import (
     shown,
     signed,
 )
+from tests.moving_clock import moving_clock
 
 SUMMARY = "Retrained on the newest year; the income feature is now capped at its 99th percentile."
 ANSWER = "The cap is described now, and why it was chosen."
@@ -240,3 +244,20 @@ def test_an_interpretation_counts_while_its_author_takes_no_part(ready, people):
     statement = json.loads(signed(again(ready), people["second_validator"]).statement.body)
     officers = set(ready.interpretations.filter(by=people["officer"]).values_list("digest", flat=True))
     assert {one["digest"] for one in statement["interpretations"]} == officers
+
+
+def test_who_comes_after_the_day_that_an_earlier_signature_names_approves_nothing(ready, people):
+    with moving_clock() as clock:
+        until = f"{database_now() + timedelta(days=3):%Y-%m-%d}"
+        signed(ready, people["validator"], "approve-with-conditions", conditions=[{"kind": "until", "until": until}])
+        clock.move(timedelta(days=9))
+        before = AuditEvent.objects.count()
+        with pytest.raises(Refused, match="conditions-ended") as refused:
+            signed(again(ready), people["officer"])
+        assert until in str(refused.value)
+        assert (stage_of(ready), AuditEvent.objects.count()) == ("compliance-review", before)
+        requested(again(ready), people["officer"])
+        revised(again(ready), people["scientist"])
+        for name in ("validator", "officer"):
+            signed(again(ready), people[name])
+        assert stage_of(ready) == "approved"

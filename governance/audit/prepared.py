@@ -22,7 +22,7 @@ Row = TypeVar("Row", bound=Model)
 
 STANDINS: dict[type, Callable[[int], Any]] = {
     UUID: lambda place: UUID(int=0x5EED0000_0000_4000_8000_000000000000 + place),
-    int: lambda place: 7_340_033_917 + place,
+    int: lambda place: 1_917_034_773 + place,
     str: lambda place: f"<argument {place}>",
     datetime: lambda place: datetime(1717, 7, 17, 17, 17, 17, 171717 + place, UTC),
 }

@@ -51,6 +51,10 @@ def _rows(text: str) -> dict[str, list[str]]:
 def _text(rows: dict[str, list[str]]) -> str:
     runs = [f"| {' | '.join(row)} |" for name, row in sorted(rows.items()) if not name.startswith("`")]
     patches = [f"| {' | '.join(row)} |" for name, row in sorted(rows.items()) if name.startswith("`")]
+    heading = [
+        "## Mutants", "", "Each patch breaks a rule; the test named beside it must turn red.", "",
+        "| patch | test | |", "|---|---|---|",
+    ]  # fmt: skip
     who = "root" if os.geteuid() == 0 else "an ordinary user"
     return "\n".join(
         [
@@ -59,7 +63,6 @@ def _text(rows: dict[str, list[str]]) -> str:
             "replaces its line; `script/test --mutant all` the mutants.", "",
             f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, as {who}.", "",
             "| part | result | time | commit | ended (UTC) |", "|---|---|---|---|---|", *runs, "",
-            "## Mutants", "", "Each patch breaks a rule; the test named beside it must turn red.", "",
-            "| patch | test | |", "|---|---|---|", *patches, "",
+            *(heading if patches else []), *patches, *([""] if patches else []),
         ]
     )  # fmt: skip

@@ -96,8 +96,8 @@ class Case:
 
     @property
     def named_author(self) -> bool:
-        """Whether the viewer stands as the author of this version, in name."""
-        return self.viewer.pk in {one.person for one in authors(self.candidate)}
+        """Whether the viewer stands as the author of this version, in name; whoever does took part."""
+        return bool(self.own_part) and self.viewer.pk in {one.person for one in authors(self.candidate)}
 
     @property
     def independent_second_line(self) -> bool:

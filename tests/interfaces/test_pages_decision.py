@@ -36,7 +36,7 @@ from tests.interfaces.pages import Browser, Page, address
 
 pytestmark = pytest.mark.one_engine
 
-MOST_QUERIES = 64
+MOST_QUERIES = 62
 
 
 def trouble(content: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from governance.accounts.models import Person
 from governance.audit.prepared import Prepared
 from governance.registry.models import AuthorDenial, AuthorNaming, Candidate
 
-_NAMINGS = Prepared(lambda model: AuthorNaming.objects.filter(candidate__model=model).select_related("by"))
-_DENIALS = Prepared(lambda model: AuthorDenial.objects.filter(candidate__model=model))
+_NAMINGS = Prepared(lambda model: AuthorNaming.objects.filter(candidate__model=model).select_related("by").order_by("event_id"))
+_DENIALS = Prepared(lambda model: AuthorDenial.objects.filter(candidate__model=model).order_by("event_id"))
 
 
 def find_people(name: str) -> list[Person]:

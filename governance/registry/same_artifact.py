@@ -12,7 +12,11 @@ from governance.registry.models import Candidate
 
 def earlier_with_same_artifact(candidate: Candidate) -> QuerySet[Candidate]:
     """Candidates before this one whose file, uploaded or named as deployable, is the same."""
-    return _same_before(candidate.artifact_digest, candidate.gate_digest or candidate.artifact_digest, candidate.event_id)
+    return _same_before(*_asked_about(candidate))
+
+
+def _asked_about(candidate: Candidate) -> tuple[str, str, int]:
+    return candidate.artifact_digest, candidate.gate_digest or candidate.artifact_digest, candidate.event_id
 
 
 def _same_before(uploaded: str, deployable: str, seq: int) -> QuerySet[Candidate]:
@@ -25,6 +29,5 @@ _SAME_BEFORE = Prepared(_same_before)
 
 def same_artifact_of(candidate: Candidate) -> tuple[dict[str, Any], ...]:
     """The same as a statement lists them; what became of them is looked up by release."""
-    digests = candidate.artifact_digest, candidate.gate_digest or candidate.artifact_digest
-    found = _SAME_BEFORE(*digests, candidate.event_id)
+    found = _SAME_BEFORE(*_asked_about(candidate))
     return tuple({"model": one.model.slug, "candidate": str(one.pk)} for one in found)

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bench.instance import ROOT, instance, run_python
 from governance.project.launcher import free_port
 
-CLIENTS = 6
+CLIENTS = 4
 PROCESSES = 2
 PREPARE = """
 import django, json; django.setup()

@@ -6,10 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
+from django.db.models import DateTimeField, Func
 
+_ON_SQLITE = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
 _standing: ContextVar[datetime | None] = ContextVar("standing", default=None)
+
+
+class DatabaseNow(Func):
+    """The same time as a column of a query, for who reads it with something else."""
+
+    output_field = DateTimeField()
+    template = "clock_timestamp()"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = _ON_SQLITE.replace("%", "%%%%")  # once for the template, once for the statement's parameters
+        return self.as_sql(compiler, connection, template=template, **more)
 
 
 def database_now() -> datetime:
@@ -25,7 +39,7 @@ def database_now() -> datetime:
             cursor.execute("SELECT clock_timestamp()")
             now: datetime = cursor.fetchone()[0]
             return now.astimezone(UTC)
-        cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
+        cursor.execute(f"SELECT {_ON_SQLITE}")
         return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
 
 

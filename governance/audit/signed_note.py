@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -83,6 +84,7 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     return f"{text}\n— {verifier.name} {signature}\n"
 
 
+@lru_cache(maxsize=256)  # what was verified once is so for good: each question to the gate opens the same head
 def open_note(note: str, key: VerifierKey) -> Checkpoint:
     """The checkpoint in a note that `key` signed; further signatures by others are passed over.
 

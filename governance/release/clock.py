@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from governance.audit.clock import database_now, in_the_past
+from governance.audit.clock import DatabaseNow, database_now, in_the_past
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
 from governance.audit.prepared import Prepared
 
 TOLERANCE = timedelta(seconds=5)
-_NEWEST = Prepared(lambda: AuditEvent.objects.order_by("-seq").only("at")[:1])
+_NEWEST = Prepared(lambda: AuditEvent.objects.order_by("-seq").only("at").annotate(now=DatabaseNow())[:1])
 
 
 def decision_time() -> datetime:
@@ -19,10 +19,10 @@ def decision_time() -> datetime:
     Raises Refused `clock-unsure` (503) when it lies more than 5 seconds before the newest event, or differs by more
     than 5 seconds from this process.
     """
-    now = database_now()
     if in_the_past():
-        return now
+        return database_now()
     newest = _NEWEST.first()
+    now: datetime = database_now() if newest is None else newest.now
     if newest is not None and now < newest.at - TOLERANCE:
         raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest.at}).", status=503)
     if abs(datetime.now(UTC) - now) > TOLERANCE:

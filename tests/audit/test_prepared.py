@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 from typing import Any
 from uuid import uuid4
@@ -53,8 +53,10 @@ OF_A_PERSON = Prepared(lambda person: Person.objects.filter(pk=person))
 
 
 def told(row: Model, *way: Model) -> Any:
-    """All that a row holds, rows that came with it included, those on the way back aside."""
-    own = {name: value for name, value in row.__dict__.items() if name != "_state"}
+    """All that a row holds, rows that came with it included, those on the way back aside, and the time of the reading."""
+    own = {name: value for name, value in row.__dict__.items() if name not in ("_state", "now")}
+    if "now" in row.__dict__:
+        assert abs(row.__dict__["now"] - database_now()) < timedelta(seconds=10)
     came = {name: value for name, value in row._state.fields_cache.items() if value not in way}
     near = {name: value and told(value, *way, row) for name, value in came.items()}
     return type(row), row._state.db, row._state.adding, own, near

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from governance.actions import gate_questions
 from governance.actions.approval import suspend
 from governance.actions.deployments import record_deployment
 from governance.actions.findings import close_finding, open_finding
@@ -74,13 +73,17 @@ def test_each_question_is_a_row_with_what_was_asked_and_answered(file: Any, peop
         assert leaf_hash(canonical(json.loads(one.body))) == bytes(one.leaf)
 
 
-def test_an_allow_that_cannot_be_kept_is_a_no(file: Any, pipeline: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: Any, **more: Any) -> None:
-        raise DatabaseError("disk full")
+def test_an_allow_that_cannot_be_kept_is_a_no(file: Any, pipeline: Client) -> None:
+    def full(execute: Any, sql: str, *more: Any) -> Any:
+        if sql.startswith(f"INSERT INTO {GateQuestion._meta.db_table} "):
+            raise DatabaseError("disk full")
+        return execute(sql, *more)
 
-    monkeypatch.setattr(gate_questions.GateQuestion.objects, "create", full)
-    answer = ask(pipeline, file)
+    with connection.execute_wrapper(full):
+        answer = ask(pipeline, file)
     assert (answer.status_code, answer.json()["allowed"]) == (503, False)
+    assert not GateQuestion.objects.exists()
+    assert ask(pipeline, file).json()["allowed"], "it was the full disk"
 
 
 def test_denials_past_the_limit_are_counted_and_the_next_row_tells_how_many(

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from reports.documents import build
-from reports.documents.canonical import Document
+from reports.documents.canonical import Document, rounded
+from reports.measures.admission import MEGABYTE
 from reports.sandbox.errors import RejectedInput
 from reports.sandbox.job import Outcome
 from reports.sandbox.limits import Limits
@@ -146,9 +147,14 @@ def _data(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
 
 
 def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
-    outcome = zygote.run("admission", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
-    document = build.admission(work.manifest, outcome.value)
-    return document, outcome, {"measured": outcome.value.get("measured", {})}
+    params = _params(work) | {"monotone": work.limits.get("monotone", {})}
+    outcome = zygote.run("admission", params=params, files=work.files, limits=COMPUTE, progress=report)
+    model = work.files.get("model")
+    document = build.admission(
+        work.manifest, outcome.value, limits=work.limits, size_bytes=model.stat().st_size if model else None
+    )
+    peak = {"peak-memory": {"value": outcome.peak_memory_bytes / MEGABYTE}} if model else {}
+    return document, outcome, {"measured": rounded(outcome.value["measured"] | peak)}
 
 
 def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Made:

@@ -31,7 +31,8 @@ def judge(evidence: Evidence, event: AuditEvent) -> None:
     pin = current_pin(candidate)
     rules = tier_rules(pin.policy.rules, pin.tier)
     parts = frozenset(candidate.files.values_list("part", flat=True))
-    judged = Judged(evidence.document, pin.policy.rules["limits"], json.loads(candidate.manifest), parts)
+    measured = json.loads(evidence.provenance).get("measured") or {}
+    judged = Judged(evidence.document, pin.policy.rules["limits"], json.loads(candidate.manifest), parts, measured)
     if CheckResult.objects.filter(evidence=evidence, policy=pin.policy, tier=pin.tier).exists():
         return
     for outcome in evaluate(rules.checks, evidence.kind, judged):

@@ -39,12 +39,13 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Judged:
-    """What a check may look at: one document, and what the submission itself left out."""
+    """What a check may look at: one document, what its run measured, and what the submission itself left out."""
 
     content: dict[str, Any]
     limits: dict[str, Any]
     manifest: dict[str, Any]
     parts: frozenset[str]
+    measured: dict[str, Any]
 
 
 def evaluate(checks: tuple[dict[str, Any], ...], kind: str, judged: Judged) -> list[CheckOutcome]:
@@ -180,11 +181,21 @@ def _additivity(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
 
 def _test(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
     test = {one["key"]: one for one in judged.content["tests"]}[rule["test"]]
+    if "limit" in test:
+        yield _measured(rule, test, judged)
+        return
     state = CheckState(test["state"])
     if state is CheckState.NOT_APPLICABLE:
         yield _outcome(rule, state, cause=test.get("cause") or _absent(judged) or "not-for-this-task", value=test["detail"])
     else:
         yield _outcome(rule, state, value=test["detail"])
+
+
+def _measured(rule: dict[str, Any], test: dict[str, Any], judged: Judged) -> CheckOutcome:
+    """A figure of the machine that computed it stands in the provenance; the document has the limit."""
+    figure, maximum = judged.measured[test["key"]]["value"], float(test["limit"])
+    limit = {"maximum": maximum}
+    return _outcome(rule, _against(limit, figure), value=figure, limit=limit)
 
 
 def _not_worse(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:

@@ -12,6 +12,7 @@ import jsonschema
 
 from governance.audit.errors import BadInput, fault
 
+LIMITED = ("load-time", "latency-p99", "peak-memory", "size")
 SCHEMA = Path(__file__).with_name("policy-1.schema.json")
 
 
@@ -62,7 +63,12 @@ def check_document(document: Any) -> None:
     ]
     if faults:
         raise BadInput(faults)
+    stated = document["limits"].get("admission_maximum", {})
     for tier, rules in document["tiers"].items():
+        for number, check in enumerate(rules["checks"]):
+            if check.get("test") in LIMITED and check["test"] not in stated:
+                detail = f"This check needs /limits/admission_maximum/{check['test']}."
+                raise BadInput([fault(f"/tiers/{tier}/checks/{number}/test", "no-limit", detail)])
         for what in ("stages", "checks"):
             keys = [entry["key"] for entry in rules[what]]
             if len(keys) != len(set(keys)):

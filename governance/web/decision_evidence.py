@@ -28,7 +28,6 @@ from governance.web.pages import (
 )
 from governance.web.scorecard import groups_of, tally_of, verdict_of
 from reports.charts import (
-    Column,
     Figure,
     Table,
     calibration,
@@ -40,7 +39,6 @@ from reports.charts import (
     headline_table,
     importance,
     lift,
-    of_check,
     pairs_table,
     per_class_table,
     predictions_by_group,
@@ -48,6 +46,7 @@ from reports.charts import (
     psi,
     rate_ratios,
     selection_rates,
+    tests_table,
     words,
 )
 from reports.charts.comparison import Delta, sentence_of
@@ -65,17 +64,6 @@ IDS = {
 }
 MOST_CHANGES = 12
 DIFFERS = (Verdict.WORSE, Verdict.CHANGED, Verdict.BETTER)
-TESTS = {
-    "golden-scores": "Golden scores are reproduced",
-    "one-row-equals-batch": "A row alone scores as it does among others",
-    "row-order-irrelevant": "The order of rows changes no score",
-    "missing-value-handled": "A missing value is handled",
-    "unseen-level-handled": "An unseen level is handled",
-    "load-time": "Load time",
-    "latency-p99": "Latency per row, 99th percentile",
-    "peak-memory": "Peak memory",
-    "size": "Size",
-}
 
 
 def parts(case: Case) -> tuple[EvidencePart, ...]:
@@ -257,13 +245,7 @@ def _limits_psi(key: str, limit: Any) -> bool:
 
 
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
-    rows: list[tuple[str | Verdict, ...]] = [
-        (TESTS.get(one["key"], one["key"]), str(one["detail"]), of_check(one["state"]))
-        for one in content["tests"]
-        if one.get("cause") != "not-yet-offered"
-    ]
-    columns = (Column("Test", numeric=False), Column("What was seen", numeric=False), Column("Verdict", numeric=False))
-    table = Table(columns, tuple(rows), "Tests of the file itself", "", words.plural(len(rows), "test", "tests"))
+    table = tests_table(content, case.documents["admission"].provenance.get("measured") or {})
     sentence = "Whether the file answers as a program that runs it must be able to expect."
     return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack"}
 

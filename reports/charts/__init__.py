@@ -3,6 +3,7 @@
 Standard library only. The page and the PDF call the same functions and differ in nothing but the style sheet.
 """
 
+from reports.charts.admission import tests_table
 from reports.charts.challenge import fairness_beside, performance_beside
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import columns_table, pairs_table, proxies_table, psi
@@ -49,4 +50,5 @@ __all__ = [
     "rate_ratios",
     "rate_table",
     "selection_rates",
+    "tests_table",
 ]

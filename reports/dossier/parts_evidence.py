@@ -355,36 +355,8 @@ def robustness(facts: Facts) -> Body:
 
 
 def _admission(evidence: Evidence) -> list[Node]:
-    rows: list[tuple[Cell, ...]] = [
-        (
-            words.sentence(one["key"]),
-            charts.of_check(one["state"]),
-            _test_words(one),
-        )
-        for one in evidence.content["tests"]
-    ]
     measured = evidence.provenance.get("measured") or {}
-    said = [(words.sentence(name), _measured(value)) for name, value in sorted(measured.items())]
-    return [
-        table(("Test", "Verdict", "What was seen"), rows, caption="Admission tests", widths=(30, 20, 50)),
-        entries(said) if said else None,
-    ]
-
-
-def _test_words(one: dict[str, Any]) -> str:
-    detail = words.passage(str(one.get("detail") or ""), 300)
-    return detail or words.CAUSES.get(str(one.get("cause") or ""), words.NOTHING)
-
-
-def _measured(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return chart_words.count(value)
-    if isinstance(value, float):
-        return chart_words.figure(value)
-    if isinstance(value, dict):
-        told = [f"{name.replace('_', ' ')} {_measured(one)}" for name, one in value.items() if one is not None]
-        return ", ".join(told) or words.NOTHING
-    return words.NOTHING if value is None else words.passage(str(value), 200)
+    return [chart_table(charts.tests_table(evidence.content, measured), "admission-tests.csv")]
 
 
 def limitations(facts: Facts) -> Body:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 from reports.formats.admission import behaviour
 from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.intake import finite_scores, value_errors
+from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.submission import Submission, open_submission
 from reports.measures import labels
@@ -180,11 +182,24 @@ def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
 
 
 def admission(params: Params, files: Files, report: Report) -> dict[str, Any]:
-    """Behaviour tests: largest differences by test, and whether only predictions were handed in."""
+    """Behaviour tests: what was measured by test, and whether only predictions were handed in."""
     report(0.1, "Opening the model")
     given = open_submission(params, files, tables=())
-    report(0.4, "Scoring rows alone, together and in another order")
-    return {"measured": behaviour(given, int(params.get("seed", 0))), "predictions_only": given.predictor is None}
+    report(0.3, "Scoring rows alone, together, in another order and put out of order")
+    measured = behaviour(given, int(params.get("seed", 0)), params.get("monotone") or {})
+    if given.predictor is not None:
+        report(0.9, "Opening the model once more")
+        measured["load-time"] = {"value": _seconds_to_load(params, files)}
+    return {"measured": measured, "predictions_only": given.predictor is None}
+
+
+def _seconds_to_load(params: Params, files: Files) -> float:
+    """From its bytes to a model that scores, the libraries being there already."""
+    files["model"].seek(0)
+    file = files["model"].read()
+    began = time.perf_counter()
+    open_model(file, params["model_format"], params["manifest"])
+    return time.perf_counter() - began
 
 
 WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
+from reports.documents.admission import admission
 from reports.formats.errors import Rejected, UnsafeFile
 from reports.sandbox.work import WORK
 from tests.formats import models
@@ -201,3 +208,81 @@ def test_golden_scores_are_reproduced_or_not() -> None:
     assert right["golden-scores"]["difference"] < 1e-9 < wrong["golden-scores"]["difference"]
     assert right["one-row-equals-batch"]["difference"] < 1e-9
     assert right["row-order-irrelevant"]["difference"] < 1e-9
+
+
+def admitted(manifest: dict[str, Any], form: str, limits: dict[str, Any], **parts: Any) -> dict[str, dict[str, Any]]:
+    """The document's tests by key."""
+    given: dict[str, Any] = {"manifest": manifest, "model_format": form, "seed": 7, "monotone": limits.get("monotone", {})}
+    files = {"evaluation": models.csv(), "model": io.BytesIO(MODELS[form]()), **parts}
+    document = admission(manifest, WORK["admission"](given, files, nothing), limits=limits, size_bytes=2_000_000)
+    return {one["key"]: one for one in document.content["tests"]}
+
+
+MODELS: dict[str, Callable[[], bytes]] = {
+    "lightgbm-text": models.lightgbm_text, "skops": models.skops_file, "onnx": models.onnx_file,
+}  # fmt: skip
+
+
+def test_a_model_that_takes_gaps_and_strange_levels_passes_and_one_that_does_not_is_told() -> None:
+    imputing = admitted(models.manifest(), "skops", {})
+    assert imputing["missing-value-handled"]["state"] == "pass"
+    assert imputing["unseen-level-handled"]["state"] == "pass"
+    refusing = skops.io.dumps(
+        Pipeline([
+            ("encode", ColumnTransformer([("words", OneHotEncoder(), ["purpose"])], remainder="passthrough")),
+            ("final", LogisticRegression(max_iter=2000)),
+        ]).fit(models.data()[list(models.FEATURES)], models.data()["default"])
+    )  # fmt: skip
+    strict = admitted(models.manifest(), "skops", {}, model=io.BytesIO(refusing))
+    missing, unseen = strict["missing-value-handled"], strict["unseen-level-handled"]
+    assert (missing["state"], unseen["state"]) == ("warn", "warn")
+    assert "income, age and purpose (3 of 3 columns)" in missing["detail"]
+    assert "purpose (1 of 1 column)" in unseen["detail"]
+
+
+def test_without_columns_of_levels_no_level_is_unseen() -> None:
+    numbers = models.manifest(features=["income", "age"], categories=None, categorical_features=None)
+    fitted = LogisticRegression().fit(models.data()[["income", "age"]], models.data()["default"])
+    found = admitted(numbers, "skops", {}, model=io.BytesIO(skops.io.dumps(fitted)))
+    assert found["unseen-level-handled"]["state"] == "not-applicable"
+
+
+@pytest.mark.parametrize(("income", "state"), [("falling", "pass"), ("rising", "fail")])
+def test_scores_move_as_the_policy_lays_down(income: str, state: str) -> None:
+    """A logistic model's log-odds are linear: by its own coefficient the score of default falls with income."""
+    coefficients = models.fitted("logistic")[-1].coef_[0]
+    assert coefficients[0] < 0
+    found = admitted(models.manifest(), "skops", {"monotone": {"income": income, "elsewhere": "rising"}})["monotone"]
+    assert found["state"] == state
+    assert f"income ({income}): against it in {'0' if state == 'pass' else '200'} of 200 rows" in found["detail"]
+    assert admitted(models.manifest(), "skops", {"monotone": {"elsewhere": "rising"}})["monotone"]["state"] == "not-applicable"
+
+
+def test_a_tree_that_turns_back_is_found_out() -> None:
+    steps = pd.DataFrame({"income": np.arange(400.0), "age": 1.0, "purpose": "car"})
+    target = ((steps.income > 100) & (steps.income < 200)).astype(int)
+    final = DecisionTreeClassifier(max_depth=3).fit(steps[["income", "age"]], target)
+    manifest = models.manifest(features=["income", "age"], categories=None, categorical_features=None)
+    data = steps.assign(default=target, sex=models.data()["sex"], id=models.data()["id"])
+    for direction in ("rising", "falling"):
+        found = admitted(
+            manifest, "skops", {"monotone": {"income": direction}},
+            model=io.BytesIO(skops.io.dumps(final)), evaluation=models.csv(data),
+        )  # fmt: skip
+        assert found["monotone"]["state"] == "fail"
+        assert "in 200 of 200 rows" in found["monotone"]["detail"]
+
+
+@pytest.mark.parametrize("form", MODELS)
+def test_figures_of_the_machine_stand_outside_the_document(form: str) -> None:
+    tested = run("admission", models.manifest()) if form == "skops" else None
+    limits = {"admission_maximum": {"load-time": 30, "size": 1}}
+    found = admitted(models.manifest(), form, limits)
+    assert found["load-time"] == {"key": "load-time", "limit": 30}
+    assert found["latency-p99"] == {"key": "latency-p99", "limit": None}
+    assert found["size"]["state"] == "fail"
+    assert found == admitted(models.manifest(), form, limits), "the same document on every run"
+    if tested is not None:
+        assert tested["measured"]["load-time"]["value"] > 0
+        assert tested["measured"]["latency-p99"]["value"] > 0
+        assert 0 < tested["measured"]["latency-p99"]["rows"] <= 300

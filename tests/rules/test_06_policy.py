@@ -38,15 +38,16 @@ def shipped(settings):
     return json.loads((settings.COUNTERSIGN_POLICY_FOLDER / "standard-1.json").read_text())
 
 
-def outcomes(shipped, kind, content, *, parts=PARTS, **manifest):
+def outcomes(shipped, kind, content, *, parts=PARTS, measured=None, **manifest):
     given_manifest = {"task": "binary-classification", "target": "t", "sensitive_features": ["sex"], **manifest}
-    judged = Judged(content, shipped["limits"], given_manifest, parts)
+    judged = Judged(content, shipped["limits"], given_manifest, parts, measured or {})
     return evaluate(tier_rules(shipped, "high").checks, kind, judged)
 
 
 def test_golden_evidence_passes_the_shipped_policy(shipped):
     for kind in shipped["required_evidence"]:
-        for one in outcomes(shipped, kind, document(kind)["content"]):
+        golden = document(kind)
+        for one in outcomes(shipped, kind, golden["content"], measured=golden["provenance"].get("measured")):
             assert one.state in (CheckState.PASS, CheckState.WARN, CheckState.NOT_APPLICABLE), one
 
 
@@ -70,13 +71,32 @@ def test_whatever_stands_for_a_figure_nothing_but_a_figure_within_the_limit_pass
         "key": "k", "title": "t", "evidence": "performance", "measure": "figure", "figure": "roc_auc", "minimum": minimum,
         "severity": "high", "blocks": True,
     }  # fmt: skip
-    judged = Judged({"roc_auc": value}, {}, {"task": "binary-classification", "target": "t"}, PARTS)
+    judged = Judged({"roc_auc": value}, {}, {"task": "binary-classification", "target": "t"}, PARTS, {})
     (outcome,) = evaluate((rule,), "performance", judged)
     figure = value.get("value") if isinstance(value, dict) else value
     if outcome.state in (CheckState.PASS, CheckState.WARN):
         assert isinstance(figure, float | int)
         assert not isinstance(figure, bool)
         assert figure >= minimum
+
+
+@pytest.mark.parametrize(
+    ("seen", "state"),
+    [(30.0, CheckState.PASS), (30.1, CheckState.FAIL), (None, CheckState.ERROR), ("fast", CheckState.ERROR)],
+)
+def test_what_the_machine_measured_is_judged_from_the_provenance(seen, state, shipped):
+    content = {"tests": [{"key": "load-time", "limit": shipped["limits"]["admission_maximum"]["load-time"]}]}
+    found = {one.key: one for one in outcomes(shipped, "admission", content, measured={"load-time": {"value": seen}})}
+    assert found["admission.load_time"].state is state
+    nothing = {one.key: one for one in outcomes(shipped, "admission", content)}
+    assert nothing["admission.load_time"].state is CheckState.ERROR
+
+
+def test_a_check_of_what_is_measured_needs_its_limit(shipped):
+    del shipped["limits"]["admission_maximum"]["load-time"]
+    with pytest.raises(BadInput) as refused:
+        check_document(shipped)
+    assert [one["code"] for one in refused.value.errors] == ["no-limit"]
 
 
 VERDICTS = {

@@ -37,7 +37,7 @@ _RATE_COLUMNS = (
     Column("Selected"),
     Column("Rate (95 %)", numeric=False),
     Column("Ratio (95 %)", numeric=False),
-    Column("p, z / Fisher"),
+    Column("p, z / Fisher / Holm"),
     Column("True positive rate"),
     Column("Verdict", numeric=False),
 )
@@ -157,7 +157,28 @@ def _told(group: Group, limit: float) -> str:
     counted = f"{words.count(group.get('selected'))} of {words.count(group.get('n'))} selected"
     range_ = f" ({shown})" if shown else ""
     ratio = f"Ratio {words.figure_beside(value, limit)}{range_}, limit {plain(limit)}."
-    return f"{group_name(group['group'])}: {counted}. {ratio}"
+    return f"{group_name(group['group'])}: {counted}. {ratio}{_short(group)}"
+
+
+def _short(group: Group) -> str:
+    """How many people are missing to the limit, where some are."""
+    short = group.get("shortfall")
+    if not short or verdict_of(group) not in (Verdict.OUTSIDE, Verdict.REVIEW):
+        return ""
+    return f" {words.count(short)} more {'person' if short == 1 else 'people'} selected would reach it."
+
+
+def _turning(compared: Sequence[Group]) -> list[str]:
+    """Groups whose verdict hangs on one decision."""
+    hanging = [group for group in compared if group.get("one_person_away")]
+    told = [
+        f"{group_name(group['group'])}: one decision more or less would make it "
+        f"{' or '.join(Verdict(one).word.lower() for one in group['one_person_away'])}."
+        for group in hanging[:3]
+    ]
+    if len(hanging) > 3:
+        told.append(f"{len(hanging) - 3:,} more verdicts hang on one decision; the evidence has them.")
+    return told
 
 
 def _further(compared: Sequence[Group], limit: float) -> tuple[str, ...]:
@@ -165,7 +186,8 @@ def _further(compared: Sequence[Group], limit: float) -> tuple[str, ...]:
     small = sum(verdict_of(group) == Verdict.INSUFFICIENT for group in compared)
     told = [_told(group, limit) for group in outside[1:3]]
     if len(outside) > 3:
-        told.append(f"{len(outside) - 3:,} more groups are outside; the table has them.")
+        told.append(f"{words.plural(len(outside) - 3, 'more group is', 'more groups are')} outside; the table has them.")
+    told += _turning(compared)
     if small:
         told.append(f"{words.plural(small, 'group is', 'groups are')} too small to judge: never a pass.")
     if len(compared) > MOST:
@@ -202,10 +224,15 @@ def _rate_row(group: Group, grouping: Content) -> tuple[str | Verdict, ...]:
         words.count(group.get("selected")),
         with_interval(rate),
         "1" if reference else with_interval(ratio),
-        words.NOTHING if reference else f"{_p(group.get('p_value'))} / {_p(group.get('p_value_exact'))}",
+        words.NOTHING if reference else _p_values(group),
         figure(estimate(group.get("true_positive_rate"))[0]),
         verdict_of(group) or ("Reference" if reference else words.NOTHING),
     )
+
+
+def _p_values(group: Group) -> str:
+    """By the normal approximation, exactly, and exactly with the grouping's other groups counted in."""
+    return " / ".join(_p(group.get(name)) for name in ("p_value", "p_value_exact", "p_value_holm"))
 
 
 def with_interval(estimated: tuple[float | None, float | None, float | None]) -> str:

@@ -138,8 +138,11 @@ def _rate_rows(
                 "rate_ratio": estimate(compared.ratio[i], ratio.low[i], ratio.high[i]),
                 "p_value": float(compared.p_value[i]),
                 "p_value_exact": float(compared.p_value_exact[i]),
+                "p_value_mid": float(compared.p_value_mid[i]),
+                "p_value_holm": float(compared.p_value_holm[i]),
                 "small_sample": bool(n[i] < limits.minimum_group_size),
                 "verdict": _verdict(grouping, counts, compared, limits, index=i, reference=reference),
+                **_in_people(grouping, counts, limits, index=i, reference=reference),
             }
         )
     return answer
@@ -173,6 +176,29 @@ def _verdict(
         ratio_low=float(compared.ratio_interval.low[index]),
         p_value_exact=float(compared.p_value_exact[index]),
     )
+
+
+def _in_people(
+    grouping: Grouping, counts: measure.GroupCounts, limits: Limits, *, index: int, reference: int | None
+) -> dict[str, Any]:
+    """How many people short of the limit, and what one decision more or less would make of the verdict."""
+    pair = _pair(grouping, counts, index, reference)
+    if pair is None:
+        return {"shortfall": None, "one_person_away": None}
+    away = measure.verdicts_one_person_away(
+        *pair, minimum=limits.rate_ratio_minimum, minimum_group_size=limits.minimum_group_size
+    )
+    return {"shortfall": measure.shortfall(*pair, minimum=limits.rate_ratio_minimum), "one_person_away": list(away)}
+
+
+def _pair(
+    grouping: Grouping, counts: measure.GroupCounts, index: int, reference: int | None
+) -> tuple[int, int, int, int] | None:
+    """Selected and n of a group and of its reference; None where the two are not compared."""
+    if reference is None or index == reference or not measure.eligible(grouping, counts.n)[index]:
+        return None
+    selected, n = counts.selected, counts.n
+    return int(selected[index]), int(n[index]), int(selected[reference]), int(n[reference])
 
 
 def _regression(
@@ -326,7 +352,7 @@ def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, referenc
     if reference is not None and counts.selected[reference] == 0:
         sentences.append(f"{features}: nobody of the reference group was selected, so that there is no rate ratio.")
     elif nobody:
-        sentences.append(f"{features}: nobody was selected in {listed(nobody)}; the rate ratio has no interval there.")
+        sentences.append(f"{features}: nobody was selected in {listed(nobody)}; the interval of the ratio is Koopman's there.")
     if reference is not None and counts.selected[present].sum() in (0, counts.n[present].sum()):
         sentences.append(f"{features}: all rows got the same decision, so that the z test has no p.")
     if counts.cells[:, :, UNKNOWN].sum() == counts.n.sum():

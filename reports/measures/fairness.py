@@ -120,10 +120,16 @@ class Comparisons:
     ratio_interval: intervals.Intervals
     p_value: Floats
     p_value_exact: Floats
+    p_value_mid: Floats
+    p_value_holm: Floats
 
 
 def compare_with_reference(grouping: Grouping, counts: GroupCounts, reference: int | None) -> Comparisons:
-    """Selection rates of the eligible groups but the reference one, held against the reference group's."""
+    """Selection rates of the eligible groups but the reference one, held against the reference group's.
+
+    The ratio's interval is Katz's, and Koopman's where nobody of the group was selected; Holm's p is of Fisher's over the
+    groups of this grouping.
+    """
     size = len(grouping.groups)
     compared = eligible(grouping, counts.n)
     if reference is None:
@@ -135,18 +141,22 @@ def compare_with_reference(grouping: Grouping, counts: GroupCounts, reference: i
     y, m = (np.full(size, x[reference]), np.full(size, n[reference])) if size else (x, n)
     p, q = intervals.share(x, n), intervals.share(y, m)
     ratio = np.divide(p, q, out=np.full(size, np.nan), where=(q > 0) & (n > 0))
-    exact = [
-        intervals.fisher_exact(int(x[i]), int(n[i]), int(y[i]), int(m[i])) if compared[i] else np.nan
-        for i in range(size)
-    ]
+    pairs = [(int(x[i]), int(n[i]), int(y[i]), int(m[i])) if compared[i] else None for i in range(size)]
+    exact = np.array([intervals.fisher_exact(*pair) if pair else np.nan for pair in pairs], dtype=np.float64)
+    mid = np.array([intervals.fisher_mid_p(*pair) if pair else np.nan for pair in pairs], dtype=np.float64)
     newcombe, katz = intervals.newcombe(x, n, y, m), intervals.katz(x, n, y, m)
+    for i, pair in enumerate(pairs):
+        if pair and pair[0] == 0 and pair[2] > 0:
+            katz.low[i], katz.high[i] = intervals.koopman_of_none(*pair[1:])
     return Comparisons(
         _only(compared, p - q),
         intervals.Intervals(_only(compared, newcombe.low), _only(compared, newcombe.high)),
         _only(compared, ratio),
         intervals.Intervals(_only(compared, katz.low), _only(compared, katz.high)),
         _only(compared, intervals.two_proportion_z(x, n, y, m)),
-        np.array(exact, dtype=np.float64),
+        exact,
+        mid,
+        intervals.holm(exact),
     )
 
 
@@ -176,6 +186,32 @@ def verdict(
     if Fraction(selected, n) < minimum * Fraction(reference_selected, reference_n):
         return OUTSIDE if p_value_exact < SIGNIFICANCE else REVIEW
     return REVIEW if ratio_low < minimum else WITHIN
+
+
+def verdicts_one_person_away(
+    selected: int, n: int, reference_selected: int, reference_n: int, *, minimum: Fraction, minimum_group_size: int
+) -> tuple[str, ...]:
+    """The other verdicts that one decision more or less on either side would have given, the worst first."""
+
+    def judged(x: int, y: int) -> str:
+        low = float(intervals.katz(x, n, y, reference_n).low)
+        below = reference_n > 0 and Fraction(x, max(n, 1)) < minimum * Fraction(y, reference_n)
+        p = intervals.fisher_exact(x, n, y, reference_n) if below else 1.0
+        return verdict(
+            x, n, y, reference_n, minimum=minimum, minimum_group_size=minimum_group_size, ratio_low=low, p_value_exact=p
+        )
+
+    here, near = judged(selected, reference_selected), set()
+    for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        if 0 <= selected + x <= n and 0 <= reference_selected + y <= reference_n:
+            near.add(judged(selected + x, reference_selected + y))
+    return tuple(one for one in (OUTSIDE, REVIEW, INSUFFICIENT, WITHIN) if one in near - {here})
+
+
+def shortfall(selected: int, n: int, reference_selected: int, reference_n: int, *, minimum: Fraction) -> int:
+    """How many more people of the group would have to be selected for the ratio to reach the minimum; 0 where it does."""
+    wanted = minimum * Fraction(reference_selected, reference_n) * n
+    return max(0, -(-wanted.numerator // wanted.denominator) - selected)
 
 
 def impact_ratios(grouping: Grouping, counts: GroupCounts) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 Floats = NDArray[np.float64]
 
@@ -133,6 +133,33 @@ def katz(
         return Intervals(np.where(usable, ratio / spread, np.nan), np.where(usable, ratio * spread, np.nan))
 
 
+def koopman_of_none(n: int, reference_successes: int, reference_n: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Score interval for the ratio of two independent shares, the first of which is 0 of n; Katz's has none there.
+
+    Koopman (1984), Biometrics 40:513: all ratios that the score test does not refuse. The restricted estimate is the root
+    of a quadratic (Miettinen and Nurminen 1985, Statistics in Medicine 4:213, formula 10).
+
+    Raises
+    ------
+    ValueError : a side is empty, or nobody of the reference was selected.
+    """
+    y, m = reference_successes, reference_n
+    if n < 1 or not 0 < y <= m:
+        raise ValueError(f"no ratio of 0 of {n} to {y} of {m}")
+    critical = normal_quantile(confidence) ** 2
+
+    def excess(log_ratio: float) -> float:
+        ratio = float(np.exp(log_ratio))
+        a, b = (n + m) * ratio, n * ratio + m + y * ratio
+        share_there = 2 * y / (b + np.sqrt(max(b * b - 4 * a * y, 0.0)))
+        share_here = ratio * share_there
+        variance = share_here * (1 - share_here) / n + ratio**2 * share_there * (1 - share_there) / m
+        return float((ratio * y / m) ** 2 / variance - critical)
+
+    small = float(np.log(0.1 * m / ((n + 1) * y)))  # a tenth of a person: far from refused
+    return 0.0, float(np.exp(optimize.brentq(excess, small, small + 40)))
+
+
 def two_proportion_z(
     successes: ArrayLike, n: ArrayLike, reference_successes: ArrayLike, reference_n: ArrayLike
 ) -> Floats:
@@ -155,3 +182,32 @@ def fisher_exact(successes: int, n: int, reference_successes: int, reference_n: 
         return float("nan")
     cells = [[successes, n - successes], [reference_successes, reference_n - reference_successes]]
     return float(stats.fisher_exact(cells)[1])
+
+
+def fisher_mid_p(successes: int, n: int, reference_successes: int, reference_n: int) -> float:
+    """Two-sided mid-p of Fisher's exact test: tables as likely as the one seen count half; NaN where a side is empty.
+
+    Lancaster (1961), J. Am. Stat. Assoc. 56:223; tables are as likely within a relative 1e-7, as in Fisher's test itself.
+    """
+    if n == 0 or reference_n == 0:
+        return float("nan")
+    total = successes + reference_successes
+    possible = np.arange(max(0, total - reference_n), min(n, total) + 1)
+    likely = stats.hypergeom.pmf(possible, n + reference_n, n, total)
+    seen = likely[successes - possible[0]]
+    same = np.abs(likely - seen) <= seen * 1e-7
+    return float(min(1.0, likely[(likely < seen) & ~same].sum() + likely[same].sum() / 2))
+
+
+def holm(p_values: Floats) -> Floats:
+    """Each p against all others of its family, so that the chance of any false alarm stays what each one claims; NaN stay.
+
+    Holm (1979), Scandinavian Journal of Statistics 6:65.
+    """
+    adjusted = np.full(len(p_values), np.nan)
+    order = [int(i) for i in np.argsort(p_values) if not np.isnan(p_values[i])]
+    highest = 0.0
+    for rank, position in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * float(p_values[position])))
+        adjusted[position] = highest
+    return adjusted

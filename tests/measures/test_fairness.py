@@ -12,11 +12,13 @@ from hypothesis.extra import numpy as arrays
 
 from reports.documents.build import fairness
 from reports.measures import fairness as measure
+from reports.measures import intervals
 from reports.measures.groups import group_rows, groupings
 from reports.measures.labels import Decisions
 from reports.measures.table import Column, Table
 from tests.examples import examples
 
+EIGHTY = Fraction("0.8")
 LIMITS = {"minimum_group_size": 30, "rate_ratio_minimum": 0.8, "rate_ratio_fall": 0.1, "comparison_margins": {}}
 BINARY = {
     "task": "binary-classification",
@@ -191,6 +193,32 @@ def test_twelve_of_forty_against_forty_eight_of_eighty_is_one_half():
     table, scores = people(("a", 12, 28), ("b", 48, 32))
     row = rows_of(fairness(BINARY, table, scores, limits=LIMITS, seed=1))[("a",)]
     assert (row["rate_ratio"]["value"], row["reference"], row["verdict"]) == (0.5, {"group": "b"}, "outside")
+    assert row["shortfall"] == 8, "20 of 40 are 0.83 of 0.60, 19 would be 0.79"
+
+
+@given(n=st.integers(30, 300), m=st.integers(30, 300), shares=st.tuples(st.floats(0, 1), st.floats(0.01, 1)))
+def test_the_shortfall_is_the_smallest_number_that_reaches_the_limit(n, m, shares):
+    x, y = int(shares[0] * n), max(1, int(shares[1] * m))
+    short, reaches = measure.shortfall(x, n, y, m, minimum=EIGHTY), lambda k: Fraction(x + k, n) >= EIGHTY * Fraction(y, m)
+    assert reaches(short)
+    assert short == 0 or not reaches(short - 1)
+
+
+@examples(25)
+@given(n=st.integers(1, 60), m=st.integers(1, 60), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_what_one_decision_would_change_is_found_by_making_it(n, m, shares):
+    """Each neighbouring table is put through the whole document."""
+    x, y = int(shares[0] * n), int(shares[1] * m)
+
+    def verdict(selected, reference):
+        table, scores = people(("a", selected, n - selected), ("b", reference, m - reference))
+        manifest = {**BINARY, "reference_groups": {"group": "b"}}
+        return rows_of(fairness(manifest, table, scores, limits=LIMITS, seed=1))[("a",)]
+
+    moves = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)]
+    near = {verdict(*one)["verdict"] for one in moves if 0 <= one[0] <= n and 0 <= one[1] <= m}
+    here = verdict(x, y)
+    assert set(here["one_person_away"]) == near - {here["verdict"]}
 
 
 @pytest.mark.parametrize(
@@ -251,11 +279,12 @@ def test_nobody_selected_anywhere_is_null_and_said():
     assert any("nobody of the reference group was selected" in one for one in document.content["limitations"])
 
 
-def test_a_zero_count_has_a_ratio_without_interval_and_a_sentence():
+def test_where_nobody_was_selected_the_ratio_has_koopmans_interval_and_a_sentence():
     table, scores = people(("a", 0, 40), ("b", 30, 10))
     document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
     row = rows_of(document)[("a",)]
-    assert row["rate_ratio"] == {"value": 0.0, "low": None, "high": None}
+    assert row["rate_ratio"] == {"value": 0.0, "low": 0.0, "high": pytest.approx(intervals.koopman_of_none(40, 30, 40)[1])}
+    assert 0 < row["rate_ratio"]["high"] < 0.2
     assert row["verdict"] == "outside"
     assert any("nobody was selected in group a" in one for one in document.content["limitations"])
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, special, stats
 from statsmodels.stats.contingency_tables import Table2x2
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
 
 from reports.measures import intervals
+from tests.examples import examples
 
 TRIALS = st.integers(1, 5_000)
 
@@ -66,6 +68,49 @@ def test_katz_is_the_log_risk_ratio_of_statsmodels(first, second):
     (x, n), (y, m) = first, second
     wanted = Table2x2([[x, n - x], [y, m - y]], shift_zeros=False).riskratio_confint()
     assert ends(intervals.katz(x, n, y, m)) == pytest.approx(wanted, rel=1e-9)
+
+
+@given(TRIALS, counts())
+def test_where_nobody_was_selected_koopman_s_interval_ends_where_the_score_test_does(n, second):
+    """The restricted estimate is found here by maximising the likelihood, not by its formula; statsmodels agrees."""
+    y, m = second
+    if y == 0:
+        with pytest.raises(ValueError, match="no ratio"):
+            intervals.koopman_of_none(n, y, m)
+        return
+    low, high = intervals.koopman_of_none(n, y, m)
+    assert low == 0
+    if y < m:  # where all of the reference were selected, statsmodels' own search ends beside the root
+        wanted = confint_proportions_2indep(0, n, y, m, compare="ratio", method="score", correction=False)[1]
+        assert high == pytest.approx(wanted, rel=1e-4)
+    found = optimize.minimize_scalar(
+        lambda q: -(special.xlog1py(n, -high * q) + special.xlogy(y, q) + special.xlog1py(m - y, -q)),
+        bounds=(0, min(1.0, 1 / high)), method="bounded", options={"xatol": 1e-13},
+    ).x  # fmt: skip
+    spread = high * found * (1 - high * found) / n + high**2 * found * (1 - found) / m
+    assert (high * y / m) ** 2 / spread == pytest.approx(1.959964**2, rel=0.02)
+
+
+@given(counts(), counts())
+def test_mid_p_lies_below_fisher_and_is_it_less_half_of_what_is_as_likely(first, second):
+    (x, n), (y, m) = first, second
+    exact, mid = intervals.fisher_exact(x, n, y, m), intervals.fisher_mid_p(x, n, y, m)
+    seen = stats.hypergeom.pmf(x, n + m, n, x + y)
+    if exact < 1e-300:
+        return
+    assert 0 < mid < exact
+    assert exact - mid >= seen / 2 * (1 - 1e-6)
+    assert exact - mid <= seen * (1 + 1e-6), "at most the table and its mirror image are as likely"
+
+
+@examples(30)
+@given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=12))
+def test_holm_is_that_of_statsmodels(p_values):
+    found, given_ = intervals.holm(np.array(p_values)), [one for one in p_values if not np.isnan(one)]
+    assert np.isnan(found).tolist() == np.isnan(p_values).tolist()
+    if given_:
+        wanted = multipletests(given_, method="holm")[1]
+        assert found[~np.isnan(found)] == pytest.approx(wanted, abs=1e-12)
 
 
 @given(inner_counts(), inner_counts())

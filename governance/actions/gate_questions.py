@@ -61,7 +61,7 @@ def record_question(
 
 def _insert(question: GateQuestion) -> None:
     """In one statement that gives nothing back, which SQLite ends by itself: the lock is held for no thread's turn."""
-    fields = [field for field in GateQuestion._meta.concrete_fields if not field.primary_key]
+    fields: list[Any] = [field for field in GateQuestion._meta.concrete_fields if not field.primary_key]
     values = [field.get_db_prep_save(getattr(question, field.attname), connection) for field in fields]
     names, places = ", ".join(field.column for field in fields), ", ".join(["%s"] * len(fields))
     with connection.cursor() as cursor, _turn if connection.vendor == "sqlite" else nullcontext():

@@ -22,7 +22,7 @@ def decision_time() -> datetime:
     if in_the_past():
         return database_now()
     newest = _NEWEST.first()
-    now: datetime = database_now() if newest is None else newest.now
+    now: datetime = database_now() if newest is None else newest.now  # type: ignore[attr-defined]
     if newest is not None and now < newest.at - TOLERANCE:
         raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest.at}).", status=503)
     if abs(datetime.now(UTC) - now) > TOLERANCE:

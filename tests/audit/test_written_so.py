@@ -17,17 +17,19 @@ LOG = Path(__file__).parents[1] / "golden" / "log-1.jsonl"
 BODIES = [json.loads(line)["body"] for line in LOG.read_text().splitlines() if "body" in json.loads(line)]
 HOSTILE = ['"', "\\", "},", '},"at":"', '},"model":"', "\n", "é", "\u2028", "null", "a", "", "1"]
 texts = some.lists(some.sampled_from(HOSTILE), max_size=3).map("".join)
+NESTED = [{}, {"x": {}, "at": "z", "candidate": None, "data": {}}, {"x": {}, "model": "m", "request_id": None}]
 ids = some.one_of(some.none(), some.uuids().map(str))
 
 
 @some.composite
 def bodies(draw: Any) -> dict[str, Any]:
     """Of events as nobody should write them; what is nested may look like what stands around it."""
-    nested = draw(some.sampled_from([{}, {"x": {}, "at": "z", "candidate": None, "data": {}}, {"x": {}, "model": "m", "request_id": None}]))
+    nested = draw(some.sampled_from(NESTED))
+    system, model, request = (draw(some.one_of(some.none(), texts)) for _ in range(3))
     return {
         "schema": SCHEMA, "seq": draw(some.integers(0, 12)), "at": draw(texts), "action": draw(texts),
-        "actor": {"person": draw(ids), "service_account": draw(ids), "system": draw(some.one_of(some.none(), texts))},
-        "candidate": draw(ids), "model": draw(some.one_of(some.none(), texts)), "request_id": draw(some.one_of(some.none(), texts)),
+        "actor": {"person": draw(ids), "service_account": draw(ids), "system": system},
+        "candidate": draw(ids), "model": model, "request_id": request,
         "data": {"said": draw(texts), "of": nested}, "subject": {"id": draw(texts), "type": draw(texts)},
     }  # fmt: skip
 

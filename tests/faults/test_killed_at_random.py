@@ -201,10 +201,11 @@ def call(
     known = {"Authorization": f"Bearer {running.demo.tokens[token]}", **(headers or {})}
     request = Request(running.url + path, body, known, method=method)
     try:
-        with urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read() or b"{}")
+        try:
+            answer = urlopen(request, timeout=30)
+        except HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, json.loads(answer.read() or b"{}")
     except (URLError, OSError, HTTPException, ValueError):
         return None, {}

@@ -30,14 +30,17 @@ from governance.web.scorecard import groups_of, tally_of, verdict_of
 from reports.charts import (
     Figure,
     Table,
+    admission_table,
     calibration,
     confusion,
+    data_sentences,
     deltas,
     error_rates,
     explanations_table,
     gap_tables,
     headline_table,
     importance,
+    leakage_table,
     lift,
     pairs_table,
     per_class_table,
@@ -46,7 +49,8 @@ from reports.charts import (
     psi,
     rate_ratios,
     selection_rates,
-    tests_table,
+    weak_sentence,
+    weak_spots_table,
     words,
 )
 from reports.charts.comparison import Delta, sentence_of
@@ -194,7 +198,8 @@ def _selected_means(case: Case) -> str:
 
 def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     task = case.review.manifest["task"]
-    shown: Shown = {"opened": (headline_table(content),)}
+    weak = weak_spots_table(content)
+    shown: Shown = {"opened": (headline_table(content), *((weak,) if weak.rows else ())), "sentence": weak_sentence(content)}
     if task == "regression":
         return {**shown, "figures": (lift(content),)}
     classes = _class_names(case)
@@ -234,10 +239,8 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    folds = _each(pairs_table(content), proxies_table(content))
-    shared = content.get("shared_rows")
-    meta = f"{words.count(shared)} rows in both reference and evaluation" if shared is not None else ""
-    return {"meta": meta, "figures": (psi(content, limit=limit),), "folds": folds}
+    folds = _each(leakage_table(content), pairs_table(content), proxies_table(content))
+    return {"sentence": " ".join(data_sentences(content)), "figures": (psi(content, limit=limit),), "folds": folds}
 
 
 def _limits_psi(key: str, limit: Any) -> bool:
@@ -245,7 +248,7 @@ def _limits_psi(key: str, limit: Any) -> bool:
 
 
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
-    table = tests_table(content, case.documents["admission"].provenance.get("measured") or {})
+    table = admission_table(content, case.documents["admission"].provenance.get("measured") or {})
     sentence = "Whether the file answers as a program that runs it must be able to expect."
     return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack"}
 

@@ -3,10 +3,10 @@
 Standard library only. The page and the PDF call the same functions and differ in nothing but the style sheet.
 """
 
-from reports.charts.admission import tests_table
+from reports.charts.admission import admission_table
 from reports.charts.challenge import fairness_beside, performance_beside
 from reports.charts.comparison import comparison, deltas
-from reports.charts.data import columns_table, pairs_table, proxies_table, psi
+from reports.charts.data import columns_table, data_sentences, leakage_table, pairs_table, proxies_table, psi
 from reports.charts.explanations import explanations_table, gap_tables, importance
 from reports.charts.fairness import error_rates, predictions_by_group, rate_ratios, rate_table, selection_rates
 from reports.charts.figure import Column, Figure, KeyEntry, Table
@@ -15,6 +15,7 @@ from reports.charts.performance import calibration, confusion, headline_table, l
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
+from reports.charts.weak_spots import weak_sentence, weak_spots_table
 
 __all__ = [
     "Column",
@@ -23,11 +24,13 @@ __all__ = [
     "Markup",
     "Table",
     "Verdict",
+    "admission_table",
     "calibration",
     "columns_table",
     "common_scale",
     "comparison",
     "confusion",
+    "data_sentences",
     "deltas",
     "difference_bar",
     "error_rates",
@@ -38,6 +41,7 @@ __all__ = [
     "icon",
     "importance",
     "interval_bar",
+    "leakage_table",
     "lift",
     "limit_words",
     "of_check",
@@ -50,5 +54,6 @@ __all__ = [
     "rate_ratios",
     "rate_table",
     "selection_rates",
-    "tests_table",
+    "weak_sentence",
+    "weak_spots_table",
 ]

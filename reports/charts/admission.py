@@ -26,7 +26,7 @@ TESTS = {
 }
 
 
-def tests_table(content: Content, measured: Mapping[str, Any]) -> Table:
+def admission_table(content: Content, measured: Mapping[str, Any]) -> Table:
     """One row for each test, failed and uncertain ones first. `measured` is that of the run's provenance."""
     seen = sorted((_row(one, measured) for one in content.get("tests") or ()), key=lambda row: row[2].rank)
     rows: list[tuple[str | Verdict, ...]] = list(seen)

@@ -103,6 +103,7 @@ def columns_table(content: Content) -> Table:
             words.count(one.get("distinct")),
             figure(_psi(one)),
             figure(estimate(one.get("vif"))[0]),
+            words.share(estimate(one.get("outside_reference"))[0]),
         )
         for one in columns_of(content)
     ]
@@ -112,8 +113,48 @@ def columns_table(content: Content) -> Table:
         Column("Distinct values"),
         Column("PSI"),
         Column("VIF"),
+        Column("Outside the reference"),
     )
     return table_of(columns, rows, caption="Submitted columns", what="columns")
+
+
+def leakage_table(content: Content) -> Table:
+    """Columns that by themselves nearly tell the outcome."""
+    rows: list[tuple[str | Verdict, ...]] = [
+        (str(one["feature"]), words.share(estimate(one["explained"])[0])) for one in content.get("leakage_suspects") or ()
+    ]
+    columns = (Column("Column", numeric=False), Column("Of the outcome explained"))
+    return table_of(columns, rows, caption="Columns that alone nearly tell the outcome", what="columns")
+
+
+def data_sentences(content: Content) -> tuple[str, ...]:
+    """What is odd about the rows and columns, and that nothing is where nothing is."""
+    told = []
+    repeated, shared = content.get("repeated_rows"), content.get("shared_rows")
+    if repeated is not None:
+        some = f"{words.plural(repeated, 'row repeats', 'rows repeat')} an earlier one."
+        told.append(some if repeated else "No row is there twice.")
+    if shared is None:
+        told.append("There is no reference that rows could be shared with.")
+    else:
+        told.append(f"{words.plural(shared, 'row', 'rows')} in both reference and evaluation.")
+    if constant := content.get("constant"):
+        told.append(f"Of one value only: {', '.join(map(str, constant))}.")
+    suspects = content.get("leakage_suspects")
+    if suspects:
+        first = suspects[0]
+        share = words.share(estimate(first["explained"])[0])
+        told.append(f"{first['feature']} alone explains {share} of the outcome: was it known when the decision was made?")
+    elif suspects is not None:
+        told.append("No column alone nearly tells the outcome.")
+    for cluster in (content.get("clusters") or ())[:3]:
+        told.append(f"{', '.join(map(str, cluster))} say much the same.")
+    if content.get("condition_number") is not None:
+        told.append(f"Condition number of the columns: {figure(content['condition_number'])}.")
+    if labels := content.get("label_balance"):
+        whole = sum(one["n"] for one in labels) or 1
+        told.append("Outcomes: " + ", ".join(f"{one['label']} {words.share(one['n'] / whole)}" for one in labels[:6]) + ".")
+    return tuple(told)
 
 
 def pairs_table(content: Content) -> Table:

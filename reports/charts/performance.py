@@ -36,6 +36,8 @@ _FIGURES = (
     ("macro_f1", "Macro F1"),
     ("brier", "Brier score"),
     ("log_loss", "Log loss"),
+    ("calibration_intercept", "Calibration intercept (0 is right)"),
+    ("calibration_slope", "Calibration slope (1 is right)"),
     ("rmse", "RMSE"),
     ("mae", "MAE"),
     ("r2", "R²"),

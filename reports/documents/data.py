@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from reports.documents.canonical import Document, rounded
-from reports.documents.rows import listed
+from reports.documents.rows import REGRESSION, listed, typed
 from reports.measures import drift, quality
 from reports.measures.table import Column, Table
 
 SCHEMA = "data/1"
 STRONG = 0.7
+LEAKING = 0.5
+"""Share of the outcome's entropy that one column alone may explain before it is named."""
 
 
 def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, seed: int) -> Document:
@@ -24,9 +26,10 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
     is called alike: nothing here is drawn at random.
     """
     names = list(manifest["features"])
-    columns = [_typed(manifest, table, name) for name in names]
+    columns = [typed(manifest, table, name) for name in names]
     inflation = quality.variance_inflation(columns) if columns else np.zeros(0)
-    moved = _moved(manifest, columns, names, reference)
+    moved = _against(drift.psi, manifest, columns, names, reference)
+    pairs = _correlated(names, columns)
     content = {
         "columns": [
             {
@@ -35,10 +38,19 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
                 "distinct": quality.distinct(column),
                 "psi": psi,
                 "vif": float(vif),
+                "outside_reference": beyond,
             }
-            for name, column, psi, vif in zip(names, columns, moved, inflation, strict=True)
+            for name, column, psi, vif, beyond in zip(
+                names, columns, moved, inflation, _against(quality.outside, manifest, columns, names, reference), strict=True
+            )
         ],
-        "correlated_pairs": _correlated(names, columns),
+        "correlated_pairs": pairs,
+        "clusters": _clusters(names, pairs),
+        "condition_number": quality.condition_number(columns) if columns else None,
+        "constant": [name for name, column in zip(names, columns, strict=True) if quality.distinct(column) <= 1],
+        "leakage_suspects": _leakage(manifest, table, names, columns),
+        "label_balance": _balance(manifest, table),
+        "repeated_rows": quality.repeated_rows(table, _compared(manifest, names)),
         "proxies": _proxies(manifest, table, names, columns),
         "feature_count": len(names),
         "shared_rows": _shared(manifest, table, reference, names),
@@ -47,20 +59,15 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
     return Document("data", SCHEMA, rounded(content), [])
 
 
-def _typed(manifest: Mapping[str, Any], table: Table, name: str) -> Column:
-    """A declared category is levels, also where the file writes numbers."""
-    column = table.columns[name]
-    declared = set(manifest.get("categorical_features") or ()) | set(manifest.get("categories") or ())
-    return column.as_text() if name in declared else column
-
-
-def _moved(
-    manifest: Mapping[str, Any], columns: Sequence[Column], names: Sequence[str], reference: Table | None
-) -> list[float | None]:
+def _against(
+    measure: Callable[[Column, Column], float], manifest: Mapping[str, Any], columns: Sequence[Column], names: Sequence[str],
+    reference: Table | None,
+) -> list[float | None]:  # fmt: skip
+    """A figure of each column, reference against evaluation; None where there is nothing to hold it against."""
     if reference is None:
         return [None] * len(names)
     return [
-        drift.psi(_typed(manifest, reference, name), column) if name in reference.columns else None
+        measure(typed(manifest, reference, name), column) if name in reference.columns else None
         for name, column in zip(names, columns, strict=True)
     ]
 
@@ -74,6 +81,51 @@ def _correlated(names: Sequence[str], columns: Sequence[Column]) -> list[dict[st
     return sorted(found, key=lambda pair: -abs(pair["correlation"]))
 
 
+def _clusters(names: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Columns that strong correlations link, directly or through others; the largest cluster first."""
+    cluster = {name: {name} for name in names}
+    for pair in pairs:
+        joined = cluster[pair["a"]] | cluster[pair["b"]]
+        for name in joined:
+            cluster[name] = joined
+    found = {id(one): [name for name in names if name in one] for one in cluster.values() if len(one) > 1}
+    return sorted(found.values(), key=lambda one: (-len(one), names.index(one[0])))
+
+
+def _leakage(
+    manifest: Mapping[str, Any], table: Table, names: Sequence[str], columns: Sequence[Column]
+) -> list[dict[str, Any]] | None:
+    """Columns that by themselves nearly tell the outcome; None without outcomes. The outcome of a regression by its deciles."""
+    if not manifest.get("target"):
+        return None
+    outcome = table.columns[manifest["target"]]
+    outcome = outcome if manifest["task"] == REGRESSION else outcome.as_text()
+    known = outcome.present
+    target, found = quality.binned(outcome), []
+    for name, column in zip(names, columns, strict=True):
+        feature = quality.binned(column)
+        if target is not None and feature is not None and name != manifest["target"]:
+            share = quality.explained_entropy(target[known], feature[known])
+            if share >= LEAKING:
+                found.append({"feature": name, "explained": share})
+    return sorted(found, key=lambda one: -one["explained"])
+
+
+def _balance(manifest: Mapping[str, Any], table: Table) -> list[dict[str, Any]] | None:
+    """Rows of each label, the most frequent first; None for a regression and without outcomes."""
+    if not manifest.get("target") or manifest["task"] == REGRESSION:
+        return None
+    outcome = table.columns[manifest["target"]].as_text()
+    counts = np.bincount(outcome.codes[outcome.present], minlength=len(outcome.levels or ()))
+    rows = [{"label": label, "n": int(n)} for label, n in zip(outcome.levels or (), counts, strict=True)]
+    return sorted(rows, key=lambda row: -row["n"])
+
+
+def _compared(manifest: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    target = manifest.get("target")
+    return list(dict.fromkeys([*names, *([target] if target else [])]))
+
+
 def _proxies(
     manifest: Mapping[str, Any], table: Table, names: Sequence[str], columns: Sequence[Column]
 ) -> list[dict[str, Any]]:
@@ -81,7 +133,7 @@ def _proxies(
     for sensitive in manifest["sensitive_features"]:
         for name, column in zip(names, columns, strict=True):
             if name != sensitive:
-                value = abs(quality.association(column, _typed(manifest, table, sensitive)))
+                value = abs(quality.association(column, typed(manifest, table, sensitive)))
                 found.append({"feature": name, "sensitive_feature": sensitive, "association": value})
     return sorted(found, key=lambda pair: -np.nan_to_num(pair["association"], nan=-1.0))
 
@@ -89,9 +141,7 @@ def _proxies(
 def _shared(manifest: Mapping[str, Any], table: Table, reference: Table | None, names: Sequence[str]) -> int | None:
     if reference is None:
         return None
-    target = manifest.get("target")
-    compared = [*names, *([target] if target else [])]
-    both = [name for name in compared if name in table.columns and name in reference.columns]
+    both = [name for name in _compared(manifest, names) if name in table.columns and name in reference.columns]
     return quality.shared_rows(table, reference, both)
 
 
@@ -123,6 +173,11 @@ def _limitations(
         sentences.append(
             f"Variance inflation is left empty for {listed(unknown)}: constant, "
             f"more than {quality.MOST_LEVELS} levels, or too few complete rows for as many columns."
+        )
+    if manifest.get("target"):
+        sentences.append(
+            f"A column is a leakage suspect where its deciles or levels alone explain {LEAKING * 100:g} % of the outcome's "
+            f"entropy; columns of more than {quality.MOST_LEVELS} levels are not tried."
         )
     direct = [name for name in manifest["sensitive_features"] if name in names]
     if direct:

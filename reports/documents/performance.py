@@ -17,16 +17,22 @@ from reports.documents.rows import (
     Weights,
     left_out,
     number_outcome,
+    typed,
     weights_of,
 )
 from reports.measures import intervals, labels, multiclass, regression
 from reports.measures import performance as measure
 from reports.measures.table import Column, Table
 from reports.measures.uncertainty import MOST_DRAWN, Estimate, Figure, Resamples, estimate
+from reports.measures.weak_spots import weak_spots
 
 SCHEMA = "performance/1"
 SHARES = frozenset({"roc_auc", "ks", "average_precision", "brier", "accuracy", "macro_f1"})
 NOT_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "mean_deviance"})
+WEAK_SPOTS = (
+    "Where the model is worst was looked for on other rows than those that measure it; each interval speaks of its region "
+    "alone, and of forty regions like the rest one is called worse by chance."
+)
 CHANCE = "Intervals are 95 % and speak of chance only: not of applicants or periods that these rows do not contain."
 
 
@@ -59,6 +65,8 @@ def performance(
         content, checks = _binary(manifest, table, given, predicted, weights, seed=seed)
     else:
         content, checks = _multiclass(manifest, table, given, predicted, weights, seed=seed)
+    if content.get("weak_spots"):
+        content["limitations"].append(WEAK_SPOTS)
     if content["n"] > MOST_DRAWN:
         sentence = f"Intervals that need resampling draw from {MOST_DRAWN:,} of the rows and are scaled to all of them."
         content["limitations"].append(sentence)
@@ -119,9 +127,14 @@ def _binary(
         kept = scores[used]
         found = measure.figures(outcome, kept, weight, Resamples(len(kept), seed))
         bins = measure.calibration(outcome, kept, weight)
+        ends = zip(("calibration_intercept", "calibration_slope"), measure.recalibration(outcome, kept, weight), strict=True)
         content |= _figures(found) | {"calibration": [vars(one) for one in bins]}
+        content |= {name: figure(one.value, one.low, one.high) for name, one in ends}
         checks = check_binary(found, outcome, kept, weight)
         limitations += _one_sided(outcome)
+    losses = (outcome != decided).astype(np.float64) if scores is None else measure.log_losses(outcome, scores[used])
+    named = "error_rate" if scores is None else "log_loss"
+    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight, seed=seed)
     content["accuracy"] = _share(outcome == decided, weight, declared=weights.declared)
     content["confusion_matrix"] = _counted(measure.confusion(outcome, decided, weight), declared=weights.declared)
     return content | {"limitations": limitations}, checks
@@ -166,6 +179,11 @@ def _regression(
     power = regression.family_power(manifest.get("family"))
     found = regression.figures(y, mu, weight, power, Resamples(len(y), seed))
     content = {"n": len(y), **_figures(found), "lift": [vars(one) for one in regression.lift(y, mu, weight)]}
+    try:
+        losses = "mean_deviance", regression.unit_deviance(y, mu, power)
+    except regression.NoDeviance:
+        losses = "squared_error", (y - mu) ** 2
+    content["weak_spots"] = _weak_spots(manifest, table, used, losses, weight, seed=seed)
     limitations += _regression_reasons(y, mu, power, found)
     return content | {"limitations": limitations}, check_regression(found, y, mu, weight, power)
 
@@ -215,8 +233,37 @@ def _multiclass(
         "confusion_matrix": _counted(matrix, declared=weights.declared),
         "per_class": _per_class(names, matrix, declared=weights.declared),
     }
+    losses = (y != decided).astype(np.float64) if given is None else multiclass.log_losses(y, given)
+    named = "error_rate" if given is None else "log_loss"
+    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight, seed=seed)
     limitations += _multiclass_reasons(names, matrix, probabilities is None)
     return content | {"limitations": limitations}, check_multiclass(found, y, decided, given, weight)
+
+
+def _weak_spots(
+    manifest: Mapping[str, Any], table: Table, used: NDArray[np.bool_], losses: tuple[str, NDArray[np.float64]],
+    weights: NDArray[np.float64], *, seed: int,
+) -> dict[str, Any] | None:  # fmt: skip
+    """Where the model is worst, in the columns that it reads; None where there are too few rows, or no such columns."""
+    rows = np.flatnonzero(used)
+    columns = {name: typed(manifest, table, name) for name in manifest.get("features") or () if name in table.columns}
+    kept = {name: Column(one.values[rows], one.levels) for name, one in columns.items()}
+    found = weak_spots(kept, losses[1], weights, seed=seed)
+    if found is None:
+        return None
+    regions = [
+        {
+            "columns": [vars(side) for side in one.sides],
+            "n": one.n,
+            "loss": figure(one.loss.value, one.loss.low, one.loss.high),
+            "confirmed": one.confirmed,
+        }
+        for one in found.regions
+    ]
+    return {
+        "loss": losses[0], "overall": found.overall, "searched_rows": found.searched, "held_out_rows": found.held_out,
+        "regions": regions,
+    }  # fmt: skip
 
 
 def _per_class(names: tuple[str, ...], matrix: NDArray[np.float64], *, declared: bool) -> list[dict[str, Any]]:

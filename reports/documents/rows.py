@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.measures.table import Table
+from reports.measures.table import Column, Table
 
 BINARY, MULTICLASS, REGRESSION = "binary-classification", "multiclass-classification", "regression"
 
@@ -57,6 +57,13 @@ def number_outcome(manifest: Mapping[str, Any], table: Table) -> NDArray[np.floa
         return None
     values = number_column(table, manifest["target"], "outcome")
     return np.where(np.isfinite(values), values, np.nan)
+
+
+def typed(manifest: Mapping[str, Any], table: Table, name: str) -> Column:
+    """A declared category is levels, also where the file writes numbers."""
+    column = table.columns[name]
+    declared = set(manifest.get("categorical_features") or ()) | set(manifest.get("categories") or ())
+    return column.as_text() if name in declared else column
 
 
 def rows(count: int) -> str:

@@ -114,6 +114,8 @@ def _performance_tables(content: Record) -> Tables:
     yield "figures", "Performance figures", figures
     yield "calibration", "Calibration in bins", content.get("calibration") or ()
     yield "lift", "Lift in tenths", content.get("lift") or ()
+    weak = content.get("weak_spots") or {"regions": ()}
+    yield "weak-spots", "Where the model is worst", weak["regions"]
     yield "per-class", "Figures of each class", content.get("per_class") or ()
 
 
@@ -141,6 +143,7 @@ def _explainability_tables(content: Record) -> Tables:
 def _data_tables(content: Record) -> Tables:
     yield "columns", "Submitted columns", content["columns"]
     yield "correlated-pairs", "Pairs of columns above 0.7", content["correlated_pairs"] or ()
+    yield "leakage-suspects", "Columns that alone nearly tell the outcome", content.get("leakage_suspects") or ()
     yield "proxies", "Columns that stand in for sensitive ones", content["proxies"] or ()
 
 

@@ -114,12 +114,9 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
     return [
         heading("Quality, drift and representativeness"),
         figure(shown, file="data-columns.csv"),
-        entries(
-            [
-                ("Features", str(content.get("feature_count"))),
-                ("Rows in both reference and evaluation", _count(content.get("shared_rows"))),
-            ]
-        ),
+        entries([("Features", str(content.get("feature_count")))]),
+        bullets(list(charts.data_sentences(content))),
+        chart_table(charts.leakage_table(content), "data-leakage-suspects.csv") if content.get("leakage_suspects") else None,
         heading("Columns that say the same"),
         chart_table(charts.pairs_table(content), "data-correlated-pairs.csv")
         if pairs
@@ -131,10 +128,6 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
         if proxies
         else paragraph("None: no sensitive column is named." if proxies is not None else missing("Not computed.")),
     ]
-
-
-def _count(value: Any) -> Node:
-    return not_applicable("No reference was submitted.") if value is None else chart_words.count(value)
 
 
 def performance(facts: Facts) -> Body:
@@ -149,7 +142,7 @@ def performance(facts: Facts) -> Body:
 
 def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
     content, task = evidence.content, facts.manifest["task"]
-    blocks: list[Node] = [chart_table(charts.headline_table(content), "performance-figures.csv")]
+    blocks: list[Node] = [chart_table(charts.headline_table(content), "performance-figures.csv"), *_weak_spots(content)]
     if task == "regression":
         return [*blocks, figure(charts.lift(content), file="performance-lift.csv")]
     names = _classes(facts.manifest)
@@ -164,6 +157,11 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
         chart_table(charts.per_class_table(content, known), "performance-per-class.csv"),
         figure(charts.confusion(content, known)),
     ]
+
+
+def _weak_spots(content: dict[str, Any]) -> list[Node]:
+    said, found = charts.weak_sentence(content), charts.weak_spots_table(content)
+    return [paragraph(said) if said else None, chart_table(found, "performance-weak-spots.csv") if found.rows else None]
 
 
 def _classes(manifest: dict[str, Any]) -> list[str]:
@@ -356,7 +354,7 @@ def robustness(facts: Facts) -> Body:
 
 def _admission(evidence: Evidence) -> list[Node]:
     measured = evidence.provenance.get("measured") or {}
-    return [chart_table(charts.tests_table(evidence.content, measured), "admission-tests.csv")]
+    return [chart_table(charts.admission_table(evidence.content, measured), "admission-tests.csv")]
 
 
 def limitations(facts: Facts) -> Body:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
+from reports.measures.intervals import normal_quantile
+from reports.measures.uncertainty import Estimate, Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+MOST_STEPS, LONGEST_STEP = 50, 4.0
 SCORE_FIGURES = ("roc_auc", "gini", "ks", "average_precision", "brier", "log_loss")
 
 
@@ -108,6 +111,46 @@ def calibration(positive: Flags, scores: Floats, weights: Floats, *, bins: int =
     with np.errstate(divide="ignore", invalid="ignore"):
         means, rates = score / weight, observed / weight
     return [CalibrationBin(i / bins, (i + 1) / bins, int(n[i]), float(means[i]), float(rates[i])) for i in range(bins)]
+
+
+def recalibration(positive: Flags, scores: Floats, weights: Floats) -> tuple[Estimate, Estimate]:
+    """Calibration intercept and slope of the scores' log-odds; (0, 1) for scores that mean what they say.
+
+    The intercept is fitted with the slope held at 1: above 0, the outcome came more often than the scores said. The slope is
+    fitted with its own intercept: below 1, high scores are too high and low ones too low. Intervals by the sandwich
+    variance, which weights do not mislead. NaN where outcomes are all the same, scores do not vary, or the fit has no end.
+
+    Cox (1958), Biometrika 45:562; Van Calster and others (2016), Journal of Clinical Epidemiology 74:167.
+    """
+    nothing = Estimate(float("nan"), float("nan"), float("nan"))
+    if not len(scores) or positive.all() or not positive.any():
+        return nothing, nothing
+    epsilon = np.finfo(np.float64).eps
+    inside = np.clip(scores, epsilon, 1 - epsilon)
+    odds, ones = np.log(inside) - np.log1p(-inside), np.ones((len(scores), 1))
+    large = _logistic_fit(ones, odds, positive, weights, 0)
+    if np.ptp(odds) == 0:
+        return large, nothing
+    return large, _logistic_fit(np.column_stack([ones, odds]), np.zeros(len(odds)), positive, weights, 1)
+
+
+def _logistic_fit(design: Floats, offset: Floats, positive: Flags, weights: Floats, wanted: int) -> Estimate:
+    """One coefficient of a weighted logistic regression, by Newton's steps, with its normal interval."""
+    nothing, coefficients = Estimate(float("nan"), float("nan"), float("nan")), np.zeros(design.shape[1])
+    for _ in range(MOST_STEPS):
+        expected = special.expit(design @ coefficients + offset)
+        score = design * (weights * (positive - expected))[:, None]
+        information = design.T @ (design * (weights * expected * (1 - expected))[:, None])
+        if not np.isfinite(information).all() or np.linalg.cond(information) > 1 / np.finfo(np.float64).eps:
+            return nothing
+        step = np.linalg.solve(information, score.sum(axis=0))
+        coefficients = coefficients + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
+        if np.abs(step).max() < 1e-10:
+            inverse = np.linalg.inv(information)
+            error = float(np.sqrt((inverse @ (score.T @ score) @ inverse)[wanted, wanted]))
+            value, half = float(coefficients[wanted]), normal_quantile(0.95) * error
+            return Estimate(value, value - half, value + half)
+    return nothing
 
 
 def area_figure(positive: Flags, scores: Floats, weights: Floats) -> Figure:

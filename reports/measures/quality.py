@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.measures.drift import decile_edges
 from reports.measures.table import Column, Table
 
 Floats = NDArray[np.float64]
@@ -179,6 +180,81 @@ def _against_others(correlation: Floats, own: NDArray[np.bool_]) -> float:
     if whole <= SINGULAR:
         return float("nan")
     return float(whole / remaining) if remaining > SINGULAR * whole else float("inf")
+
+
+def condition_number(columns: Sequence[Column]) -> float:
+    """How nearly some column is a sum of others: the root of largest over smallest eigenvalue of the correlations.
+
+    Over the encoded columns that vary, on rows where nothing is missing; infinite where one is such a sum, NaN where there
+    is nothing to say. Belsley, Kuh and Welsch (1980), Regression Diagnostics, 3.2, on centred and scaled columns.
+    """
+    usable = [one for one in columns if not one.is_text or distinct(one) <= MOST_LEVELS]
+    if not usable:
+        return float("nan")
+    rows = np.flatnonzero(np.logical_and.reduce([column.present for column in usable]))
+    given = Encoded.of(usable, rows)
+    if not 0 < len(given.levels) <= min(MOST_ENCODED, len(rows) - 2):
+        return float("nan")
+    matrix = correlations(given, rows)
+    moving = ~np.isnan(np.diag(matrix))
+    if not moving.any():
+        return float("nan")
+    values = np.linalg.eigvalsh(matrix[np.ix_(moving, moving)])
+    return float(np.sqrt(values[-1] / values[0])) if values[0] > SINGULAR else float("inf")
+
+
+def binned(column: Column) -> Codes | None:
+    """A column in few values: numbers by their deciles, levels as they are, missing as one more; None for over 100 levels."""
+    if not column.is_text:
+        values = column.numbers
+        return np.where(np.isnan(values), 10, np.searchsorted(decile_edges(values), values, side="right")).astype(np.int64)
+    return column.codes.astype(np.int64) + 1 if distinct(column) <= MOST_LEVELS else None
+
+
+def explained_entropy(target: Codes, feature: Codes) -> float:
+    """Share of the target's entropy that knowing the feature takes away, 0 to 1; NaN where the target does not vary.
+
+    Theil (1970), American Journal of Sociology 76:103: the uncertainty coefficient U(target | feature).
+    """
+    if not len(target):
+        return float("nan")
+    joint = np.unique(feature * (int(target.max()) + 1) + target, return_counts=True)[1]
+    own, other = np.bincount(target), np.bincount(feature)
+    whole = _entropy(own)
+    return float(np.clip((whole + _entropy(other) - _entropy(joint)) / whole, 0.0, 1.0)) if whole > 0 else float("nan")
+
+
+def _entropy(counts: NDArray[np.int64]) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-np.sum(shares * np.log(shares)))
+
+
+def outside(reference: Column, evaluation: Column) -> float:
+    """Share of the evaluation's present values beyond the reference's smallest and largest, or at no level of it; NaN where
+    either has no value."""
+    if reference.is_text or evaluation.is_text:
+        first, second = reference.as_text(), evaluation.as_text()
+        known = {(first.levels or ())[code] for code in np.unique(first.codes[first.present])}
+        strange = np.array([level not in known for level in second.levels or ()] + [False])
+        found, present = strange[second.codes], second.present
+    else:
+        values, present = evaluation.numbers, evaluation.present
+        kept = reference.numbers[reference.present]
+        if not len(kept):
+            return float("nan")
+        found = (values < kept.min()) | (values > kept.max())
+    if not reference.present.any() or not present.any():
+        return float("nan")
+    return float(found[present].mean())
+
+
+def repeated_rows(table: Table, names: Sequence[str]) -> int:
+    """How many rows are alike in all of `names` to an earlier one; missing equals missing."""
+    joint = np.zeros(table.n, dtype=np.int64)
+    for name in names:
+        codes = _joint_codes(table.columns[name], table.columns[name])[: table.n]
+        joint = np.unique(joint * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True)[1]
+    return table.n - len(np.unique(joint))
 
 
 def shared_rows(evaluation: Table, reference: Table, names: Sequence[str]) -> int:

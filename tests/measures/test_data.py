@@ -1,7 +1,9 @@
 """Columns: stability against the shared definition, inflation and association against statsmodels and scipy."""
 
 import json
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
+from sklearn.metrics import mutual_info_score
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from reports.documents.build import data
@@ -17,6 +20,8 @@ from reports.measures.table import Column, Table
 from tests.measures.cases import as_table, read
 from tests.measures.test_fairness import BINARY, number_column, text_column
 from tests.shared import shared_data
+
+SCHEMAS = Path(__file__).parents[2] / "governance" / "evidence" / "schemas"
 
 
 def test_stability_is_that_computed_elsewhere_for_every_month():
@@ -159,3 +164,68 @@ def test_a_column_of_numbers_in_one_file_and_text_in_the_other_is_compared_as_te
     first = Table({"c": number_column([1, 2, 3])}, 3)
     second = Table({"c": text_column(["2", "x", None])}, 3)
     assert quality.shared_rows(first, second, ["c"]) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1.0, 2.0, np.nan])), min_size=1, max_size=40))
+def test_repeated_rows_are_those_beyond_the_first_of_each_kind(rows):
+    table = Table({"t": text_column([row[0] for row in rows]), "n": number_column([row[1] for row in rows])}, len(rows))
+    kinds = {(text, "missing" if np.isnan(number) else number) for text, number in rows}
+    assert quality.repeated_rows(table, ["t", "n"]) == len(rows) - len(kinds)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=200))
+def test_explained_entropy_is_scikit_learns_mutual_information_over_entropy(rows):
+    target, feature = np.array(rows).T
+    whole = stats.entropy(np.bincount(target))
+    found = quality.explained_entropy(target, feature)
+    if whole == 0:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(mutual_info_score(target, feature) / whole, abs=1e-9)
+
+
+def test_the_condition_number_is_that_of_centred_and_scaled_columns():
+    rows = frame()
+    design = pd.concat([rows[["x", "y", "z"]], pd.get_dummies(rows["kind"], drop_first=True).astype(float)], axis=1)
+    scaled = (design - design.mean()) / design.std()
+    found = quality.condition_number(list(as_table(rows).columns.values()))
+    assert found == pytest.approx(np.linalg.cond(scaled.to_numpy()), rel=1e-9)
+    twice = [*as_table(rows[["x", "y"]]).columns.values(), number_column(rows["x"] - 2 * rows["y"])]
+    assert quality.condition_number(twice) == np.inf
+
+
+def test_values_outside_the_reference_are_shared_out_over_the_values_that_are_there():
+    assert quality.outside(number_column([1, 5, np.nan]), number_column([0, 1, 5, 6, np.nan])) == 0.5
+    assert quality.outside(text_column(["a", "b", None]), text_column(["a", "c", "c", "c", None])) == 0.75
+    assert np.isnan(quality.outside(number_column([np.nan]), number_column([1])))
+    assert np.isnan(quality.outside(text_column(["a"]), text_column([None])))
+
+
+def test_a_column_that_gives_the_outcome_away_is_named_and_one_that_predicts_it_is_not():
+    generator, n = np.random.default_rng(4), 3000
+    outcome = (generator.random(n) < 0.3).astype(float)
+    rows = pd.DataFrame({
+        "days_overdue": np.where(outcome > 0, generator.integers(90, 400, n), generator.integers(0, 89, n)).astype(float),
+        "reason": np.where(outcome > 0, "written off", "none"), "honest": outcome + generator.normal(size=n) * 2,
+        "same": 7.0, "outcome": outcome, "sex": "f",
+    })  # fmt: skip
+    manifest = {**BINARY, "features": ["days_overdue", "reason", "honest", "same"], "sensitive_features": ["sex"]}
+    found = data(manifest, as_table(rows), None, seed=1).content
+    assert [one["feature"] for one in found["leakage_suspects"]] == ["reason", "days_overdue"]
+    assert found["leakage_suspects"][0]["explained"] == 1
+    assert found["constant"] == ["same"]
+    assert [row["n"] for row in found["label_balance"]] == [int(n - outcome.sum()), int(outcome.sum())]
+    assert found["clusters"] == [["days_overdue", "reason"]]
+    jsonschema.validate(found, json.loads((SCHEMAS / "data-1.json").read_text()))
+
+
+def test_clusters_join_columns_through_others_and_keep_the_rest_out():
+    generator = np.random.default_rng(5)
+    a = generator.normal(size=2000)
+    b = a + 0.75 * generator.normal(size=2000)
+    c = b + 0.9 * generator.normal(size=2000)
+    rows = pd.DataFrame({"alone": generator.normal(size=2000), "c": c, "a": a, "b": b, "outcome": 0.0})
+    manifest = {**BINARY, "features": ["alone", "c", "a", "b"], "sensitive_features": []}
+    found = data(manifest, as_table(rows), None, seed=1).content
+    assert {(one["a"], one["b"]) for one in found["correlated_pairs"]} == {("c", "b"), ("a", "b")}
+    assert found["clusters"] == [["c", "a", "b"]]

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics
+from statsmodels import api as sm
 
 from reports.documents.build import performance
 from reports.measures import labels, multiclass, regression
@@ -165,6 +166,34 @@ def rows(outcome, **more):
 
 def content(manifest, table, scores, **more):
     return performance(manifest, table, scores, seed=1, **more).content
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_calibration_intercept_and_slope_are_statsmodels_generalised_linear_models(weighted):
+    generator, n = np.random.default_rng(11), 1500
+    scores = generator.beta(2, 5, n)
+    odds = np.log(scores / (1 - scores))
+    positive = generator.random(n) < 1 / (1 + np.exp(-(0.3 + 0.7 * odds)))
+    weights = generator.choice([1.0, 3.0], n) if weighted else np.ones(n)
+    intercept, slope = measure.recalibration(positive, scores, weights)
+    kind = {"family": sm.families.Binomial(), "var_weights": weights}
+    large = sm.GLM(positive.astype(float), np.ones(n), offset=odds, **kind).fit(cov_type="HC0")
+    both = sm.GLM(positive.astype(float), sm.add_constant(odds), **kind).fit(cov_type="HC0")
+    assert (intercept.low, intercept.value, intercept.high) == pytest.approx(
+        (large.conf_int()[0][0], large.params[0], large.conf_int()[0][1]), rel=1e-6
+    )
+    assert (slope.low, slope.value, slope.high) == pytest.approx(
+        (both.conf_int()[1][0], both.params[1], both.conf_int()[1][1]), rel=1e-6
+    )
+    assert slope.high < 1 < 1 / slope.low, "scores that were spread too far"
+
+
+def test_scores_that_cannot_be_calibrated_have_no_slope():
+    flags = np.array([True, False] * 50)
+    assert np.isnan(measure.recalibration(flags, np.full(100, 0.3), np.ones(100))[1].value)
+    assert np.isnan(measure.recalibration(np.ones(100, dtype=bool), np.linspace(0.1, 0.9, 100), np.ones(100))[0].value)
+    separated = np.where(flags, 0.9, 0.1)
+    assert np.isnan(measure.recalibration(flags, separated, np.ones(100))[1].value), "the slope would be without end"
 
 
 def test_rows_without_outcome_are_left_out_and_counted():

@@ -1,0 +1,91 @@
+"""Tables and sentences of a document that no chart is drawn of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports.charts import Verdict, admission_table, data_sentences, leakage_table, weak_sentence, weak_spots_table
+
+MEASURED = {"load-time": {"value": 0.0481}, "latency-p99": {"value": 200.4}}
+TESTS = {
+    "tests": [
+        {"key": "one-row-equals-batch", "state": "pass", "cause": None, "detail": "Within."},
+        {"key": "missing-value-handled", "state": "warn", "cause": None, "detail": "Refuses income."},
+        {"key": "load-time", "limit": 30},
+        {"key": "latency-p99", "limit": 200},
+        {"key": "peak-memory", "limit": 4000},
+    ]
+}
+
+
+def side(feature: str, low: Any = None, high: Any = None, levels: Any = None, missing: bool = False) -> dict[str, Any]:
+    return {"feature": feature, "low": low, "high": high, "levels": levels, "missing": missing}
+
+
+def weak(*confirmed: bool) -> dict[str, Any]:
+    columns = [side("income", high=1500.0, missing=True), side("purpose", levels=["boat", "car"])]
+    regions = [
+        {"columns": columns, "n": 40 + at, "loss": {"value": 0.7, "low": 0.6, "high": 0.8}, "confirmed": one}
+        for at, one in enumerate(confirmed)
+    ]
+    return {"weak_spots": {"loss": "log_loss", "overall": 0.5, "searched_rows": 200, "held_out_rows": 200, "regions": regions}}
+
+
+def test_what_was_measured_is_held_against_its_limit_and_trouble_comes_first() -> None:
+    rows = admission_table(TESTS, MEASURED).rows
+    assert [row[2] for row in rows] == [Verdict.OUTSIDE, Verdict.ERROR, Verdict.REVIEW, Verdict.WITHIN, Verdict.WITHIN]
+    assert rows[0][:2] == ("Latency per row, 99th percentile", "200.4 milliseconds; at most 200 allowed.")
+    assert rows[1][0] == "Peak memory", "no figure is no pass"
+    unlimited = admission_table({"tests": [{"key": "load-time", "limit": None}]}, MEASURED).rows[0]
+    assert unlimited[2] == Verdict.NOT_APPLICABLE
+    assert "no limit" in str(unlimited[1])
+
+
+def test_the_worst_region_is_told_in_words() -> None:
+    told = weak_sentence(weak(False, True, True))
+    assert told == (
+        "The model is worst where income is below 1,500 or missing and purpose is boat or car: log loss 0.700 (0.600–0.800) on "
+        "41 rows, against 0.500 overall. 1 more region is worse too."
+    )
+    assert [row[4] for row in weak_spots_table(weak(False, True)).rows] == [Verdict.WORSE, Verdict.UNCLEAR]
+
+
+def test_no_region_that_is_confirmed_is_told_too_and_nothing_looked_for_says_nothing() -> None:
+    assert weak_sentence(weak(False)).startswith("No region of one or two columns is clearly worse")
+    assert weak_sentence({}) == weak_sentence({"weak_spots": None}) == ""
+    assert not weak_spots_table({}).rows
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (side("a", low=2.0), "a is at least 2"),
+        (side("a", low=2.0, high=3.0), "a is at least 2 and below 3"),
+        (side("a", missing=True), "a is missing"),
+        (side("a", levels=[], missing=True), "a is missing"),
+        (side("a", levels=list("bcdefg")), "a is b or c or d or e or one of 2 more"),
+    ],
+)
+def test_a_side_in_words(one: dict[str, Any], words: str) -> None:
+    found = weak(True)
+    found["weak_spots"]["regions"][0]["columns"] = [one]
+    assert words in weak_sentence(found).replace("2.000", "2").replace("3.000", "3")
+
+
+def test_what_is_odd_about_the_data_is_said_and_what_is_not_too() -> None:
+    odd = data_sentences({
+        "repeated_rows": 1, "shared_rows": 12, "constant": ["same"], "leakage_suspects": [{"feature": "days", "explained": 0.93}],
+        "clusters": [["a", "b"]], "condition_number": 18.27, "label_balance": [{"label": "no", "n": 3}, {"label": "yes", "n": 1}],
+    })  # fmt: skip
+    assert odd == (
+        "1 row repeats an earlier one.", "12 rows in both reference and evaluation.", "Of one value only: same.",
+        "days alone explains 93 % of the outcome: was it known when the decision was made?", "a, b say much the same.",
+        "Condition number of the columns: 18.27.", "Outcomes: no 75 %, yes 25 %.",
+    )  # fmt: skip
+    assert data_sentences({"repeated_rows": 0, "leakage_suspects": []}) == (
+        "No row is there twice.", "There is no reference that rows could be shared with.",
+        "No column alone nearly tells the outcome.",
+    )  # fmt: skip
+    assert leakage_table({"leakage_suspects": [{"feature": "days", "explained": 0.93}]}).rows == (("days", "93 %"),)

@@ -49,6 +49,7 @@ from reports.charts import (
     psi,
     rate_ratios,
     selection_rates,
+    threshold_tables,
     weak_sentence,
     weak_spots_table,
     words,
@@ -166,7 +167,9 @@ def _fairness(content: Mapping[str, Any], case: Case) -> Shown:
         return {"sentence": sentence, "figures": tuple(figures[:1]), "folds": _by_group(figures[1:])}
     ratios = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
     by_group = [figure for number in numbers for figure in (selection_rates(content, number), *_hits(content, number))]
-    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": _by_group(by_group)}
+    tables = threshold_tables(content)
+    other = (Fold("What other thresholds would give", tables=tables),) if tables else ()
+    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": (*_by_group(by_group), *other)}
 
 
 def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:

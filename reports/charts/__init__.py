@@ -8,7 +8,14 @@ from reports.charts.challenge import fairness_beside, performance_beside
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import columns_table, data_sentences, leakage_table, pairs_table, proxies_table, psi
 from reports.charts.explanations import explanations_table, gap_tables, importance
-from reports.charts.fairness import error_rates, predictions_by_group, rate_ratios, rate_table, selection_rates
+from reports.charts.fairness import (
+    error_rates,
+    predictions_by_group,
+    rate_ratios,
+    rate_table,
+    selection_rates,
+    threshold_tables,
+)
 from reports.charts.figure import Column, Figure, KeyEntry, Table
 from reports.charts.marks import icon
 from reports.charts.performance import calibration, confusion, headline_table, lift, per_class_table
@@ -54,6 +61,7 @@ __all__ = [
     "rate_ratios",
     "rate_table",
     "selection_rates",
+    "threshold_tables",
     "weak_sentence",
     "weak_spots_table",
 ]

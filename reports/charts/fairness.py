@@ -41,6 +41,14 @@ _RATE_COLUMNS = (
     Column("True positive rate"),
     Column("Verdict", numeric=False),
 )
+_THRESHOLD_COLUMNS = (
+    Column("Threshold", numeric=False),
+    Column("Selected"),
+    Column("Favourable among selected"),
+    Column("Predicted rightly"),
+    Column("Lowest ratio to the highest rate", numeric=False),
+    Column("Gap in true positive rate"),
+)
 _REGRESSION_COLUMNS = (
     Column("Group", numeric=False),
     Column("n"),
@@ -213,6 +221,31 @@ def rate_table(content: Content) -> Table:
         f"Missing values: {'; '.join(missing)}." if missing else "No missing value of a sensitive column."
     )
     return table_of(_RATE_COLUMNS, rows, caption=caption, what="groups")
+
+
+def threshold_tables(content: Content) -> tuple[Table, ...]:
+    """What other decision thresholds would give, one table for each grouping; none where the document has no scores."""
+    steps = content.get("thresholds") or ()
+    tables = []
+    for at, grouping in enumerate(content["groupings"] if steps else ()):
+        names = words.feature_names(grouping["features"])
+        rows: list[tuple[str | Verdict, ...]] = [_threshold_row(step, step["groupings"][at]) for step in steps]
+        caption = f"What other thresholds would give, by {names}"
+        tables.append(table_of(_THRESHOLD_COLUMNS, rows, caption=caption, what="thresholds"))
+    return tuple(tables)
+
+
+def _threshold_row(step: Content, there: Content) -> tuple[str | Verdict, ...]:
+    lowest = figure(estimate(there["lowest_ratio"])[0])
+    group = there.get("lowest_group")
+    return (
+        f"{plain(step['threshold'])}{' (in force)' if step['in_force'] else ''}",
+        words.share(step["selection_rate"]),
+        words.share(step["positive_predictive_value"]),
+        words.share(step["accuracy"]),
+        f"{lowest} ({group_name(group)})" if group else lowest,
+        figure(there["equal_opportunity_difference"]),
+    )
 
 
 def _rate_row(group: Group, grouping: Content) -> tuple[str | Verdict, ...]:

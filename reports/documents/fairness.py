@@ -27,18 +27,20 @@ from reports.measures import fairness as measure
 from reports.measures import intervals, regression
 from reports.measures.groups import MOST_CELLS, Grouping, declared_reference, groupings
 from reports.measures.labels import (
+    DEFAULT_THRESHOLD,
     UNKNOWN,
     Decisions,
     UnusableScores,
     checked_scores,
     decisions,
+    favourable_classes,
     require_known_labels,
     text,
 )
 from reports.measures.table import Column, Table
 
 SCHEMA = "fairness/1"
-SMALL_COUNT = 5
+THRESHOLD_RATES = ("selection_rate", "positive_predictive_value", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,47 @@ def _classification(
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
         limitations += _grouping_limitations(grouping, counts.n, declared, reference, limits, unit="selection rate")
         limitations += _count_limitations(grouping, counts, reference)
-    return {"groupings": tables, "limitations": limitations}
+    return {
+        "groupings": tables,
+        "thresholds": None if mean_scores is None else _thresholds(manifest, mean_scores, parts, decided, limits),
+        "limitations": limitations,
+    }
+
+
+def _thresholds(
+    manifest: Mapping[str, Any], scores: NDArray[np.float64], parts: list[Grouping], decided: Decisions, limits: Limits
+) -> list[dict[str, Any]]:
+    """What every twentieth as threshold would give: for all, and for the groups of each grouping."""
+    declared = manifest.get("decision_threshold")
+    chosen = DEFAULT_THRESHOLD if declared is None else float(declared)
+    steps = np.array(sorted({*(i / 20 for i in range(1, 20)), chosen}))
+    favoured = text(manifest["positive_class"]) in favourable_classes(manifest)
+
+    def counted(grouping: Grouping) -> list[measure.GroupCounts]:
+        return measure.count_by_threshold(grouping, scores, decided.outcome, steps, positive_favoured=favoured)
+
+    whole = Grouping((), ((),), np.zeros(len(scores), dtype=np.int64), np.ones(1, dtype=bool), True)
+    totals, by_grouping = counted(whole), [(one, counted(one)) for one in parts]
+    return [
+        {
+            "threshold": float(step),
+            "in_force": bool(step == chosen),
+            **{name: float(totals[i].rates()[name].values[0]) for name in THRESHOLD_RATES},
+            "groupings": [_at_threshold(one, counts[i], limits) for one, counts in by_grouping],
+        }
+        for i, step in enumerate(steps)
+    ]
+
+
+def _at_threshold(grouping: Grouping, counts: measure.GroupCounts, limits: Limits) -> dict[str, Any]:
+    found = measure.lowest_ratio(grouping, counts, minimum_group_size=limits.minimum_group_size)
+    known = measure.aggregates(grouping, counts)
+    return {
+        "features": grouping.features,
+        "lowest_ratio": found[0] if found else None,
+        "lowest_group": grouping.named(found[1]) if found else None,
+        **{name: known[name] for name in ("equal_opportunity_difference", "equalized_odds_difference")},
+    }
 
 
 def _rate_rows(

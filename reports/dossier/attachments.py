@@ -126,6 +126,12 @@ def _fairness_tables(content: Record) -> Tables:
         for row in grouping["groups"]
     ]
     yield "groups", "Every group and intersection", groups
+    thresholds = [
+        {**_without(step, frozenset({"groupings"})), "grouping": " and ".join(map(str, there["features"])), **there}
+        for step in content.get("thresholds") or ()
+        for there in step["groupings"]
+    ]
+    yield "thresholds", "What each decision threshold would give", thresholds
     yield "gaps", "Gaps of each grouping", [_without(one, frozenset({"groups"})) for one in content["groupings"]]
 
 

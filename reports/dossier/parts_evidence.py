@@ -27,7 +27,7 @@ from reports.dossier.facts import Evidence, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
-MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES = 6, 3, 15
+MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_THRESHOLD_TABLES = 6, 3, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
@@ -290,7 +290,15 @@ def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
         note,
         heading("Gaps of each grouping"),
         _gap_table(groupings),
+        *_other_thresholds(content),
     ]
+
+
+def _other_thresholds(content: dict[str, Any]) -> list[Node]:
+    tables = charts.threshold_tables(content)[:MOST_THRESHOLD_TABLES]
+    if not tables:
+        return []
+    return [heading("Other decision thresholds"), *[chart_table(one, "fairness-thresholds.csv") for one in tables]]
 
 
 def _meaning(facts: Facts) -> Markup:

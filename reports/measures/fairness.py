@@ -74,6 +74,37 @@ def count_groups(grouping: Grouping, decided: Decisions) -> GroupCounts:
     return GroupCounts(np.bincount(code, minlength=len(grouping.groups) * 6).reshape(-1, 2, 3).astype(np.int64))
 
 
+def count_by_threshold(
+    grouping: Grouping, scores: Floats, outcome: NDArray[np.int8], thresholds: Floats, *, positive_favoured: bool
+) -> list[GroupCounts]:
+    """The counts that each decision threshold would give, in one pass over the rows.
+
+    Parameters
+    ----------
+    thresholds : ascending; a score at or above one is the positive class, which benefits the person or harms it.
+    """
+    size, steps = len(grouping.groups), len(thresholds) + 1
+    reached = np.searchsorted(thresholds, scores, side="right")
+    code = (grouping.codes * steps + reached) * 3 + outcome
+    cells = np.bincount(code, minlength=size * steps * 3).reshape(size, steps, 3).astype(np.int64)
+    below = np.cumsum(cells, axis=1)[:, :-1]
+    above = cells.sum(axis=1, keepdims=True) - below
+    refused, favoured = (below, above) if positive_favoured else (above, below)
+    return [GroupCounts(np.stack([refused[:, i], favoured[:, i]], axis=1)) for i in range(len(thresholds))]
+
+
+def lowest_ratio(grouping: Grouping, counts: GroupCounts, *, minimum_group_size: int) -> tuple[float, int] | None:
+    """Lowest over highest selection rate among groups of the minimum size, and which group is lowest.
+
+    None where fewer than two are large enough, or nobody in them was selected.
+    """
+    large = np.flatnonzero(eligible(grouping, counts.n) & (counts.n >= minimum_group_size))
+    rates = intervals.share(counts.selected[large], counts.n[large])
+    if len(large) < 2 or not rates.max() > 0:
+        return None
+    return float(rates.min() / rates.max()), int(large[np.argmin(rates)])
+
+
 def group_means(grouping: Grouping, values: Floats) -> Floats:
     """Mean of a row-level figure per group; NaN for an empty group."""
     size = len(grouping.groups)

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from reports.charts import Verdict, admission_table, data_sentences, leakage_table, weak_sentence, weak_spots_table
+from reports.charts import (
+    Verdict,
+    admission_table,
+    data_sentences,
+    leakage_table,
+    threshold_tables,
+    weak_sentence,
+    weak_spots_table,
+)
 
 MEASURED = {"load-time": {"value": 0.0481}, "latency-p99": {"value": 200.4}}
 TESTS = {
@@ -89,3 +97,18 @@ def test_what_is_odd_about_the_data_is_said_and_what_is_not_too() -> None:
         "No column alone nearly tells the outcome.",
     )  # fmt: skip
     assert leakage_table({"leakage_suspects": [{"feature": "days", "explained": 0.93}]}).rows == (("days", "93 %"),)
+
+
+def test_what_other_thresholds_would_give_is_told_for_each_grouping_and_the_one_in_force_is_marked() -> None:
+    def step(threshold: float, ratio: float | None, group: dict[str, str] | None, in_force: bool = False) -> dict[str, Any]:
+        gaps = {"equal_opportunity_difference": 0.1, "equalized_odds_difference": None}
+        there = {"features": ["sex"], "lowest_ratio": ratio, "lowest_group": group, **gaps}
+        rates = {"selection_rate": 0.5, "positive_predictive_value": 0.75, "accuracy": 0.6}
+        return {"threshold": threshold, "in_force": in_force, **rates, "groupings": [there]}
+
+    content = {"groupings": [{"features": ["sex"]}], "thresholds": [step(0.25, 0.91, {"sex": "f"}, True), step(0.95, None, None)]}
+    (table,) = threshold_tables(content)
+    assert table.rows == (
+        ("0.25 (in force)", "50 %", "75 %", "60 %", "0.910 (f)", "0.100"), ("0.95", "50 %", "75 %", "60 %", "–", "0.100"),
+    )  # fmt: skip
+    assert threshold_tables({"groupings": [{"features": ["sex"]}]}) == ()

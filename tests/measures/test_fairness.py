@@ -357,3 +357,28 @@ def test_too_many_combinations_are_listed_only_where_they_occur():
     columns = {name: number_column(np.arange(n)) for name in ("a", "b")}
     grouping = group_rows(Table(columns, n), ["a", "b"])
     assert (len(grouping.groups), grouping.all_cells) == (n, False)
+
+
+@examples(8)
+@given(tables(), st.sampled_from([0, 1]), st.sampled_from([None, 0.25, 0.333]))
+def test_each_threshold_gives_what_a_document_decided_at_it_would(drawn, favourable, declared):
+    table, scores = drawn
+    manifest = {**BINARY, "sensitive_features": ["group", "band"], "intersections": [["group", "band"]]}
+    manifest |= {"favourable_outcome": favourable, "decision_threshold": declared}
+    steps = fairness(manifest, table, scores, limits=LIMITS, seed=1).content["thresholds"]
+    assert [step["threshold"] for step in steps if step["in_force"]] == [0.5 if declared is None else declared]
+    for step in steps[::5]:
+        decided = fairness({**manifest, "decision_threshold": step["threshold"]}, table, scores, limits=LIMITS, seed=1).content
+        for told, grouping in zip(step["groupings"], decided["groupings"], strict=True):
+            for name in ("equal_opportunity_difference", "equalized_odds_difference"):
+                assert told[name] == grouping[name]
+            whole = [row for row in grouping["groups"] if None not in row["group"].values()]
+            large = [row for row in whole if row["n"] >= LIMITS["minimum_group_size"]]
+            rates = [row["selected"] / row["n"] for row in large]
+            if len(rates) < 2 or max(rates) == 0:
+                assert told["lowest_ratio"] is None
+            else:
+                assert told["lowest_ratio"] == pytest.approx(min(rates) / max(rates))
+                assert told["lowest_group"] == large[rates.index(min(rates))]["group"]
+        chosen = scores >= step["threshold"] if favourable == 1 else scores < step["threshold"]
+        assert step["selection_rate"] == pytest.approx(chosen.mean())

@@ -124,9 +124,15 @@ def _performance(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     value = outcome.value
     document = build.performance(
         _manifest(work, value), value["evaluation"], value["scores"], seed=work.seed,
-        predicted=value.get("raw_prediction"),
+        predicted=value.get("raw_prediction"), reference=_reference(value),
     )  # fmt: skip
     return document, outcome, {}
+
+
+def _reference(value: dict[str, Any]) -> tuple[Any, Any] | None:
+    """The reference with the model's scores on it, where there are both."""
+    table, scores = value.get("reference"), value.get("reference_scores")
+    return None if table is None or scores is None else (table, scores)
 
 
 def _fairness(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:

@@ -42,6 +42,7 @@ from reports.charts import (
     importance,
     leakage_table,
     lift,
+    overfit_table,
     pairs_table,
     per_class_table,
     predictions_by_group,
@@ -203,12 +204,15 @@ def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     task = case.review.manifest["task"]
     weak = weak_spots_table(content)
     shown: Shown = {"opened": (headline_table(content), *((weak,) if weak.rows else ())), "sentence": weak_sentence(content)}
+    beside = overfit_table(content)
+    shown["folds"] = _each(beside)
     if task == "regression":
         return {**shown, "figures": (lift(content),)}
     classes = _class_names(case)
     if task == "binary-classification":
         return {**shown, "figures": (calibration(content), confusion(content, classes))}
-    return {**shown, "figures": (confusion(content, classes),), "folds": _each(per_class_table(content, classes))}
+    folds = _each(per_class_table(content, classes), beside)
+    return {**shown, "figures": (confusion(content, classes),), "folds": folds}
 
 
 def _class_names(case: Case) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from reports.charts.fairness import (
 )
 from reports.charts.figure import Column, Figure, KeyEntry, Table
 from reports.charts.marks import icon
-from reports.charts.performance import calibration, confusion, headline_table, lift, per_class_table
+from reports.charts.performance import calibration, confusion, headline_table, lift, overfit_table, per_class_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
@@ -52,6 +52,7 @@ __all__ = [
     "lift",
     "limit_words",
     "of_check",
+    "overfit_table",
     "pairs_table",
     "per_class_table",
     "performance_beside",

@@ -23,7 +23,7 @@ from reports.charts.svg import (
     vertical,
 )
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, estimate, figure, require_language
+from reports.charts.words import ENGLISH, estimate, figure, interval, require_language
 
 Content = Mapping[str, Any]
 
@@ -60,6 +60,23 @@ def headline_table(content: Content, *, language: str = ENGLISH) -> Table:
     columns = (Column("Figure", numeric=False), Column("Value"), Column("95 %", numeric=False))
     caption = f"Performance on {words.count(content.get('n'))} rows" if content.get("n") is not None else "Performance"
     return table_of(columns, rows, caption=caption, what="figures")
+
+
+def overfit_table(content: Content) -> Table:
+    """The evaluation beside the reference, figure by figure."""
+    rows: list[tuple[str | Verdict, ...]] = []
+    for one in content.get("overfit") or ():
+        value, low, high = estimate(one["difference"])
+        name = FIGURE_NAMES.get(one["figure"], str(one["figure"]))
+        rows.append((name, figure(one["evaluation"]), figure(one["reference"]), words.signed(value), interval(low, high)))
+    columns = (
+        Column("Figure", numeric=False),
+        Column("Evaluation"),
+        Column("Reference"),
+        Column("Difference"),
+        Column("95 %", numeric=False),
+    )
+    return table_of(columns, rows, caption="Evaluation against the reference", what="figures")
 
 
 def calibration(content: Content, *, language: str = ENGLISH) -> Figure:

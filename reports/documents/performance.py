@@ -16,6 +16,7 @@ from reports.documents.rows import (
     REGRESSION,
     Weights,
     left_out,
+    number_column,
     number_outcome,
     typed,
     weights_of,
@@ -28,10 +29,15 @@ from reports.measures.weak_spots import weak_spots
 
 SCHEMA = "performance/1"
 SHARES = frozenset({"roc_auc", "ks", "average_precision", "brier", "accuracy", "macro_f1"})
+OVERFIT_FIGURES = ("roc_auc", "accuracy", "macro_f1", "brier", "log_loss", "rmse", "mae", "mean_deviance", "r2")
 NOT_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "mean_deviance"})
 WEAK_SPOTS = (
     "Where the model is worst was looked for on other rows than those that measure it; each interval speaks of its region "
     "alone, and of forty regions like the rest one is called worse by chance."
+)
+OVERFIT = (
+    "That the evaluation does worse than the reference says that the model fits the reference too closely, or that the two are "
+    "of different people or times; the shift of columns helps to tell."
 )
 CHANCE = "Intervals are 95 % and speak of chance only: not of applicants or periods that these rows do not contain."
 
@@ -43,12 +49,14 @@ def performance(
     *,
     seed: int,
     predicted: Column | None = None,
+    reference: tuple[Table, NDArray[Any]] | None = None,
 ) -> Document:
     """Performance figures in the contract's form.
 
     Parameters
     ----------
     scores : (n,) or (n, k) as the model gave them; None where the submission brought classes only (`predicted`).
+    reference : rows and scores that the evaluation is held against, to tell overfitting; None where there are none.
 
     Raises
     ------
@@ -65,6 +73,9 @@ def performance(
         content, checks = _binary(manifest, table, given, predicted, weights, seed=seed)
     else:
         content, checks = _multiclass(manifest, table, given, predicted, weights, seed=seed)
+    content["overfit"] = _overfit(manifest, table, given, reference, seed=seed)
+    if content["overfit"] is not None:
+        content["limitations"].append(OVERFIT)
     if content.get("weak_spots"):
         content["limitations"].append(WEAK_SPOTS)
     if content["n"] > MOST_DRAWN:
@@ -238,6 +249,52 @@ def _multiclass(
     content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight, seed=seed)
     limitations += _multiclass_reasons(names, matrix, probabilities is None)
     return content | {"limitations": limitations}, check_multiclass(found, y, decided, given, weight)
+
+
+def _overfit(
+    manifest: Mapping[str, Any], table: Table, scores: NDArray[np.float64] | None,
+    reference: tuple[Table, NDArray[Any]] | None, *, seed: int,
+) -> list[dict[str, Any]] | None:  # fmt: skip
+    """Evaluation less reference for each figure that does not grow with the rows; None where one side has no outcomes."""
+    needed = [manifest[key] for key in ("target", "weight") if manifest.get(key)]
+    if scores is None or reference is None or not manifest.get("target") or set(needed) - set(reference[0].columns):
+        return None
+    there = labels.checked_scores(manifest, *reference)
+    own, other = (_compared(manifest, *side, seed=seed) for side in ((table, scores), (reference[0], there)))
+    told = []
+    for name in own.keys() & other.keys():
+        here, beside = own[name], other[name]
+        half = intervals.normal_quantile(0.95) * float(np.hypot(here.error(), beside.error()))
+        value = here.value - beside.value
+        told.append({"figure": name, "evaluation": here.value, "reference": beside.value,
+                     "difference": figure(value, value - half, value + half)})  # fmt: skip
+    return sorted(told, key=lambda one: OVERFIT_FIGURES.index(one["figure"]))
+
+
+def _compared(
+    manifest: Mapping[str, Any], table: Table, scores: NDArray[np.float64], *, seed: int
+) -> dict[str, Figure]:
+    """The figures of OVERFIT_FIGURES that these rows give."""
+    weights = weights_of(manifest, table).values
+    if manifest["task"] == REGRESSION:
+        outcome = number_column(table, manifest["target"], "outcome")
+        used = np.isfinite(outcome) & (weights > 0)
+        power = regression.family_power(manifest.get("family"))
+        resamples = Resamples(int(used.sum()), seed)
+        found = regression.figures(outcome[used], scores[used], weights[used], power, resamples) if used.any() else {}
+    elif manifest["task"] == BINARY:
+        positive, known = labels.positive_outcome(manifest, table) or (np.zeros(0, dtype=bool), np.zeros(0, dtype=bool))
+        used = known & (weights > 0)
+        found = measure.figures(positive[used], scores[used], weights[used], Resamples(int(used.sum()), seed))
+    else:
+        names = labels.classes(manifest, table)
+        actual = labels.codes_of(table.columns[manifest["target"]], names)
+        used = (actual >= 0) & (weights > 0)
+        decided, resamples = np.argmax(scores, axis=1), Resamples(int(used.sum()), seed)
+        found = multiclass.figures(
+            actual[used], decided[used], scores[used], size=len(names), weights=weights[used], resamples=resamples
+        )
+    return {name: one for name, one in found.items() if name in OVERFIT_FIGURES and not np.isnan(one.value)}
 
 
 def _weak_spots(

@@ -116,6 +116,7 @@ def _performance_tables(content: Record) -> Tables:
     yield "lift", "Lift in tenths", content.get("lift") or ()
     weak = content.get("weak_spots") or {"regions": ()}
     yield "weak-spots", "Where the model is worst", weak["regions"]
+    yield "overfit", "Evaluation against the reference", content.get("overfit") or ()
     yield "per-class", "Figures of each class", content.get("per_class") or ()
 
 

@@ -161,7 +161,12 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
 
 def _weak_spots(content: dict[str, Any]) -> list[Node]:
     said, found = charts.weak_sentence(content), charts.weak_spots_table(content)
-    return [paragraph(said) if said else None, chart_table(found, "performance-weak-spots.csv") if found.rows else None]
+    beside = charts.overfit_table(content)
+    return [
+        paragraph(said) if said else None,
+        chart_table(found, "performance-weak-spots.csv") if found.rows else None,
+        chart_table(beside, "performance-overfit.csv") if beside.rows else None,
+    ]
 
 
 def _classes(manifest: dict[str, Any]) -> list[str]:

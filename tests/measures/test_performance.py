@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from statsmodels import api as sm
 
 from reports.documents.build import performance
@@ -318,3 +319,39 @@ def test_intervals_cover_as_often_as_they_say(name):
         found = estimate(measure.figures(positive, scores, np.ones(300), Resamples(300, turn))[name])
         covered += found.low <= whole <= found.high
     assert 0.92 <= covered / 400 <= 0.98
+
+
+def overfitted(task):
+    """A model that knows the reference by heart, and the same model on rows that it never saw."""
+    generator, n = np.random.default_rng(21), 2000
+    x = generator.normal(size=(2 * n, 3))
+    outcome = x[:, 0] + generator.normal(size=2 * n) if task == "regression" else (generator.random(2 * n) < 0.5) * 1.0
+    kind = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
+    model = kind(max_depth=8, random_state=1).fit(x[:n], outcome[:n])
+    scores = model.predict(x) if task == "regression" else model.predict_proba(x)[:, 1]
+    group = text_column(["a"] * n)
+    sides = [Table({"outcome": number_column(side), "group": group}, n) for side in (outcome[:n], outcome[n:])]
+    return sides, (scores[:n], scores[n:]), (outcome[:n], outcome[n:])
+
+
+@pytest.mark.parametrize("task", ["binary-classification", "regression"])
+def test_a_model_that_knows_its_reference_by_heart_is_told(task):
+    (reference, table), (there, here), outcomes = overfitted(task)
+    manifest = {**BINARY, "task": task, "favourable_outcome": "low" if task == "regression" else 0}
+    content = performance(manifest, table, here, seed=1, reference=(reference, there)).content
+    told = {one["figure"]: one for one in content["overfit"]}
+    name = "rmse" if task == "regression" else "roc_auc"
+    score = metrics.root_mean_squared_error if task == "regression" else metrics.roc_auc_score
+    assert told[name]["reference"] == pytest.approx(score(outcomes[0], there))
+    assert told[name]["evaluation"] == pytest.approx(score(outcomes[1], here))
+    difference = told[name]["difference"]
+    assert difference["low"] > 0 if task == "regression" else difference["high"] < 0
+    same = performance(manifest, table, here, seed=1, reference=(table, here)).content["overfit"]
+    assert all(one["difference"]["value"] == 0 for one in same)
+
+
+def test_without_outcomes_in_the_reference_nothing_is_said_of_overfitting():
+    (reference, table), (there, here), _ = overfitted("binary-classification")
+    bare = Table({"group": reference.columns["group"]}, reference.n)
+    assert performance(BINARY, table, here, seed=1, reference=(bare, there)).content["overfit"] is None
+    assert performance(BINARY, table, here, seed=1).content["overfit"] is None

@@ -32,6 +32,7 @@ from reports.charts import (
     Table,
     admission_table,
     calibration,
+    calibration_tables,
     confusion,
     data_sentences,
     deltas,
@@ -168,9 +169,11 @@ def _fairness(content: Mapping[str, Any], case: Case) -> Shown:
         return {"sentence": sentence, "figures": tuple(figures[:1]), "folds": _by_group(figures[1:])}
     ratios = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
     by_group = [figure for number in numbers for figure in (selection_rates(content, number), *_hits(content, number))]
-    tables = threshold_tables(content)
-    other = (Fold("What other thresholds would give", tables=tables),) if tables else ()
-    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": (*_by_group(by_group), *other)}
+    further = {
+        "What other thresholds would give": threshold_tables(content), "Calibration by group": calibration_tables(content),
+    }  # fmt: skip
+    folds = [Fold(summary, tables=tables) for summary, tables in further.items() if tables]
+    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": (*_by_group(by_group), *folds)}
 
 
 def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:

@@ -9,6 +9,7 @@ from reports.charts.comparison import comparison, deltas
 from reports.charts.data import columns_table, data_sentences, leakage_table, pairs_table, proxies_table, psi
 from reports.charts.explanations import explanations_table, gap_tables, importance
 from reports.charts.fairness import (
+    calibration_tables,
     error_rates,
     predictions_by_group,
     rate_ratios,
@@ -33,6 +34,7 @@ __all__ = [
     "Verdict",
     "admission_table",
     "calibration",
+    "calibration_tables",
     "columns_table",
     "common_scale",
     "comparison",

@@ -41,6 +41,13 @@ _RATE_COLUMNS = (
     Column("True positive rate"),
     Column("Verdict", numeric=False),
 )
+_CALIBRATION_COLUMNS = (
+    Column("Group", numeric=False),
+    Column("Scores", numeric=False),
+    Column("n"),
+    Column("Mean score"),
+    Column("Rate seen"),
+)
 _THRESHOLD_COLUMNS = (
     Column("Threshold", numeric=False),
     Column("Selected"),
@@ -221,6 +228,28 @@ def rate_table(content: Content) -> Table:
         f"Missing values: {'; '.join(missing)}." if missing else "No missing value of a sensitive column."
     )
     return table_of(_RATE_COLUMNS, rows, caption=caption, what="groups")
+
+
+def calibration_tables(content: Content) -> tuple[Table, ...]:
+    """Mean score beside what happened, for each group of the minimum size; none where there are no scores or outcomes."""
+    tables = []
+    for grouping in content["groupings"]:
+        rows: list[tuple[str | Verdict, ...]] = [
+            (
+                group_name(one["group"]),
+                f"{plain(there['low'])} to {plain(there['high'])}",
+                words.count(there["n"]),
+                figure(there["mean_score"]),
+                figure(there["observed_rate"]),
+            )
+            for one in grouping.get("calibration") or ()
+            for there in one["bins"]
+            if there["n"]
+        ]
+        caption = f"Scores and what happened, by {words.feature_names(grouping['features'])}"
+        if rows:
+            tables.append(table_of(_CALIBRATION_COLUMNS, rows, caption=caption, what="bins"))
+    return tuple(tables)
 
 
 def threshold_tables(content: Content) -> tuple[Table, ...]:

@@ -34,6 +34,7 @@ from reports.measures.labels import (
     checked_scores,
     decisions,
     favourable_classes,
+    positive_outcome,
     require_known_labels,
     text,
 )
@@ -84,7 +85,8 @@ def fairness(
     else:
         require_known_labels(manifest, table)
         decided = decisions(manifest, table, given, predicted=predicted)
-        content = _classification(manifest, given, parts, decided, held)
+        outcomes = positive_outcome(manifest, table) if manifest["task"] == BINARY else None
+        content = _classification(manifest, given, parts, decided, held, outcomes)
         checks = check_groupings(parts, decided, seed=seed)
     if not parts:
         content["limitations"].append("The submission declares no sensitive feature: nothing is said about any group.")
@@ -97,6 +99,7 @@ def _classification(
     parts: list[Grouping],
     decided: Decisions,
     limits: Limits,
+    outcomes: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
 ) -> dict[str, Any]:
     mean_scores = scores if scores is not None and manifest["task"] == BINARY else None
     limitations = _classification_limitations(manifest, decided, mean_scores)
@@ -107,7 +110,14 @@ def _classification(
         reference = measure.reference_index(grouping, counts, declared, minimum_group_size=limits.minimum_group_size)
         means = None if mean_scores is None else measure.group_means(grouping, mean_scores)
         groups = _rate_rows(grouping, counts, reference, limits, means)
-        known = measure.aggregates(grouping, counts)
+        if means is not None and mean_scores is not None:
+            deviation, level = float(mean_scores.std()), np.nan if reference is None else means[reference]
+            for row, mean in zip(groups, means, strict=True):
+                apart = (mean - level) / deviation if deviation > 0 and row["reference"] else np.nan
+                row["standardized_mean_difference"] = float(apart)
+        known: dict[str, Any] = {**measure.aggregates(grouping, counts), "calibration": None}
+        if mean_scores is not None and outcomes is not None and len(grouping.features) == 1:
+            known["calibration"] = _calibration(grouping, mean_scores, outcomes, counts, limits)
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
         limitations += _grouping_limitations(grouping, counts.n, declared, reference, limits, unit="selection rate")
         limitations += _count_limitations(grouping, counts, reference)
@@ -116,6 +126,26 @@ def _classification(
         "thresholds": None if mean_scores is None else _thresholds(manifest, mean_scores, parts, decided, limits),
         "limitations": limitations,
     }
+
+
+def _calibration(
+    grouping: Grouping, scores: NDArray[np.float64], outcomes: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    counts: measure.GroupCounts, limits: Limits,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Bins of the groups of the minimum size: `positive_class` counts as observed, as the score means it."""
+    found = measure.group_calibration(grouping, scores, *outcomes)
+    large = measure.eligible(grouping, counts.n) & (counts.n >= limits.minimum_group_size)
+    return [
+        {
+            "group": grouping.named(i),
+            "bins": [
+                {"low": b / 10, "high": (b + 1) / 10, "n": found.n[i, b], "mean_score": found.mean_score[i, b],
+                 "observed_rate": found.observed_rate[i, b]}
+                for b in range(10)
+            ],
+        }
+        for i in np.flatnonzero(large)
+    ]  # fmt: skip
 
 
 def _thresholds(

@@ -132,8 +132,15 @@ def _fairness_tables(content: Record) -> Tables:
         for step in content.get("thresholds") or ()
         for there in step["groupings"]
     ]
+    bins = [
+        {"grouping": " and ".join(map(str, grouping["features"])), "group": one["group"], **there}
+        for grouping in content["groupings"]
+        for one in grouping.get("calibration") or ()
+        for there in one["bins"]
+    ]
+    yield "calibration", "Scores and outcomes of each group in bins", bins
     yield "thresholds", "What each decision threshold would give", thresholds
-    yield "gaps", "Gaps of each grouping", [_without(one, frozenset({"groups"})) for one in content["groupings"]]
+    yield "gaps", "Gaps of each grouping", [_without(one, frozenset({"groups", "calibration"})) for one in content["groupings"]]
 
 
 def _explainability_tables(content: Record) -> Tables:

@@ -113,6 +113,29 @@ def group_means(grouping: Grouping, values: Floats) -> Floats:
     return np.divide(sums, counts, out=np.full(size, np.nan), where=counts > 0)
 
 
+@dataclass(frozen=True)
+class GroupCalibration:
+    """Scores and outcomes of each group in bins of equal width, arrays (groups, bins); means NaN where a bin is empty."""
+
+    n: Counts
+    mean_score: Floats
+    observed_rate: Floats
+
+
+def group_calibration(
+    grouping: Grouping, scores: Floats, positive: NDArray[np.bool_], known: NDArray[np.bool_], *, bins: int = 10
+) -> GroupCalibration:
+    """Of the rows whose outcome is known: mean score and share of positive outcomes per group and bin; 1 is in the last."""
+    position = np.searchsorted(np.arange(1, bins) / bins, scores[known], side="right")
+    code, shape = grouping.codes[known] * bins + position, (len(grouping.groups), bins)
+    n, score, observed = (
+        np.bincount(code, weights=part, minlength=shape[0] * bins).reshape(shape)
+        for part in (None, scores[known], positive[known])
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return GroupCalibration(n.astype(np.int64), score / n, observed / n)
+
+
 def eligible(grouping: Grouping, n: Counts) -> NDArray[np.bool_]:
     """Groups that may enter a maximum, minimum, reference or ratio: nothing missing, not empty."""
     return grouping.complete & (n > 0)

@@ -9,6 +9,7 @@ import pytest
 from reports.charts import (
     Verdict,
     admission_table,
+    calibration_tables,
     data_sentences,
     leakage_table,
     threshold_tables,
@@ -112,3 +113,13 @@ def test_what_other_thresholds_would_give_is_told_for_each_grouping_and_the_one_
         ("0.25 (in force)", "50 %", "75 %", "60 %", "0.910 (f)", "0.100"), ("0.95", "50 %", "75 %", "60 %", "–", "0.100"),
     )  # fmt: skip
     assert threshold_tables({"groupings": [{"features": ["sex"]}]}) == ()
+
+
+def test_calibration_by_group_leaves_empty_bins_out() -> None:
+    bins = [
+        {"low": 0.1, "high": 0.2, "n": 40, "mean_score": 0.15, "observed_rate": 0.25},
+        {"low": 0.2, "high": 0.3, "n": 0, "mean_score": None, "observed_rate": None},
+    ]
+    grouping = {"features": ["sex"], "calibration": [{"group": {"sex": "f"}, "bins": bins}]}
+    (table,) = calibration_tables({"groupings": [grouping, {"features": ["age"], "calibration": None}]})
+    assert table.rows == (("f", "0.10 to 0.20", "40", "0.150", "0.250"),)

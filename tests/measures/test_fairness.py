@@ -15,6 +15,7 @@ from reports.measures import fairness as measure
 from reports.measures import intervals
 from reports.measures.groups import group_rows, groupings
 from reports.measures.labels import Decisions
+from reports.measures.performance import calibration
 from reports.measures.table import Column, Table
 from tests.examples import examples
 
@@ -382,3 +383,29 @@ def test_each_threshold_gives_what_a_document_decided_at_it_would(drawn, favoura
                 assert told["lowest_group"] == large[rates.index(min(rates))]["group"]
         chosen = scores >= step["threshold"] if favourable == 1 else scores < step["threshold"]
         assert step["selection_rate"] == pytest.approx(chosen.mean())
+
+
+@examples(15)
+@given(tables(), st.sampled_from([0, 1]))
+def test_calibration_by_group_is_that_of_the_rows_of_each_group(drawn, favourable):
+    table, scores = drawn
+    manifest = {**BINARY, "favourable_outcome": favourable}
+    content = fairness(manifest, table, scores, limits={**LIMITS, "minimum_group_size": 5}, seed=1).content
+    told = content["groupings"][0]["calibration"]
+    groups = np.array((*table.columns["group"].levels, None), dtype=object)[table.columns["group"].codes]
+    outcome = table.columns["outcome"].numbers
+    sizes = {name: int(np.sum(groups == name)) for name in table.columns["group"].levels}
+    assert {one["group"]["group"] for one in told} == {name for name, n in sizes.items() if n >= 5}
+    for one in told:
+        own = (groups == one["group"]["group"]) & ~np.isnan(outcome)
+        wanted = calibration(outcome[own] == 1, scores[own], np.ones(own.sum()))
+        for there, by_rows in zip(one["bins"], wanted, strict=True):
+            assert there["n"] == by_rows.n
+            if by_rows.n:
+                assert there["mean_score"] == pytest.approx(by_rows.mean_score)
+                assert there["observed_rate"] == pytest.approx(by_rows.observed_rate)
+    rows, spread = rows_of(fairness(manifest, table, scores, limits=LIMITS, seed=1)), scores.std()
+    for row in rows.values():
+        if row["reference"] and spread > 1e-6:
+            base = rows[tuple(row["reference"].values())]["mean_score"]
+            assert row["standardized_mean_difference"] == pytest.approx((row["mean_score"] - base) / spread, abs=1e-6)

@@ -41,6 +41,7 @@ from reports.charts import (
     gap_tables,
     headline_table,
     importance,
+    joint_proxies_table,
     leakage_table,
     lift,
     overfit_table,
@@ -249,7 +250,7 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    folds = _each(leakage_table(content), pairs_table(content), proxies_table(content))
+    folds = _each(leakage_table(content), pairs_table(content), joint_proxies_table(content), proxies_table(content))
     return {"sentence": " ".join(data_sentences(content)), "figures": (psi(content, limit=limit),), "folds": folds}
 
 

@@ -6,7 +6,15 @@ Standard library only. The page and the PDF call the same functions and differ i
 from reports.charts.admission import admission_table
 from reports.charts.challenge import fairness_beside, performance_beside
 from reports.charts.comparison import comparison, deltas
-from reports.charts.data import columns_table, data_sentences, leakage_table, pairs_table, proxies_table, psi
+from reports.charts.data import (
+    columns_table,
+    data_sentences,
+    joint_proxies_table,
+    leakage_table,
+    pairs_table,
+    proxies_table,
+    psi,
+)
 from reports.charts.explanations import explanations_table, gap_tables, importance
 from reports.charts.fairness import (
     calibration_tables,
@@ -50,6 +58,7 @@ __all__ = [
     "icon",
     "importance",
     "interval_bar",
+    "joint_proxies_table",
     "leakage_table",
     "lift",
     "limit_words",

@@ -49,6 +49,18 @@ def psi(content: Content, *, limit: float = SHIFTED, language: str = ENGLISH) ->
     )
 
 
+def joint_proxies_table(content: Content) -> Table:
+    """How well all columns together tell the groups of a sensitive one."""
+    rows: list[tuple[str | Verdict, ...]] = []
+    for one in content.get("joint_proxies") or ():
+        value, low, high = estimate(one["roc_auc"])
+        told = words.interval(low, high) or words.NOTHING
+        rows.append((f"{one['sensitive_feature']}: {one['level']}", words.count(one["n"]), figure(value), told))
+    columns = (Column("Group", numeric=False), Column("n"), Column("ROC AUC"), Column("95 %", numeric=False))
+    caption = "How well all other columns together tell a group (0.5 is chance)"
+    return table_of(columns, rows, caption=caption, what="groups")
+
+
 def _psi(one: Feature) -> float | None:
     return estimate(one.get("psi"))[0]
 
@@ -149,6 +161,14 @@ def data_sentences(content: Content) -> tuple[str, ...]:
         told.append("No column alone nearly tells the outcome.")
     for cluster in (content.get("clusters") or ())[:3]:
         told.append(f"{', '.join(map(str, cluster))} say much the same.")
+    if content.get("joint_proxies"):
+        best = content["joint_proxies"][0]
+        value, low, high = estimate(best["roc_auc"])
+        ends = f" ({shown})" if (shown := words.interval(low, high)) else ""
+        told.append(
+            f"The other columns together tell {best['sensitive_feature']} {best['level']} from the rest with a ROC AUC of "
+            f"{figure(value)}{ends}; 0.5 is chance."
+        )
     if content.get("condition_number") is not None:
         told.append(f"Condition number of the columns: {figure(content['condition_number'])}.")
     if labels := content.get("label_balance"):

@@ -158,6 +158,7 @@ def _data_tables(content: Record) -> Tables:
     yield "columns", "Submitted columns", content["columns"]
     yield "correlated-pairs", "Pairs of columns above 0.7", content["correlated_pairs"] or ()
     yield "leakage-suspects", "Columns that alone nearly tell the outcome", content.get("leakage_suspects") or ()
+    yield "joint-proxies", "How well all columns together tell a group", content.get("joint_proxies") or ()
     yield "proxies", "Columns that stand in for sensitive ones", content["proxies"] or ()
 
 

@@ -124,6 +124,7 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
             "No pair of columns is correlated above 0.7." if pairs is not None else missing("Not computed.")
         ),
         heading("Columns that may stand in for sensitive ones"),
+        chart_table(charts.joint_proxies_table(content), "data-joint-proxies.csv") if content.get("joint_proxies") else None,
         chart_table(charts.proxies_table(content), "data-proxies.csv", most=MOST_PROXIES)
         if proxies
         else paragraph("None: no sensitive column is named." if proxies is not None else missing("Not computed.")),

@@ -292,7 +292,8 @@ def _regression(
         sums = regression.group_sums(grouping, prediction, outcome, weights.values)
         declared = declared_reference(manifest, grouping.features)
         reference = mean_reference(manifest, grouping, sums, declared, limits)
-        groups = _mean_rows(grouping, sums, reference, deviation, limits)
+        errors = regression.group_errors(grouping, prediction, outcome, weights.values, sums)
+        groups = _mean_rows(grouping, sums, errors, reference, deviation, limits)
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups})
         limitations += _grouping_limitations(grouping, sums.n, declared, reference, limits, unit="mean prediction")
     checks = [] if outcome is None else check_means(parts, prediction, outcome, weights.values, seed=seed)
@@ -319,27 +320,51 @@ def mean_reference(
 
 
 def _mean_rows(
-    grouping: Grouping, sums: regression.GroupSums, reference: int | None, deviation: float, limits: Limits
-) -> list[dict[str, Any]]:
+    grouping: Grouping, sums: regression.GroupSums, errors: regression.GroupErrors, reference: int | None, deviation: float,
+    limits: Limits,
+) -> list[dict[str, Any]]:  # fmt: skip
     figures = regression.group_figures(sums)
+    ends = _mean_intervals(figures, errors, reference)
     means = figures["mean_prediction"]
     level = float("nan") if reference is None else float(means[reference])
     answer = []
     for i in range(len(grouping.groups)):
         compared, mean = bool(grouping.complete[i]), float(means[i])
-        row = {name: float(values[i]) for name, values in figures.items()}
+        row: dict[str, Any] = {name: float(values[i]) for name, values in figures.items()}
+        row |= {name: estimate(row[name], one.low[i], one.high[i]) for name, one in ends.items() if name in row}
+        ratio: Any = mean / level if compared and level != 0 else None
+        if ratio is not None and i != reference:
+            ratio = estimate(ratio, ends["prediction_ratio"].low[i], ends["prediction_ratio"].high[i])
         answer.append(
             {
                 "group": grouping.named(i),
                 "n": int(sums.n[i]),
                 **row,
-                "prediction_ratio": mean / level if compared and level != 0 else None,
+                "prediction_ratio": ratio,
                 "standardized_mean_difference": (mean - level) / deviation if compared and deviation > 0 else None,
                 "reference": grouping.named(reference) if reference is not None and compared else None,
                 "small_sample": bool(sums.n[i] < limits.minimum_group_size),
             }
         )
     return answer
+
+
+def _mean_intervals(
+    figures: Mapping[str, NDArray[np.float64]], errors: regression.GroupErrors, reference: int | None
+) -> dict[str, intervals.Intervals]:
+    """Ratios on the log scale; the groups of a grouping share no row, so that the errors of two add up in squares."""
+    z, found = intervals.normal_quantile(0.95), {}
+    for name in ("mean_prediction", "mean_residual"):
+        half = z * getattr(errors, name)
+        found[name] = intervals.Intervals(figures[name] - half, figures[name] + half)
+    means = figures["mean_prediction"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = errors.mean_prediction / means
+        level, other = (np.nan, np.nan) if reference is None else (means[reference], own[reference])
+        found["prediction_ratio"] = regression.log_interval(means / level, np.hypot(own, other))
+        actual = figures["actual_to_expected"]
+        found["actual_to_expected"] = regression.log_interval(actual, errors.actual_to_expected / actual)
+    return found
 
 
 def _classification_limitations(
@@ -372,7 +397,7 @@ def _regression_limitations(
     manifest: Mapping[str, Any], outcome: NDArray[np.float64] | None, weights: Weights
 ) -> list[str]:
     sentences = [
-        "Group means carry no interval here: a difference between small groups may be chance.",
+        "Intervals are 95 % and speak of chance only; where a group is of few rows, or of few that weigh, they are too narrow.",
         "A group's mean prediction may differ because its risk does; actual to expected says whether the model misjudges.",
     ]
     if outcome is None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures.groups import Grouping
+from reports.measures.intervals import Intervals, normal_quantile
 from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
@@ -126,6 +127,9 @@ def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
     return [Lift(i + 1, int(n[i]), float(means[0][i]), float(means[1][i])) for i in range(10)]
 
 
+GROUP_ERRORS = ("mean_prediction", "mean_residual", "actual_to_expected")
+
+
 @dataclass(frozen=True)
 class GroupSums:
     """Weighted sums per group, arrays (groups,). Those with outcomes count only rows whose outcome is known."""
@@ -174,6 +178,51 @@ def group_figures(sums: GroupSums) -> dict[str, Floats]:
             "mae": sums.absolute_error / sums.known_weight,
         }
     return {name: np.where(np.isfinite(value), value, np.nan) for name, value in figures.items()}
+
+
+@dataclass(frozen=True)
+class GroupErrors:
+    """Standard errors of three figures of each group, arrays (groups,); NaN where fewer than two rows say anything."""
+
+    mean_prediction: Floats
+    mean_residual: Floats
+    actual_to_expected: Floats
+
+
+def group_errors(
+    grouping: Grouping, prediction: Floats, outcome: Floats | None, weights: Floats, sums: GroupSums
+) -> GroupErrors:
+    """By linearisation: the squares of what each row moves its group's figure, with n / (n - 1).
+
+    Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, 5.5 to 5.7.
+    """
+    observed = np.full(len(prediction), np.nan) if outcome is None else outcome
+    known = ~np.isnan(observed)
+    y, codes, figures = np.where(known, observed, 0.0), grouping.codes, group_figures(sums)
+
+    def error(moved: Floats, whole: Floats, rows: NDArray[np.bool_]) -> Floats:
+        size = len(grouping.groups)
+        squares = np.bincount(codes, weights=np.where(rows, weights * moved, 0.0) ** 2, minlength=size)
+        n = np.bincount(codes, weights=(rows & (weights > 0)).astype(np.float64), minlength=size)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(n > 1, np.sqrt(squares * n / (n - 1)) / np.abs(whole), np.nan)
+
+    everybody = np.ones(len(prediction), dtype=bool)
+    means, residuals, ratios = (np.nan_to_num(figures[name])[codes] for name in GROUP_ERRORS)
+    return GroupErrors(
+        error(prediction - means, sums.weight, everybody),
+        error(y - prediction - residuals, sums.known_weight, known),
+        error(y - ratios * prediction, sums.known_prediction, known),
+    )
+
+
+def log_interval(ratio: Floats, relative_error: Floats, *, confidence: float = 0.95) -> Intervals:
+    """A positive ratio times and over the exponential of its relative standard error; NaN for any other."""
+    with np.errstate(over="ignore"):
+        factor = np.exp(normal_quantile(confidence) * relative_error)
+    usable = (ratio > 0) & np.isfinite(factor)
+    safe = np.where(usable, factor, 1.0)
+    return Intervals(np.where(usable, ratio / safe, np.nan), np.where(usable, ratio * safe, np.nan))
 
 
 def standard_deviation(values: Floats, weights: Floats) -> float:

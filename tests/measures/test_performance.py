@@ -12,8 +12,9 @@ from statsmodels import api as sm
 from reports.documents.build import performance
 from reports.measures import labels, multiclass, regression
 from reports.measures import performance as measure
+from reports.measures.groups import group_rows
 from reports.measures.table import Table
-from reports.measures.uncertainty import Resamples, difference, estimate
+from reports.measures.uncertainty import Resamples, difference, estimate, mean_figure
 from tests.examples import examples
 from tests.measures.test_fairness import BINARY, number_column, text_column
 
@@ -355,3 +356,25 @@ def test_without_outcomes_in_the_reference_nothing_is_said_of_overfitting():
     bare = Table({"group": reference.columns["group"]}, reference.n)
     assert performance(BINARY, table, here, seed=1, reference=(bare, there)).content["overfit"] is None
     assert performance(BINARY, table, here, seed=1).content["overfit"] is None
+
+
+@examples(30)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 80))
+def test_errors_of_groups_are_those_of_the_figures_of_their_rows(seed, n):
+    """Each group by itself, through the figures whose parts carry their intervals."""
+    generator = np.random.default_rng(seed)
+    groups = group_rows(Table({"g": text_column(generator.choice(["a", "b", "c"], n).tolist())}, n), ["g"])
+    prediction, weights = generator.gamma(2, size=n), generator.choice([0.5, 1.0, 3.0], n)
+    outcome = np.where(generator.random(n) < 0.2, np.nan, generator.gamma(2, size=n))
+    sums = regression.group_sums(groups, prediction, outcome, weights)
+    found = regression.group_errors(groups, prediction, outcome, weights, sums)
+    for i in range(len(groups.groups)):
+        own = groups.codes == i
+        known = own & ~np.isnan(outcome)
+        mean = mean_figure(prediction[own], weights[own])
+        assert found.mean_prediction[i] == pytest.approx(mean.error(), nan_ok=True)
+        if known.sum() > 1:
+            y, p, w = outcome[known], prediction[known], weights[known]
+            assert found.mean_residual[i] == pytest.approx(mean_figure(y - p, w).error())
+            ratio = regression.ratio_figure(mean_figure(y, w), mean_figure(p, w))
+            assert found.actual_to_expected[i] == pytest.approx(ratio.error())

@@ -23,8 +23,8 @@ LEAKING = 0.5
 def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, seed: int) -> Document:
     """Figures of the submitted columns in the contract's form. `manifest["features"]` names the columns.
 
-    Missing values, levels, dependence and proxies are those of the evaluation rows; `seed` divides the rows on which all
-    columns together are tried as a proxy.
+    Missing values, levels, dependence and proxies are those of the evaluation rows; `seed` is taken so that every kind
+    is called alike: nothing here depends on it.
     """
     names = list(manifest["features"])
     columns = [typed(manifest, table, name) for name in names]
@@ -53,7 +53,7 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
         "label_balance": _balance(manifest, table),
         "repeated_rows": quality.repeated_rows(table, _compared(manifest, names)),
         "proxies": _proxies(manifest, table, names, columns),
-        "joint_proxies": _joint_proxies(manifest, table, names, columns, seed=seed),
+        "joint_proxies": _joint_proxies(manifest, table, names, columns),
         "feature_count": len(names),
         "shared_rows": _shared(manifest, table, reference, names),
         "limitations": _limitations(manifest, names, columns, inflation, reference),
@@ -141,13 +141,13 @@ def _proxies(
 
 
 def _joint_proxies(
-    manifest: Mapping[str, Any], table: Table, names: Sequence[str], columns: Sequence[Column], *, seed: int
+    manifest: Mapping[str, Any], table: Table, names: Sequence[str], columns: Sequence[Column]
 ) -> list[dict[str, Any]]:
     """How well all columns but the sensitive one itself tell its groups; the best told first."""
     found = []
     for sensitive in manifest["sensitive_features"]:
         others = [column for name, column in zip(names, columns, strict=True) if name != sensitive]
-        for one in told_by_all(typed(manifest, table, sensitive), others, seed=seed) or ():
+        for one in told_by_all(typed(manifest, table, sensitive), others) or ():
             area = figure(one.area.value, one.area.low, one.area.high)
             found.append({"sensitive_feature": sensitive, "level": one.level, "n": one.n, "roc_auc": area})
     return sorted(found, key=lambda row: -(row["roc_auc"]["value"] if isinstance(row["roc_auc"], dict) else -1.0))

@@ -145,7 +145,7 @@ def _binary(
         limitations += _one_sided(outcome)
     losses = (outcome != decided).astype(np.float64) if scores is None else measure.log_losses(outcome, scores[used])
     named = "error_rate" if scores is None else "log_loss"
-    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight, seed=seed)
+    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight)
     content["accuracy"] = _share(outcome == decided, weight, declared=weights.declared)
     content["confusion_matrix"] = _counted(measure.confusion(outcome, decided, weight), declared=weights.declared)
     return content | {"limitations": limitations}, checks
@@ -194,7 +194,7 @@ def _regression(
         losses = "mean_deviance", regression.unit_deviance(y, mu, power)
     except regression.NoDeviance:
         losses = "squared_error", (y - mu) ** 2
-    content["weak_spots"] = _weak_spots(manifest, table, used, losses, weight, seed=seed)
+    content["weak_spots"] = _weak_spots(manifest, table, used, losses, weight)
     limitations += _regression_reasons(y, mu, power, found)
     return content | {"limitations": limitations}, check_regression(found, y, mu, weight, power)
 
@@ -246,7 +246,7 @@ def _multiclass(
     }
     losses = (y != decided).astype(np.float64) if given is None else multiclass.log_losses(y, given)
     named = "error_rate" if given is None else "log_loss"
-    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight, seed=seed)
+    content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight)
     limitations += _multiclass_reasons(names, matrix, probabilities is None)
     return content | {"limitations": limitations}, check_multiclass(found, y, decided, given, weight)
 
@@ -299,13 +299,13 @@ def _compared(
 
 def _weak_spots(
     manifest: Mapping[str, Any], table: Table, used: NDArray[np.bool_], losses: tuple[str, NDArray[np.float64]],
-    weights: NDArray[np.float64], *, seed: int,
+    weights: NDArray[np.float64],
 ) -> dict[str, Any] | None:  # fmt: skip
     """Where the model is worst, in the columns that it reads; None where there are too few rows, or no such columns."""
     rows = np.flatnonzero(used)
     columns = {name: typed(manifest, table, name) for name in manifest.get("features") or () if name in table.columns}
     kept = {name: Column(one.values[rows], one.levels) for name, one in columns.items()}
-    found = weak_spots(kept, losses[1], weights, seed=seed)
+    found = weak_spots(kept, losses[1], weights)
     if found is None:
         return None
     regions = [

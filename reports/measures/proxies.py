@@ -17,6 +17,8 @@ from reports.measures.uncertainty import Estimate, estimate
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+DIVISION = 19700112
+"""Divides the rows, the same ones always alike."""
 MOST_ROWS = 20_000
 MOST_GROUPS = 8
 MOST_ENCODED = 300
@@ -34,7 +36,7 @@ class Told:
     area: Estimate
 
 
-def told_by_all(sensitive: Column, columns: Sequence[Column], *, seed: int) -> list[Told] | None:
+def told_by_all(sensitive: Column, columns: Sequence[Column]) -> list[Told] | None:
     """The area under the ROC curve for each level against all others, the best told first; of two levels the rarer alone.
 
     A ridge logistic regression on one half of the rows, judged on the other with DeLong's interval. 0.5 is chance. None where
@@ -42,8 +44,7 @@ def told_by_all(sensitive: Column, columns: Sequence[Column], *, seed: int) -> l
     """
     own = sensitive.as_text()
     rows = np.flatnonzero(own.present)
-    generator = np.random.default_rng([seed, 4])
-    drawn = generator.permutation(rows)[:MOST_ROWS]
+    drawn = np.random.default_rng(DIVISION).permutation(rows)[:MOST_ROWS]
     counts = np.bincount(own.codes[drawn], minlength=len(own.levels or ()))
     levels = [int(code) for code in np.argsort(-counts, kind="stable") if LEAST_ROWS <= counts[code] <= len(drawn) - LEAST_ROWS]
     usable = [one for one in columns if not one.is_text or distinct(one) <= MOST_LEVELS]

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+DIVISION = 20160705
+"""Divides the rows, the same ones always alike: two models on the same rows are looked at in the same way."""
 MOST_SEARCHED = 50_000
 MOST_LEVELS = 20
 MOST_PAIRED = 25
@@ -86,7 +88,7 @@ class _Binned:
         return Side(self.feature, low, high, None, missing)
 
 
-def weak_spots(columns: Mapping[str, Column], losses: Floats, weights: Floats, *, seed: int) -> WeakSpots | None:
+def weak_spots(columns: Mapping[str, Column], losses: Floats, weights: Floats) -> WeakSpots | None:
     """The regions of at most two columns in which the loss is highest; None for too few rows to find and to check any.
 
     Parameters
@@ -100,7 +102,7 @@ def weak_spots(columns: Mapping[str, Column], losses: Floats, weights: Floats, *
     n = len(losses)
     if n < 4 * LEAST_ROWS or not columns:
         return None
-    order = np.random.default_rng([seed, 3]).permutation(n)
+    order = np.random.default_rng(DIVISION).permutation(n)
     size = min(n // 2, MOST_SEARCHED)
     search, held = np.zeros(n, dtype=bool), np.ones(n, dtype=bool)
     search[order[:size]], held[order[:size]] = True, False

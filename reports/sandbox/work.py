@@ -92,7 +92,7 @@ def predict(params: Params, files: Files, report: Report) -> dict[str, Any]:
 
 def challenge(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """As `predict`, on rows that no intake has seen in place of `evaluation`: Rejected where their values contradict the
-    manifest. The reference is read only so that columns are text or numbers as they were submitted."""
+    manifest. The reference says which columns are text, and how well the model does on rows that it may know."""
     report(0.05, "Reading the challenge data")
     given = open_submission(params, files, tables=("reference",))
     if given.predictor is None:
@@ -101,10 +101,16 @@ def challenge(params: Params, files: Files, report: Report) -> dict[str, Any]:
     if errors:
         raise Rejected(errors)
     report(0.3, "Scoring the rows")
+    scores, reference_scores = finite_scores(given.predictor, given.evaluation, given.manifest), None
+    if given.reference is not None:
+        report(0.7, "Scoring the reference")
+        reference_scores = finite_scores(given.predictor, given.reference, given.manifest)
     return {
         "evaluation": given.evaluation,
-        "scores": finite_scores(given.predictor, given.evaluation, given.manifest),
+        "scores": scores,
         "raw_prediction": None,
+        "reference": given.reference,
+        "reference_scores": reference_scores,
         "classes": _classes(given),
         "features": list(given.features),
     }

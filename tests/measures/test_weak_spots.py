@@ -26,7 +26,7 @@ def planted(seed=1, n=8000):
 
 def test_a_planted_region_is_found_with_its_own_columns_and_its_own_loss():
     rows, weak, losses = planted()
-    found = weak_spots(as_table(rows).columns, losses, np.ones(len(rows)), seed=1)
+    found = weak_spots(as_table(rows).columns, losses, np.ones(len(rows)))
     first = found.regions[0]
     assert {side.feature for side in first.sides} == {"income", "purpose"}
     income, purpose = sorted(first.sides, key=lambda side: side.feature)
@@ -44,7 +44,7 @@ def test_the_loss_of_a_region_is_that_of_rows_that_did_not_choose_it(seed):
     generator = np.random.default_rng(seed)
     rows = pd.DataFrame({name: generator.normal(size=2000) for name in "abcdef"})
     losses = generator.exponential(size=2000)
-    found = weak_spots(as_table(rows).columns, losses, np.ones(2000), seed=seed)
+    found = weak_spots(as_table(rows).columns, losses, np.ones(2000))
     assert found.regions
     apart = [(one.loss.value - found.overall) / ((one.loss.high - one.loss.value) / 1.96) for one in found.regions]
     assert np.mean(apart) < 2, "held-out means scatter round that of all rows"
@@ -55,7 +55,7 @@ def test_confirmed_by_chance_is_as_rare_as_the_interval_says():
     for seed in range(60):
         generator = np.random.default_rng(1000 + seed)
         rows = pd.DataFrame({name: generator.normal(size=1000) for name in "abcd"})
-        found = weak_spots(as_table(rows).columns, generator.random(1000), np.ones(1000), seed=seed)
+        found = weak_spots(as_table(rows).columns, generator.random(1000), np.ones(1000))
         confirmed += sum(one.confirmed for one in found.regions)
         total += len(found.regions)
     assert total > 100
@@ -78,7 +78,7 @@ def test_missing_values_and_weights_count():
     values = np.where(generator.random(n) < 0.2, np.nan, generator.normal(size=n))
     weights = generator.choice([0.5, 2.0], n)
     losses = np.where(np.isnan(values), 2.0, 1.0) + generator.random(n)
-    found = weak_spots(as_table(pd.DataFrame({"v": values})).columns, losses, weights, seed=2)
+    found = weak_spots(as_table(pd.DataFrame({"v": values})).columns, losses, weights)
     (side,) = found.regions[0].sides
     assert side.missing
     assert (side.low, side.high) == (None, None), "the rows without a value alone"
@@ -87,10 +87,10 @@ def test_missing_values_and_weights_count():
 
 def test_too_few_rows_say_nothing():
     rows = pd.DataFrame({"a": np.arange(100.0)})
-    assert weak_spots(as_table(rows).columns, np.ones(100), np.ones(100), seed=1) is None
-    assert weak_spots({}, np.ones(1000), np.ones(1000), seed=1) is None
+    assert weak_spots(as_table(rows).columns, np.ones(100), np.ones(100)) is None
+    assert weak_spots({}, np.ones(1000), np.ones(1000)) is None
 
 
 def test_a_loss_that_is_the_same_everywhere_has_no_weak_spot():
     rows = pd.DataFrame({"a": np.arange(1000.0)})
-    assert weak_spots(as_table(rows).columns, np.ones(1000), np.ones(1000), seed=1).regions == ()
+    assert weak_spots(as_table(rows).columns, np.ones(1000), np.ones(1000)).regions == ()

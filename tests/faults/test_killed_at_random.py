@@ -62,7 +62,7 @@ class Acknowledged:
     candidates: dict[str, str] = field(default_factory=dict)
 
 
-@pytest.mark.timeout(3600 if os.environ.get(SLOW) else 900)
+@pytest.mark.timeout(3 * 3600 if os.environ.get(SLOW) else 900)
 def test_nothing_acknowledged_is_lost_doubled_or_stuck(product: Callable[[], Product], models: Path) -> None:
     running, known, chance = product(), Acknowledged(), Random(9)
     with programs(running, known, models):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from governance.audit.clock import DatabaseNow, database_now, in_the_past
 from governance.audit.errors import Refused
@@ -10,7 +11,7 @@ from governance.audit.models import AuditEvent
 from governance.audit.prepared import Prepared
 
 TOLERANCE = timedelta(seconds=5)
-_NEWEST = Prepared(lambda: AuditEvent.objects.order_by("-seq").only("at").annotate(now=DatabaseNow())[:1])
+_NEWEST: Prepared[Any] = Prepared(lambda: AuditEvent.objects.order_by("-seq").only("at").annotate(now=DatabaseNow())[:1])
 
 
 def decision_time() -> datetime:
@@ -22,7 +23,7 @@ def decision_time() -> datetime:
     if in_the_past():
         return database_now()
     newest = _NEWEST.first()
-    now: datetime = database_now() if newest is None else newest.now  # type: ignore[attr-defined]
+    now: datetime = database_now() if newest is None else newest.now
     if newest is not None and now < newest.at - TOLERANCE:
         raise Refused("clock-unsure", f"The database's clock ({now}) is behind the newest event ({newest.at}).", status=503)
     if abs(datetime.now(UTC) - now) > TOLERANCE:

@@ -47,9 +47,11 @@ def behaviour(given: Submission, seed: int, directions: Mapping[str, str]) -> di
     }
     some = rows_of(given.evaluation, _drawn(given.evaluation, SPOILT_ROWS, generator))
     texts = [name for name in given.features if some.columns[name].is_text]
-    found["missing-value-handled"] = _spoilt(given, some, given.features, _missing)
-    found["unseen-level-handled"] = _spoilt(given, some, texts, _unseen)
-    found["monotone"] = _monotone(given, _drawn(given.evaluation, MONOTONE_ROWS, generator), directions)
+    found["missing-value-handled"] = _spoilt(given.predictor, given, some, given.features, _missing)
+    found["unseen-level-handled"] = _spoilt(given.predictor, given, some, texts, _unseen)
+    found["monotone"] = _monotone(
+        given.predictor, given, _drawn(given.evaluation, MONOTONE_ROWS, generator), directions
+    )
     found["latency-p99"] = _timed(given.predictor, given.evaluation, generator)
     return found
 
@@ -90,14 +92,14 @@ def _shuffled(
 
 
 def _spoilt(
-    given: Submission, some: Table, names: tuple[str, ...] | list[str], spoil: Callable[[Column], Column]
+    predictor: Predictor, given: Submission, some: Table, names: tuple[str, ...] | list[str], spoil: Callable[[Column], Column]
 ) -> dict[str, Any]:
     """Each column by itself put out of order in all of some rows: which of them the model gives no valid score for."""
     refused = []
     for name in names:
         changed = Table({**some.columns, name: spoil(some.columns[name])}, some.n)
         try:
-            finite_scores(_predictor(given), changed, given.manifest)
+            finite_scores(predictor, changed, given.manifest)
         except Rejected:
             refused.append(name)
     return {"rows": some.n, "tried": len(names), "refused": refused}
@@ -114,7 +116,9 @@ def _unseen(column: Column) -> Column:
     return Column(np.full(len(column), len(levels), dtype=np.int32), (*levels, UNSEEN))
 
 
-def _monotone(given: Submission, rows: Rows, directions: Mapping[str, str]) -> dict[str, Any]:
+def _monotone(
+    predictor: Predictor, given: Submission, rows: Rows, directions: Mapping[str, str]
+) -> dict[str, Any]:
     """Each row scored with the values that the column has in between its smallest and largest, all else as it is."""
     some, wrong = rows_of(given.evaluation, rows), {}
     for name, direction in directions.items():
@@ -127,7 +131,7 @@ def _monotone(given: Submission, rows: Rows, directions: Mapping[str, str]) -> d
         points = np.unique(np.quantile(present, np.linspace(0, 1, MONOTONE_POINTS), method="nearest"))
         repeated = rows_of(some, np.repeat(np.arange(some.n), len(points)))
         changed = Table({**repeated.columns, name: Column(np.tile(points, some.n))}, repeated.n)
-        scores = finite_scores(_predictor(given), changed, given.manifest).reshape(some.n, len(points))
+        scores = finite_scores(predictor, changed, given.manifest).reshape(some.n, len(points))
         steps = np.diff(scores, axis=1) * (1 if direction == "rising" else -1)
         against = steps < -MONOTONE_TOLERANCE * np.maximum(1.0, np.abs(scores[:, 1:]))
         wrong[name] = int(np.count_nonzero(against.any(axis=1)))
@@ -145,9 +149,3 @@ def _timed(predictor: Predictor, table: Table, generator: np.random.Generator) -
         if time.monotonic() > until:
             break
     return {"rows": len(taken), "value": float(np.quantile(taken, 0.99, method="higher"))}
-
-
-def _predictor(given: Submission) -> Predictor:
-    if given.predictor is None:
-        raise ValueError("predictions score no other rows")
-    return given.predictor

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from django.db import DatabaseError
@@ -14,6 +15,7 @@ from governance.audit.signed_note import Checkpoint, NoteError
 from governance.audit.verify import BadLog, Record, Report, Verifier
 
 PROGRESS_EVENTS = 50_000
+BLOCK = 1 << SUBTREE_LEVELS
 
 
 def verify_log(*, known: Iterable[Checkpoint] = (), progress: Callable[[int, int], None] | None = None) -> Report:
@@ -33,21 +35,38 @@ def verify_log(*, known: Iterable[Checkpoint] = (), progress: Callable[[int, int
 def _verify(verifier: Verifier, known: Iterable[Checkpoint], progress: Callable[[int, int], None]) -> None:
     """The events first, since a bad one explains more than a bad signature over it."""
     signed = _Signed(known)
-    for record in _readable(queries.records(before=signed.end), verifier):
-        completed = verifier.add(record)
-        if len(completed) >= SUBTREE_LEVELS:  # one of each level from 1 on
-            _check_subtrees(verifier, completed)
+    records = _readable(queries.records(before=signed.end), verifier)
+    while block := list(islice(records, BLOCK)):
+        _add_block(verifier, block, signed)
         size = verifier.tree.size
-        if size in signed.roots:
-            for one in signed.roots[size]:
-                verifier.check_root(one.root, one.source, published=one.published)
-        if size % PROGRESS_EVENTS == 0:
+        if size % PROGRESS_EVENTS < BLOCK:
             progress(size, signed.end)
     for size in sorted(signed.roots):
         verifier.finish(size, signed.roots[size][0].source)
     if signed.problems:
         raise signed.problems[0]
     _check_end(verifier.tree.size)
+
+
+def _add_block(verifier: Verifier, block: Sequence[Record], signed: _Signed) -> None:
+    """The next events: together where they are in order and nothing was signed between them, else one by one."""
+    first = verifier.tree.size
+    if len(block) == BLOCK and signed.roots.keys().isdisjoint(range(first + 1, first + BLOCK)):
+        completed = verifier.add_block(block)
+        if completed is not None:
+            _check_subtrees(verifier, completed)
+            _check_roots(verifier, signed)
+            return
+    for record in block:
+        completed = verifier.add(record)
+        if len(completed) >= SUBTREE_LEVELS:  # one of each level from 1 on
+            _check_subtrees(verifier, completed)
+        _check_roots(verifier, signed)
+
+
+def _check_roots(verifier: Verifier, signed: _Signed) -> None:
+    for one in signed.roots.get(verifier.tree.size, ()):
+        verifier.check_root(one.root, one.source, published=one.published)
 
 
 def _readable(records: Iterator[Record], verifier: Verifier) -> Iterator[Record]:

@@ -44,14 +44,27 @@ class CompactRange:
 
     def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
         """Add a leaf hash. Returns the perfect subtrees that it completed, as (level, position, hash), level ≥ 1."""
-        completed = []
-        level, merged, size, hashes = 0, leaf, self.size, self.hashes
+        return self._append(leaf, 0)
+
+    def append_block(self, leaves: list[bytes]) -> list[tuple[int, int, bytes]]:
+        """Add 2^k leaf hashes at a multiple of 2^k. Returns the perfect subtrees that they completed, of level ≥ k.
+
+        Raises ValueError, with nothing added, for another count or place.
+        """
+        root, level = perfect_root(leaves), len(leaves).bit_length() - 1
+        if self.size % len(leaves):
+            raise ValueError(f"a block of {len(leaves)} leaves does not start at leaf {self.size}")
+        return [(level, self.size >> level, root), *self._append(root, level)]
+
+    def _append(self, merged: bytes, level: int) -> list[tuple[int, int, bytes]]:
+        """Add the hash of a perfect subtree of a level. Returns those above it that it completed."""
+        completed, size, hashes = [], self.size, self.hashes
+        self.size = size + (1 << level)
         while (size >> level) & 1:
             merged = node_hash(hashes.pop(), merged)
             level += 1
             completed.append((level, size >> level, merged))
         hashes.append(merged)
-        self.size = size + 1
         return completed
 
     def root(self) -> bytes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
+from operator import gt
 from typing import Any, NamedTuple
 
 from governance.audit.merkle import CompactRange, leaf_hash
@@ -87,6 +88,28 @@ class Verifier:
             raise BadLog(expected, "altered", f"event {expected} was altered: its text does not have its leaf hash")
         self._check_body(expected, record)
         return self.tree.append(record.leaf)
+
+    def add_block(self, block: Sequence[Record]) -> list[tuple[int, int, bytes]] | None:
+        """The next 2^k events at once, in half the time. Returns the perfect subtrees above them that they completed.
+
+        None, with nothing taken, where they are not letter by letter what `append` writes or do not start at a multiple
+        of their number: `add` then says of each what it is.
+        """
+        first = self.tree.size
+        times = [self._last_at]
+        for seq, record in enumerate(block, first):
+            if record.seq != seq or not record.columns or not written_so(record.body, seq, record.columns):
+                return None
+            times.append(str(record.columns[0]))
+        leaves = [record.leaf for record in block]
+        if [_hashed(record.body) for record in block] != leaves or any(map(gt, times, times[1:])):
+            return None
+        try:
+            completed = self.tree.append_block(leaves)
+        except ValueError:
+            return None
+        self._last_at = times[-1]
+        return completed
 
     def check_subtree(self, first: int, end: int, computed: bytes, stored: bytes | None) -> None:
         """Hold a stored subtree against its events. Only the next signed root tells which of the two was altered."""

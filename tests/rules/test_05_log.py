@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from governance.audit import checkpoint, log, queries
+from governance.audit import checkpoint, full_check, log, queries
 from governance.audit.canonical import canonical
 from governance.audit.clock import database_now, timestamp
 from governance.audit.events import Action
@@ -29,7 +29,7 @@ from governance.audit.merkle import CompactRange, leaf_hash
 from governance.audit.models import AuditCheckpoint, AuditEvent, AuditHead, AuditSubtree
 from governance.audit.request import request_id
 from governance.audit.signed_note import NoteError
-from governance.audit.verify import verify_export
+from governance.audit.verify import Verifier, verify_export
 from tests.audit.logs import SYSTEM, append_events, triggers_off
 
 pytestmark = pytest.mark.both_engines
@@ -382,6 +382,33 @@ def test_a_rewritten_event_is_named_up_to_the_last_good_root(tampering, thirty):
 
     for seed in range(8):
         tampered(tampering, seed, check)
+
+
+@pytest.mark.parametrize("tampering", [*NAMED, rewrite_consistently, insert], ids=lambda one: one.__name__)
+def test_blocks_of_events_give_the_same_report_as_events_one_by_one(tampering, thirty, monkeypatch):
+    def check(bad: int) -> None:
+        reports = []
+        for size in (8, 2, EVENTS + 1):
+            monkeypatch.setattr(full_check, "BLOCK", size)
+            reports.append(verify_log())
+        assert reports[0].problem is not None
+        assert reports[0].problem == reports[1].problem == reports[2].problem
+
+    for seed in range(8):
+        tampered(tampering, seed, check)
+
+
+def test_a_sound_block_is_taken_at_once_and_any_other_not_at_all(empty_db):
+    append_events(257)
+    events, verifier = list(queries.records(before=257)), Verifier()
+    assert [level for level, _, _ in verifier.add_block(events[:256])] == [8]
+    for wrong in ([], events[:1], events[254:256], [events[256], events[256]]):
+        assert verifier.add_block(wrong) is None
+    for wrong in ([], events[:3], events[1:3], [events[1], events[0]]):
+        assert Verifier().add_block(wrong) is None
+    assert verifier.tree.size == 256
+    assert verifier.add_block(events[256:]) == [(0, 256, events[256].leaf)]
+    assert verifier.tree.root() == checkpoint.opened(AuditHead.objects.get(pk=1).note).root
 
 
 def test_stored_subtrees_and_kept_checkpoints_narrow_it_down(empty_db):

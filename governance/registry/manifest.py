@@ -26,7 +26,7 @@ MAX_DEPTH = 16
 MAX_FAULTS = 50
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary-classification", "multiclass-classification", "regression")
 FAMILIES = "gaussian, poisson, gamma or tweedie:p with p between 1 and 2"
-NOT_COMPUTING = frozenset({"summary", "source", "previous", "deployable"})
+NOT_COMPUTING = frozenset({"summary", "source", "previous", "deployable", "alternatives"})
 REQUIRED = ("schema", "task", "sensitive_features", "summary")
 REQUIRED_FOR = {
     BINARY: ("positive_class", "favourable_outcome"),
@@ -34,12 +34,16 @@ REQUIRED_FOR = {
     REGRESSION: ("favourable_outcome",),
 }
 NOT_ALLOWED_FOR = {
-    BINARY: ("family",),
-    MULTICLASS: ("positive_class", "decision_threshold", "family"),
+    BINARY: ("family", "premium", "allowed_factors"),
+    MULTICLASS: ("positive_class", "decision_threshold", "family", "premium", "allowed_factors"),
     REGRESSION: ("positive_class", "decision_threshold", "classes"),
 }
 SOURCE_KEYS = ("author", "git_commit", "run_url", "training_data")
 DEPLOYABLE_KEYS = ("digest", "where")
+EMPLOYMENT_LAWS = {"local-law-144": ("sex", "race_ethnicity")}
+"""Laws whose tables of an employment tool are made, and the columns that each needs."""
+LEFT_OUT_KEYS = ("group", "reason", "auditor")
+ALTERNATIVE_KEYS = ("alternative", "result", "why_not_chosen")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TWEEDIE = re.compile(r"tweedie:(1\.[0-9]{0,6}[1-9][0-9]{0,6})")
 _TEXT_IN_JSON = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # possessive: linear on unterminated text
@@ -107,7 +111,7 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
 
 
 def computing_keys(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What evidence depends on: all keys but `summary`, `source`, `previous` and `deployable` (rule 8)."""
+    """What evidence depends on: all keys but those that only tell (NOT_COMPUTING, rule 8)."""
     return {key: value for key, value in manifest.items() if key not in NOT_COMPUTING}
 
 
@@ -340,6 +344,41 @@ def _source(pointer: str, value: Any) -> Faults:
     return faults + [one for key in SOURCE_KEYS if key in value for one in _text(f"{pointer}/{key}", value[key])]
 
 
+def _texts_of(keys: Sequence[str]) -> Callable[[str, Any], Faults]:
+    """An object that holds a text under each of these keys and under no other."""
+
+    def checked(pointer: str, value: Any) -> Faults:
+        if not isinstance(value, dict):
+            return [_wrong_type(pointer, value, "an object")]
+        faults = _unknown_keys(pointer, value, keys)
+        for key in keys:
+            here = f"{pointer}/{key}"
+            faults += _text(here, value[key]) if key in value else [fault(here, "required", f"The key {key!r} is missing.")]
+        return faults
+
+    return checked
+
+
+def _left_out(pointer: str, value: Any) -> Faults:
+    if not isinstance(value, dict):
+        return [_wrong_type(pointer, value, "an object")]
+    told = {key: one for key, one in value.items() if key != "group"}
+    faults = _texts_of(LEFT_OUT_KEYS[1:])(pointer, told)
+    return faults + _object_of(_label)(f"{pointer}/group", value.get("group"))
+
+
+def _employment(pointer: str, value: Any) -> Faults:
+    """Which law, the column that holds each thing it asks for, and the categories that an auditor left out of a ratio."""
+    if not isinstance(value, dict):
+        return [_wrong_type(pointer, value, "an object")]
+    faults = _one_of(*EMPLOYMENT_LAWS)(f"{pointer}/law", value.get("law"))
+    if faults:
+        return faults
+    columns = EMPLOYMENT_LAWS[value["law"]]
+    faults = _texts_of(columns)(pointer, {key: one for key, one in value.items() if key not in ("law", "left_out")})
+    return faults + _list_of(_left_out)(f"{pointer}/left_out", value.get("left_out", []))
+
+
 _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "schema": _one_of(SCHEMA),
     "task": _one_of(*TASKS),
@@ -354,12 +393,16 @@ _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "sensitive_features": _list_of(_text),
     "reference_groups": _object_of(_label),
     "intersections": _list_of(_list_of(_text, least=2)),
+    "employment": _employment,
     "weight": _text,
+    "premium": _text,
+    "allowed_factors": _list_of(_text, least=1),
     "family": _family,
     "row_id": _text,
     "previous": _candidate_id,
     "deployable": _deployable,
     "summary": _text,
+    "alternatives": _list_of(_texts_of(ALTERNATIVE_KEYS)),
     "source": _source,
 }
 KEYS = tuple(_FORMS)
@@ -413,6 +456,22 @@ def _names_are_declared(manifest: Mapping[str, Any]) -> Faults:
     faults += _undeclared("reference_groups", manifest.get("reference_groups", ()), sensitive, "sensitive_features")
     for position, names in enumerate(manifest.get("intersections", ())):
         faults += _undeclared(f"intersections/{position}", names, sensitive, "sensitive_features")
+    return faults + _employment_is_declared(manifest.get("employment"), sensitive)
+
+
+def _employment_is_declared(employment: Mapping[str, Any] | None, sensitive: Sequence[str]) -> Faults:
+    if employment is None:
+        return []
+    named = {key: employment[key] for key in EMPLOYMENT_LAWS[employment["law"]]}
+    faults = [
+        fault(f"/manifest/employment/{key}", one["code"], one["detail"])
+        for key, name in named.items() for one in _undeclared("employment", [name], sensitive, "sensitive_features")
+    ]  # fmt: skip
+    for position, one in enumerate(employment.get("left_out", ())):
+        where = f"employment/left_out/{position}/group"
+        faults += _undeclared(where, one["group"], [*named.values()], "employment")
+        if not one["group"]:
+            faults.append(fault(f"/manifest/{where}", "empty", "The group names no column and no category."))
     return faults
 
 
@@ -432,12 +491,12 @@ def _undeclared(key: str, names: Iterable[str], declared: Sequence[str], where: 
 def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     target = manifest.get("target")
     faults = []
-    for key in ("features", "sensitive_features"):
+    for key in ("features", "sensitive_features", "allowed_factors"):
         if target is not None and target in manifest.get(key, ()):
             position = manifest[key].index(target)
             detail = f"The target {_quoted(target)} cannot be one of the {key.replace('_', ' ')}."
             faults.append(fault(f"/manifest/{key}/{position}", "not-allowed", detail))
-    for key in ("weight", "row_id"):
+    for key in ("weight", "row_id", "premium"):
         if target is not None and manifest.get(key) == target:
             detail = f"The target {_quoted(target)} cannot be the {key} too."
             faults.append(fault(f"/manifest/{key}", "not-allowed", detail))
@@ -465,10 +524,10 @@ def _unknown_columns(manifest: Mapping[str, Any], header: Sequence[str] | None) 
 
 def _columns(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Where the manifest names columns of the evaluation file."""
-    for key in ("target", "weight", "row_id"):
+    for key in ("target", "weight", "row_id", "premium"):
         if key in manifest:
             yield f"/manifest/{key}", manifest[key]
-    for key in ("features", "sensitive_features"):
+    for key in ("features", "sensitive_features", "allowed_factors"):
         for position, name in enumerate(manifest.get(key, ())):
             yield f"/manifest/{key}/{position}", name
 

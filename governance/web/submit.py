@@ -31,11 +31,14 @@ FILES = (
     ("background", "Background", "Optional, at most 1,000 rows. Without it: 100 rows of the reference, drawn with a seed."),
     ("predictions", "Predictions", "Instead of a model file, for a model that cannot leave its own system."),
 )
-TEXT = ("task", "target", "row_id", "weight", "family", "summary")
-LISTS = ("features", "categorical_features", "sensitive_features", "classes")
+TEXT = ("task", "target", "row_id", "weight", "premium", "family", "summary")
+LISTS = ("features", "categorical_features", "sensitive_features", "allowed_factors", "classes")
+DOCUMENTS = ("categories", "employment", "alternatives")
+EMPLOYMENT_EXAMPLE = 'As JSON: {"law": "local-law-144", "sex": "sex", "race_ethnicity": "race"}'
+ALTERNATIVES_EXAMPLE = 'As JSON: [{"alternative": "without postcode", "result": "ratio 0.91", "why_not_chosen": "…"}]'
 KEYS = (
     *TEXT, *LISTS, "reference_groups", "positive_class", "favourable_outcome", "decision_threshold", "intersections",
-    "categories",
+    *DOCUMENTS,
 )  # fmt: skip
 
 
@@ -138,10 +141,14 @@ def _sections(given: dict[str, str], faults: Faults | None) -> tuple[FieldSectio
             "more",
             "More columns, categories and weights",
             (
-                FieldRow((field("row_id", "Row id"), field("weight", "Weight"), field("family", "Family"))),
+                FieldRow((field("row_id", "Row id"), field("weight", "Weight"))),
+                FieldRow((field("family", "Family"), field("premium", "Premium charged", help="Pricing only, for the loss ratio."))),
                 FieldRow((lines("categorical_features", "Categorical features", "One a line."),)),
                 FieldRow((lines("classes", "Classes", "In the order of the probability columns, one a line.", 2),)),
                 FieldRow((lines("categories", "Categories", 'As JSON: {"purpose": ["car"]}', 2),)),
+                FieldRow((lines("allowed_factors", "Factors allowed to explain a gap", "Pricing only; one a line.", 2),)),
+                FieldRow((lines("employment", "Employment", EMPLOYMENT_EXAMPLE, 2),)),
+                FieldRow((lines("alternatives", "Alternatives considered", ALTERNATIVES_EXAMPLE, 3),)),
             ),
             folded=True,
         ),
@@ -160,7 +167,7 @@ def as_manifest(given: dict[str, str]) -> dict[str, Any]:
     favourable = [_scalar(line) for line in _lines(given["favourable_outcome"])]
     if favourable:
         manifest["favourable_outcome"] = favourable[0] if len(favourable) == 1 else favourable
-    for name in ("features", "categorical_features"):
+    for name in ("features", "categorical_features", "allowed_factors"):
         if _lines(given[name]):
             manifest[name] = _lines(given[name])
     if _lines(given["classes"]):
@@ -172,8 +179,7 @@ def as_manifest(given: dict[str, str]) -> dict[str, Any]:
         manifest["intersections"] = [
             [name.strip() for name in line.split(",")] for line in _lines(given["intersections"])
         ]
-    if given["categories"].strip():
-        manifest["categories"] = _json(given["categories"])
+    manifest |= {name: _json(given[name]) for name in DOCUMENTS if given[name].strip()}
     return manifest
 
 
@@ -188,7 +194,7 @@ def as_fields(manifest: dict[str, Any]) -> dict[str, str]:
         given[name] = "\n".join(map(str, manifest.get(name, [])))
     given["reference_groups"] = "\n".join(f"{name}={value}" for name, value in manifest.get("reference_groups", {}).items())
     given["intersections"] = "\n".join(", ".join(one) for one in manifest.get("intersections", []))
-    given["categories"] = json.dumps(manifest["categories"], ensure_ascii=False) if "categories" in manifest else ""
+    given |= {name: json.dumps(manifest[name], ensure_ascii=False) for name in DOCUMENTS if name in manifest}
     return {**given, "summary": ""}
 
 

@@ -55,6 +55,8 @@ REGRESSION = {
 }
 
 DROP = object()
+LAW = {"law": "local-law-144", "sex": "sex", "race_ethnicity": "age_group"}
+OMITTED = {"group": {"sex": "x"}, "reason": "3 of 2,000.", "auditor": "Audit Partners"}
 FAULTS = [
     # change of the binary manifest, pointer, code
     ({"summary": DROP}, "/manifest/summary", "required"),
@@ -101,14 +103,33 @@ FAULTS = [
     ({"favourable_outcome": [0]}, "/manifest/favourable_outcome", "wrong-type"),
     ({"previous": "the last one"}, "/manifest/previous", "unknown-value"),
     ({"summary": ""}, "/manifest/summary", "empty"),
-]
+    ({"premium": "exposure"}, "/manifest/premium", "not-allowed"),
+    ({"allowed_factors": ["age"]}, "/manifest/allowed_factors", "not-allowed"),
+    ({"employment": "local-law-144"}, "/manifest/employment", "wrong-type"),
+    ({"employment": {"sex": "sex"}}, "/manifest/employment/law", "wrong-type"),
+    ({"employment": {"law": "local-law-145"}}, "/manifest/employment/law", "unknown-value"),
+    ({"employment": {"law": "local-law-144", "sex": "sex"}}, "/manifest/employment/race_ethnicity", "required"),
+    ({"employment": LAW | {"age": "age_group"}}, "/manifest/employment/age", "unknown-key"),
+    ({"employment": LAW | {"sex": "gender"}}, "/manifest/employment/sex", "not-declared"),
+    ({"employment": LAW | {"left_out": [{"group": {"sex": "x"}}]}}, "/manifest/employment/left_out/0/reason", "required"),
+    ({"employment": LAW | {"left_out": [OMITTED | {"group": {}}]}}, "/manifest/employment/left_out/0/group", "empty"),
+    ({"employment": LAW | {"left_out": [OMITTED | {"group": {"age": "1"}}]}}, "/manifest/employment/left_out/0/group/age", "not-declared"),
+    ({"employment": LAW | {"left_out": [OMITTED, OMITTED]}}, "/manifest/employment/left_out/1", "duplicate"),
+    ({"alternatives": [{"alternative": "a", "result": "b"}]}, "/manifest/alternatives/0/why_not_chosen", "required"),
+    ({"alternatives": {"alternative": "a"}}, "/manifest/alternatives", "wrong-type"),
+]  # fmt: skip
 
 
 def changed(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**base, **change}.items() if value is not DROP}
 
 
-@pytest.mark.parametrize("good", [BINARY, MULTICLASS, REGRESSION], ids=lambda one: one["task"])
+PRICING = {**REGRESSION, "premium": "income", "allowed_factors": ["age", "purpose"]}
+HIRING = {**BINARY, "employment": {**LAW, "left_out": [OMITTED]}, "alternatives": [
+    {"alternative": "Without purpose", "result": "AUC 0.70", "why_not_chosen": "Ranks worse."}]}  # fmt: skip
+
+
+@pytest.mark.parametrize("good", [BINARY, MULTICLASS, REGRESSION, PRICING, HIRING])
 def test_a_manifest_that_keeps_the_contract_has_no_fault(good: dict[str, Any]) -> None:
     assert manifests.validate(manifests.parse(json.dumps(good).encode()), HEADER) == []
 

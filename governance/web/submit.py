@@ -142,7 +142,7 @@ def _sections(given: dict[str, str], faults: Faults | None) -> tuple[FieldSectio
             "More columns, categories and weights",
             (
                 FieldRow((field("row_id", "Row id"), field("weight", "Weight"))),
-                FieldRow((field("family", "Family"), field("premium", "Premium charged", help="Pricing only, for the loss ratio."))),
+                FieldRow((field("family", "Family"), field("premium", "Premium charged", help="For the loss ratio."))),
                 FieldRow((lines("categorical_features", "Categorical features", "One a line."),)),
                 FieldRow((lines("classes", "Classes", "In the order of the probability columns, one a line.", 2),)),
                 FieldRow((lines("categories", "Categories", 'As JSON: {"purpose": ["car"]}', 2),)),

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, estimate, rounded
-from reports.documents.fairness import Limits, mean_reference
+from reports.documents.fairness_of_numbers import mean_reference
+from reports.documents.group_sentences import Limits
 from reports.documents.rows import (
     BINARY,
     MULTICLASS,

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, estimate, rounded
-from reports.documents.crosschecks import check_groupings, check_means
+from reports.documents.crosschecks import check_groupings
+from reports.documents.employment import employment
+from reports.documents.fairness_of_numbers import of_numbers
+from reports.documents.group_sentences import Limits, group_name, grouping_limitations
 from reports.documents.rows import (
     BINARY,
+    MULTICLASS,
     NO_OUTCOMES,
     REGRESSION,
-    Weights,
-    left_out,
     listed,
-    number_outcome,
     rows,
-    weights_of,
 )
 from reports.measures import fairness as measure
-from reports.measures import intervals, regression
-from reports.measures.groups import MOST_CELLS, Grouping, declared_reference, groupings
+from reports.measures import intervals
+from reports.measures.groups import Grouping, declared_reference, groupings
 from reports.measures.labels import (
     DEFAULT_THRESHOLD,
     UNKNOWN,
     Decisions,
-    UnusableScores,
     checked_scores,
+    classes,
+    codes_of,
+    decided_class,
     decisions,
     favourable_classes,
     positive_outcome,
@@ -41,19 +41,9 @@ from reports.measures.labels import (
 from reports.measures.table import Column, Table
 
 SCHEMA = "fairness/1"
+MOST_CLASS_CELLS = 3_000
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 THRESHOLD_RATES = ("selection_rate", "positive_predictive_value", "accuracy")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The policy's limits that concern groups."""
-
-    minimum_group_size: int
-    rate_ratio_minimum: Fraction
-
-    @classmethod
-    def of(cls, limits: Mapping[str, Any]) -> Limits:
-        return cls(int(limits["minimum_group_size"]), Fraction(str(limits["rate_ratio_minimum"])))
 
 
 def fairness(
@@ -78,16 +68,24 @@ def fairness(
     CrossCheckFailed : Fairlearn gives another figure for the same rows.
     """
     parts = groupings(manifest, table)
-    held = Limits.of(limits)
+    held, favoured = Limits.of(limits), None
     given = None if scores is None else checked_scores(manifest, table, scores)
     if manifest["task"] == REGRESSION:
-        content, checks = _regression(manifest, table, given, parts, held, seed=seed)
+        content, checks = of_numbers(manifest, table, given, parts, held, seed=seed)
     else:
         require_known_labels(manifest, table)
         decided = decisions(manifest, table, given, predicted=predicted)
+        favoured = decided.favoured
         outcomes = positive_outcome(manifest, table) if manifest["task"] == BINARY else None
         content = _classification(manifest, given, parts, decided, held, outcomes)
+        if manifest["task"] == MULTICLASS:
+            _add_classes(content, manifest, table, given, predicted, parts)
         checks = check_groupings(parts, decided, seed=seed)
+    if given is None or given.ndim == 1:
+        for one, grouping in zip(content["groupings"], parts, strict=True):
+            one["score_quantiles"] = None if given is None else _quantiles(grouping, given, held)
+    if manifest.get("employment"):
+        content["employment"] = employment(manifest, table, favoured, given)
     if not parts:
         content["limitations"].append("The submission declares no sensitive feature: nothing is said about any group.")
     return Document("fairness", SCHEMA, rounded(content), checks)
@@ -119,13 +117,51 @@ def _classification(
         if mean_scores is not None and outcomes is not None and len(grouping.features) == 1:
             known["calibration"] = _calibration(grouping, mean_scores, outcomes, counts, limits)
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
-        limitations += _grouping_limitations(grouping, counts.n, declared, reference, limits, unit="selection rate")
+        limitations += grouping_limitations(grouping, counts.n, declared, reference, limits, unit="selection rate")
         limitations += _count_limitations(grouping, counts, reference)
     return {
         "groupings": tables,
         "thresholds": None if mean_scores is None else _thresholds(manifest, mean_scores, parts, decided, limits),
         "limitations": limitations,
     }
+
+
+def _quantiles(grouping: Grouping, scores: NDArray[np.float64], limits: Limits) -> list[dict[str, Any]]:
+    """How the scores of each group of the minimum size are spread; every row counts once."""
+    counts = np.bincount(grouping.codes, minlength=len(grouping.groups))
+    spread = measure.group_quantiles(grouping, scores, QUANTILES)
+    return [
+        {"group": grouping.named(i), "n": int(counts[i]), "quantiles": [float(value) for value in spread[i]]}
+        for i in np.flatnonzero(counts >= limits.minimum_group_size)
+    ]
+
+
+def _add_classes(
+    content: dict[str, Any], manifest: Mapping[str, Any], table: Table, scores: NDArray[Any] | None, predicted: Column | None,
+    parts: list[Grouping],
+) -> None:  # fmt: skip
+    """Of each class, how often it is decided in each group, and how often rightly where it was the outcome."""
+    names = classes(manifest, table)
+    decided = decided_class(scores, predicted, names)
+    actual = codes_of(table.columns[manifest["target"]], names) if manifest.get("target") else np.full(table.n, -1)
+    for known, grouping in zip(content["groupings"], parts, strict=True):
+        if len(names) * len(grouping.groups) > MOST_CLASS_CELLS:
+            known["per_class"] = None
+            content["limitations"].append(
+                f"{' and '.join(grouping.features)}: {len(names):,} classes in {len(grouping.groups):,} groups are too many "
+                "to list; classes are not shown one by one."
+            )
+            continue
+        found = measure.class_rates(grouping, decided, actual, len(names))
+        known["per_class"] = [
+            {
+                "class": name, "group": grouping.named(i), "n": int(found[k][0].trials[i]),
+                "decided": found[k][0].successes[i], "rate": decided_rate[i], "recall": recall[i],
+            }
+            for k, name in enumerate(names)
+            for decided_rate, recall in [[_estimates(one) for one in found[k]]]
+            for i in range(len(grouping.groups))
+        ]  # fmt: skip
 
 
 def _calibration(
@@ -273,100 +309,6 @@ def _pair(
     return int(selected[index]), int(n[index]), int(selected[reference]), int(n[reference])
 
 
-def _regression(
-    manifest: Mapping[str, Any],
-    table: Table,
-    prediction: NDArray[np.float64] | None,
-    parts: list[Grouping],
-    limits: Limits,
-    *,
-    seed: int,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    if prediction is None:
-        raise UnusableScores("A regression needs predicted numbers.")
-    weights, outcome = weights_of(manifest, table), number_outcome(manifest, table)
-    limitations = _regression_limitations(manifest, outcome, weights)
-    deviation = regression.standard_deviation(prediction, weights.values)
-    tables = []
-    for grouping in parts:
-        sums = regression.group_sums(grouping, prediction, outcome, weights.values)
-        declared = declared_reference(manifest, grouping.features)
-        reference = mean_reference(manifest, grouping, sums, declared, limits)
-        errors = regression.group_errors(grouping, prediction, outcome, weights.values, sums)
-        groups = _mean_rows(grouping, sums, errors, reference, deviation, limits)
-        tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups})
-        limitations += _grouping_limitations(grouping, sums.n, declared, reference, limits, unit="mean prediction")
-    checks = [] if outcome is None else check_means(parts, prediction, outcome, weights.values, seed=seed)
-    return {"groupings": tables, "limitations": limitations}, checks
-
-
-def mean_reference(
-    manifest: Mapping[str, Any],
-    grouping: Grouping,
-    sums: regression.GroupSums,
-    declared: tuple[str, ...] | None,
-    limits: Limits,
-) -> int | None:
-    """The declared group, else the most favoured one of the minimum size: lowest or highest mean prediction."""
-    allowed = measure.eligible(grouping, sums.n) & (sums.weight > 0)
-    if declared in grouping.groups and allowed[grouping.groups.index(declared)]:
-        return grouping.groups.index(declared)
-    candidates = np.flatnonzero(allowed & (sums.n >= limits.minimum_group_size))
-    if not len(candidates):
-        return None
-    means = (sums.prediction / np.where(sums.weight > 0, sums.weight, np.nan))[candidates]
-    best = np.argmin(means) if text(manifest["favourable_outcome"]) == "low" else np.argmax(means)
-    return int(candidates[best])
-
-
-def _mean_rows(
-    grouping: Grouping, sums: regression.GroupSums, errors: regression.GroupErrors, reference: int | None, deviation: float,
-    limits: Limits,
-) -> list[dict[str, Any]]:  # fmt: skip
-    figures = regression.group_figures(sums)
-    ends = _mean_intervals(figures, errors, reference)
-    means = figures["mean_prediction"]
-    level = float("nan") if reference is None else float(means[reference])
-    answer = []
-    for i in range(len(grouping.groups)):
-        compared, mean = bool(grouping.complete[i]), float(means[i])
-        row: dict[str, Any] = {name: float(values[i]) for name, values in figures.items()}
-        row |= {name: estimate(row[name], one.low[i], one.high[i]) for name, one in ends.items() if name in row}
-        ratio: Any = mean / level if compared and level != 0 else None
-        if ratio is not None and i != reference:
-            ratio = estimate(ratio, ends["prediction_ratio"].low[i], ends["prediction_ratio"].high[i])
-        answer.append(
-            {
-                "group": grouping.named(i),
-                "n": int(sums.n[i]),
-                **row,
-                "prediction_ratio": ratio,
-                "standardized_mean_difference": (mean - level) / deviation if compared and deviation > 0 else None,
-                "reference": grouping.named(reference) if reference is not None and compared else None,
-                "small_sample": bool(sums.n[i] < limits.minimum_group_size),
-            }
-        )
-    return answer
-
-
-def _mean_intervals(
-    figures: Mapping[str, NDArray[np.float64]], errors: regression.GroupErrors, reference: int | None
-) -> dict[str, intervals.Intervals]:
-    """Ratios on the log scale; the groups of a grouping share no row, so that the errors of two add up in squares."""
-    z, found = intervals.normal_quantile(0.95), {}
-    for name in ("mean_prediction", "mean_residual"):
-        half = z * getattr(errors, name)
-        found[name] = intervals.Intervals(figures[name] - half, figures[name] + half)
-    means = figures["mean_prediction"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = errors.mean_prediction / means
-        level, other = (np.nan, np.nan) if reference is None else (means[reference], own[reference])
-        found["prediction_ratio"] = regression.log_interval(means / level, np.hypot(own, other))
-        actual = figures["actual_to_expected"]
-        found["actual_to_expected"] = regression.log_interval(actual, errors.actual_to_expected / actual)
-    return found
-
-
 def _classification_limitations(
     manifest: Mapping[str, Any], decided: Decisions, scores: NDArray[np.float64] | None
 ) -> list[str]:
@@ -393,59 +335,11 @@ def _classification_limitations(
     return sentences
 
 
-def _regression_limitations(
-    manifest: Mapping[str, Any], outcome: NDArray[np.float64] | None, weights: Weights
-) -> list[str]:
-    sentences = [
-        "Intervals are 95 % and speak of chance only; where a group is of few rows, or of few that weigh, they are too narrow.",
-        "A group's mean prediction may differ because its risk does; actual to expected says whether the model misjudges.",
-    ]
-    if outcome is None:
-        return [*sentences, NO_OUTCOMES]
-    return sentences + left_out(~np.isnan(outcome), weights)
-
-
-def _name(grouping: Grouping, index: int | np.integer[Any]) -> str:
-    return ", ".join(f"{feature} {level}" for feature, level in grouping.named(index).items())
-
-
-def _grouping_limitations(
-    grouping: Grouping,
-    n: NDArray[np.int64],
-    declared: tuple[str, ...] | None,
-    reference: int | None,
-    limits: Limits,
-    *,
-    unit: str,
-) -> list[str]:
-    features, sentences = " and ".join(grouping.features), []
-    if grouping.missing:
-        verb = "has" if grouping.missing == 1 else "have"
-        sentences.append(
-            f"{features}: {rows(grouping.missing)} {verb} no value and enter no comparison between groups."
-        )
-    small = [_name(grouping, i) for i in np.flatnonzero(grouping.complete & (n < limits.minimum_group_size))]
-    if small:
-        sentences.append(
-            f"{features}: fewer than {limits.minimum_group_size} rows in {listed(small)}; they allow no conclusion."
-        )
-    if reference is None:
-        sentences.append(f"{features}: no group has {limits.minimum_group_size} rows, so that there is no reference.")
-    elif declared is not None and grouping.groups[reference] != declared:
-        sentences.append(
-            f"{features}: the declared reference group {', '.join(declared)} has no rows; "
-            f"{_name(grouping, reference)}, which has the most favourable {unit}, stands in."
-        )
-    if not grouping.all_cells:
-        sentences.append(f"{features}: more than {MOST_CELLS:,} combinations; only those that occur are listed.")
-    return sentences
-
-
 def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, reference: int | None) -> list[str]:
     """Why a figure of a group that has rows is null: nobody was selected, or an outcome never occurred there."""
     features, sentences = " and ".join(grouping.features), []
     present = measure.eligible(grouping, counts.n)
-    nobody = [_name(grouping, i) for i in np.flatnonzero(present & (counts.selected == 0))]
+    nobody = [group_name(grouping, i) for i in np.flatnonzero(present & (counts.selected == 0))]
     if reference is not None and counts.selected[reference] == 0:
         sentences.append(f"{features}: nobody of the reference group was selected, so that there is no rate ratio.")
     elif nobody:
@@ -457,7 +351,7 @@ def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, referenc
     present_or_missing = counts.n > 0
     for outcome, name in ((1, "a favourable"), (0, "an unfavourable")):
         absent = present_or_missing & (counts.cells[:, :, outcome].sum(axis=1) == 0)
-        without = [_name(grouping, i) for i in np.flatnonzero(absent)]
+        without = [group_name(grouping, i) for i in np.flatnonzero(absent)]
         if without:
             sentences.append(f"{features}: nobody had {name} outcome in {listed(without)}; rates among them are empty.")
     return sentences

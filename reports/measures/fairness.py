@@ -5,7 +5,7 @@ Everything below works on one small array of counts per group, so that a portfol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -134,6 +134,36 @@ def group_calibration(
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         return GroupCalibration(n.astype(np.int64), score / n, observed / n)
+
+
+def group_quantiles(grouping: Grouping, values: Floats, shares: Sequence[float]) -> Floats:
+    """Quantiles of a row-level figure in each group, (groups, shares), interpolated linearly; NaN for an empty group."""
+    order = np.argsort(grouping.codes, kind="stable")
+    ends = np.cumsum(np.bincount(grouping.codes, minlength=len(grouping.groups)))[:-1]
+    found = np.full((len(grouping.groups), len(shares)), np.nan)
+    for i, rows in enumerate(np.split(values[order], ends)):
+        if len(rows):
+            found[i] = np.quantile(rows, shares)
+    return found
+
+
+def class_rates(grouping: Grouping, decided: Counts, actual: Counts, size: int) -> list[tuple[Rates, Rates]]:
+    """Of each class and group: the share of rows decided so, and of those whose outcome it was, the share decided so.
+
+    Parameters
+    ----------
+    decided, actual : (n,) positions of classes, -1 where unknown.
+    """
+    groups = len(grouping.groups)
+    n = np.bincount(grouping.codes, minlength=groups).astype(np.int64)
+
+    def counted(rows: NDArray[np.bool_]) -> Counts:
+        return np.bincount(grouping.codes[rows], minlength=groups).astype(np.int64)
+
+    return [
+        (Rates(counted(decided == k), n), Rates(counted((decided == k) & (actual == k)), counted(actual == k)))
+        for k in range(size)
+    ]
 
 
 def eligible(grouping: Grouping, n: Counts) -> NDArray[np.bool_]:

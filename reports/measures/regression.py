@@ -108,8 +108,8 @@ class Lift:
     mean_outcome: float
 
 
-def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
-    """Mean prediction and outcome by tenths of the weight; rows with equal predictions stay together."""
+def deciles(prediction: Floats, weights: Floats) -> NDArray[np.int64]:
+    """Each row's tenth of the weight by ascending prediction, 0 to 9; rows with equal predictions stay together."""
     order, ends = tie_blocks(prediction)
     cumulated = np.concatenate([[0.0], np.cumsum(weights[order])])
     starts = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64)
@@ -117,6 +117,12 @@ def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
     tenth = np.minimum((10 * middle / cumulated[-1]).astype(np.int64), 9)
     decile = np.empty(len(order), dtype=np.int64)
     decile[order] = np.repeat(tenth, ends - starts + 1)
+    return decile
+
+
+def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
+    """Mean prediction and outcome by tenths of the weight."""
+    decile = deciles(prediction, weights)
     n = np.bincount(decile, minlength=10)
     weight, predicted, observed = (
         np.bincount(decile, weights=weights * part, minlength=10)
@@ -178,6 +184,33 @@ def group_figures(sums: GroupSums) -> dict[str, Floats]:
             "mae": sums.absolute_error / sums.known_weight,
         }
     return {name: np.where(np.isfinite(value), value, np.nan) for name, value in figures.items()}
+
+
+@dataclass(frozen=True)
+class GroupDeciles:
+    """Rows of each group in the tenths of all predictions, arrays (groups, 10); means NaN where none is."""
+
+    n: NDArray[np.int64]
+    weight: Floats
+    mean_prediction: Floats
+    mean_outcome: Floats
+
+
+def group_deciles(grouping: Grouping, prediction: Floats, outcome: Floats, weights: Floats) -> GroupDeciles:
+    """Calibration by tenth and group, over rows whose outcome is known and which weigh."""
+    used = ~np.isnan(outcome) & (weights > 0)
+    shape = (len(grouping.groups), 10)
+    if not used.any():
+        return GroupDeciles(np.zeros(shape, dtype=np.int64), *np.full((3, *shape), np.nan))
+    weight = weights[used]
+    code = grouping.codes[used] * 10 + deciles(prediction[used], weight)
+
+    def total(values: Floats | None) -> Floats:
+        return np.bincount(code, weights=values, minlength=shape[0] * 10).reshape(shape).astype(np.float64)
+
+    n, weighed = total(None).astype(np.int64), total(weight)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return GroupDeciles(n, weighed, total(weight * prediction[used]) / weighed, total(weight * outcome[used]) / weighed)
 
 
 @dataclass(frozen=True)

@@ -409,3 +409,42 @@ def test_calibration_by_group_is_that_of_the_rows_of_each_group(drawn, favourabl
         if row["reference"] and spread > 1e-6:
             base = rows[tuple(row["reference"].values())]["mean_score"]
             assert row["standardized_mean_difference"] == pytest.approx((row["mean_score"] - base) / spread, abs=1e-6)
+
+
+@given(tables())
+@examples(60)
+def test_quantiles_of_scores_are_numpys_of_the_rows_of_each_group(drawn):
+    table, scores = drawn
+    document = fairness(BINARY, table, scores, limits={**LIMITS, "minimum_group_size": 3}, seed=1)
+    grouping = group_rows(table, ["group"])
+    told = document.content["groupings"][0]["score_quantiles"]
+    assert {row["n"] for row in told if row["n"] < 3} == set()
+    for row in told:
+        rows = scores[grouping.codes == grouping.groups.index(tuple(row["group"].values()))]
+        assert row["n"] == len(rows)
+        assert row["quantiles"] == pytest.approx(list(np.quantile(rows, [0.05, 0.25, 0.5, 0.75, 0.95])), abs=1e-9)
+
+
+@given(tables(), st.integers(2, 4))
+@examples(60)
+def test_each_class_is_counted_as_fairlearn_counts_it(drawn, size):
+    table, scores = drawn
+    probabilities = np.stack([np.cos(scores * (k + 1)) ** 2 for k in range(size)], axis=1)
+    manifest = {**BINARY, "task": "multiclass-classification", "classes": list(range(size)), "favourable_outcome": [0]}
+    document = fairness(manifest, table, probabilities, limits=LIMITS, seed=1)
+    decided, actual = probabilities.argmax(axis=1), table.columns["outcome"].numbers
+    groups = ["missing" if code < 0 else table.columns["group"].levels[code] + "." for code in table.columns["group"].codes]
+    told = document.content["groupings"][0]["per_class"]
+    for k in range(size):
+        frame = metrics.MetricFrame(
+            metrics={"rate": metrics.selection_rate, "n": metrics.count},
+            y_true=decided, y_pred=(decided == k).astype(int), sensitive_features=groups,
+        )  # fmt: skip
+        hits = pd.Series(decided[actual == k] == k).groupby(pd.Series(groups)[actual == k].to_numpy()).mean()
+        for row in (one for one in told if one["class"] == str(k)):
+            name = "missing" if row["group"]["group"] is None else row["group"]["group"] + "."
+            assert row["n"] == frame.by_group["n"][name]
+            assert row["rate"]["value"] == pytest.approx(frame.by_group["rate"][name])
+            assert row["decided"] == round(frame.by_group["rate"][name] * row["n"])
+            recall = None if row["recall"] is None else row["recall"]["value"]
+            assert recall == (pytest.approx(hits[name]) if name in hits.index else None)

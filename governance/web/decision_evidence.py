@@ -30,12 +30,17 @@ from governance.web.scorecard import groups_of, tally_of, verdict_of
 from reports.charts import (
     Figure,
     Table,
+    adjusted_gap_tables,
     admission_table,
+    alternatives_table,
     calibration,
     calibration_tables,
+    class_tables,
     confusion,
     data_sentences,
     deltas,
+    employment_sentences,
+    employment_tables,
     error_rates,
     explanations_table,
     gap_tables,
@@ -44,6 +49,7 @@ from reports.charts import (
     joint_proxies_table,
     leakage_table,
     lift,
+    loss_ratio_tables,
     overfit_table,
     pairs_table,
     per_class_table,
@@ -51,6 +57,7 @@ from reports.charts import (
     proxies_table,
     psi,
     rate_ratios,
+    score_spread,
     selection_rates,
     threshold_tables,
     weak_sentence,
@@ -164,17 +171,30 @@ def _fairness(content: Mapping[str, Any], case: Case) -> Shown:
     numbers = range(len(content["groupings"]))
     if not numbers:
         return {"sentence": "No sensitive column was declared, so nothing can be said of groups."}
+    spread = [found for number in numbers if (found := score_spread(content, number))]
     if is_regression(content):
-        figures = [predictions_by_group(content, number) for number in numbers]
+        first, *charts = [predictions_by_group(content, number) for number in numbers]
         sentence = "Each group’s mean prediction is divided by that of its reference group."
-        return {"sentence": sentence, "figures": tuple(figures[:1]), "folds": _by_group(figures[1:])}
-    ratios = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
-    by_group = [figure for number in numbers for figure in (selection_rates(content, number), *_hits(content, number))]
+    else:
+        first = rate_ratios(content, limit=case.review.policy["limits"]["rate_ratio_minimum"])
+        charts = [one for number in numbers for one in (selection_rates(content, number), *_hits(content, number))]
+        sentence = _selected_means(case)
+    return {"sentence": sentence, "figures": (first,), "folds": (*_by_group(charts + spread), *_group_tables(content, case))}
+
+
+def _group_tables(content: Mapping[str, Any], case: Case) -> tuple[Fold, ...]:
+    annex = content.get("employment")
     further = {
-        "What other thresholds would give": threshold_tables(content), "Calibration by group": calibration_tables(content),
-    }  # fmt: skip
+        "What is left of the gaps after the allowed factors": adjusted_gap_tables(content),
+        "Loss ratios": loss_ratio_tables(content),
+        "Each class, by group": class_tables(content),
+        "What other thresholds would give": threshold_tables(content),
+        "Calibration by group": calibration_tables(content),
+    }
     folds = [Fold(summary, tables=tables) for summary, tables in further.items() if tables]
-    return {"sentence": _selected_means(case), "figures": (ratios,), "folds": (*_by_group(by_group), *folds)}
+    if annex:
+        folds.insert(0, Fold(annex["title"], tables=employment_tables(content), sentences=employment_sentences(content)))
+    return (*folds, *_each(alternatives_table(case.review.manifest)))
 
 
 def _hits(content: Mapping[str, Any], number: int) -> tuple[Figure, ...]:

@@ -277,6 +277,7 @@ class Fold:
     summary: str
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

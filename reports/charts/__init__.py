@@ -17,12 +17,21 @@ from reports.charts.data import (
 )
 from reports.charts.explanations import explanations_table, gap_tables, importance
 from reports.charts.fairness import (
-    calibration_tables,
     error_rates,
     predictions_by_group,
     rate_ratios,
     rate_table,
+    score_spread,
     selection_rates,
+)
+from reports.charts.fairness_tables import (
+    adjusted_gap_tables,
+    alternatives_table,
+    calibration_tables,
+    class_tables,
+    employment_sentences,
+    employment_tables,
+    loss_ratio_tables,
     threshold_tables,
 )
 from reports.charts.figure import Column, Figure, KeyEntry, Table
@@ -40,9 +49,12 @@ __all__ = [
     "Markup",
     "Table",
     "Verdict",
+    "adjusted_gap_tables",
     "admission_table",
+    "alternatives_table",
     "calibration",
     "calibration_tables",
+    "class_tables",
     "columns_table",
     "common_scale",
     "comparison",
@@ -50,6 +62,8 @@ __all__ = [
     "data_sentences",
     "deltas",
     "difference_bar",
+    "employment_sentences",
+    "employment_tables",
     "error_rates",
     "explanations_table",
     "fairness_beside",
@@ -62,6 +76,7 @@ __all__ = [
     "leakage_table",
     "lift",
     "limit_words",
+    "loss_ratio_tables",
     "of_check",
     "overfit_table",
     "pairs_table",
@@ -72,6 +87,7 @@ __all__ = [
     "psi",
     "rate_ratios",
     "rate_table",
+    "score_spread",
     "selection_rates",
     "threshold_tables",
     "weak_sentence",

@@ -41,20 +41,10 @@ _RATE_COLUMNS = (
     Column("True positive rate"),
     Column("Verdict", numeric=False),
 )
-_CALIBRATION_COLUMNS = (
+_SPREAD_COLUMNS = (
     Column("Group", numeric=False),
-    Column("Scores", numeric=False),
     Column("n"),
-    Column("Mean score"),
-    Column("Rate seen"),
-)
-_THRESHOLD_COLUMNS = (
-    Column("Threshold", numeric=False),
-    Column("Selected"),
-    Column("Favourable among selected"),
-    Column("Predicted rightly"),
-    Column("Lowest ratio to the highest rate", numeric=False),
-    Column("Gap in true positive rate"),
+    *(Column(f"{share} %") for share in (5, 25, 50, 75, 95)),
 )
 _REGRESSION_COLUMNS = (
     Column("Group", numeric=False),
@@ -228,53 +218,6 @@ def rate_table(content: Content) -> Table:
         f"Missing values: {'; '.join(missing)}." if missing else "No missing value of a sensitive column."
     )
     return table_of(_RATE_COLUMNS, rows, caption=caption, what="groups")
-
-
-def calibration_tables(content: Content) -> tuple[Table, ...]:
-    """Mean score beside what happened, for each group of the minimum size; none where there are no scores or outcomes."""
-    tables = []
-    for grouping in content["groupings"]:
-        rows: list[tuple[str | Verdict, ...]] = [
-            (
-                group_name(one["group"]),
-                f"{plain(there['low'])} to {plain(there['high'])}",
-                words.count(there["n"]),
-                figure(there["mean_score"]),
-                figure(there["observed_rate"]),
-            )
-            for one in grouping.get("calibration") or ()
-            for there in one["bins"]
-            if there["n"]
-        ]
-        caption = f"Scores and what happened, by {words.feature_names(grouping['features'])}"
-        if rows:
-            tables.append(table_of(_CALIBRATION_COLUMNS, rows, caption=caption, what="bins"))
-    return tuple(tables)
-
-
-def threshold_tables(content: Content) -> tuple[Table, ...]:
-    """What other decision thresholds would give, one table for each grouping; none where the document has no scores."""
-    steps = content.get("thresholds") or ()
-    tables = []
-    for at, grouping in enumerate(content["groupings"] if steps else ()):
-        names = words.feature_names(grouping["features"])
-        rows: list[tuple[str | Verdict, ...]] = [_threshold_row(step, step["groupings"][at]) for step in steps]
-        caption = f"What other thresholds would give, by {names}"
-        tables.append(table_of(_THRESHOLD_COLUMNS, rows, caption=caption, what="thresholds"))
-    return tuple(tables)
-
-
-def _threshold_row(step: Content, there: Content) -> tuple[str | Verdict, ...]:
-    lowest = figure(estimate(there["lowest_ratio"])[0])
-    group = there.get("lowest_group")
-    return (
-        f"{plain(step['threshold'])}{' (in force)' if step['in_force'] else ''}",
-        words.share(step["selection_rate"]),
-        words.share(step["positive_predictive_value"]),
-        words.share(step["accuracy"]),
-        f"{lowest} ({group_name(group)})" if group else lowest,
-        figure(there["equal_opportunity_difference"]),
-    )
 
 
 def _rate_row(group: Group, grouping: Content) -> tuple[str | Verdict, ...]:
@@ -451,6 +394,45 @@ def _apart(ratio: float) -> str:
     if ratio >= 2:
         return f"{figure(ratio, digits=1)} times what was"
     return f"{words.share(abs(ratio - 1))} {'more' if ratio > 1 else 'less'} than"
+
+
+def score_spread(content: Content, grouping: int, *, language: str = ENGLISH) -> Figure | None:
+    """How the scores of each large group of one grouping are spread; None where the document does not say."""
+    require_language(language)
+    chosen = content["groupings"][grouping]
+    told = chosen.get("score_quantiles")
+    if not told:
+        return None
+    names, what = words.feature_names(chosen["features"]), "predictions" if is_regression(content) else "scores"
+    lines = [
+        Line(group_name(one["group"]), one["n"], one["quantiles"][2], one["quantiles"][0], one["quantiles"][4], None)
+        for one in told
+    ]
+    lines.sort(key=lambda line: line.value or 0)
+    sentence = _medians(lines, what)
+    key = f"score-spread-{grouping}"
+    drawn = forest(
+        key,
+        lines,
+        common_scale([(line.value, line.low, line.high, None) for line in lines[:MOST]]),
+        Guides(),
+        title=f"Spread of {what} by {names}",
+        description=f"{sentence} {_drawn(len(lines))}All figures are in the table.",
+    )
+    rows: list[tuple[str | Verdict, ...]] = [
+        (group_name(one["group"]), words.count(one["n"]), *map(figure, one["quantiles"])) for one in told
+    ]
+    table = table_of(_SPREAD_COLUMNS, rows, caption=f"Spread of {what} by {names}", what="groups")
+    legend = (KeyEntry("point: median; line: from the 5th to the 95th of a hundred", swatch("whisk")),)
+    subtitle = f"by {names}: groups of the minimum size, every row counted once"
+    return Figure(key, f"Spread of {what}", subtitle, sentence, drawn, table, sentence, legend=legend)
+
+
+def _medians(lines: Sequence[Line], what: str) -> str:
+    low, high = lines[0], lines[-1]
+    if len(lines) == 1:
+        return f"{low.name}: the median of the {what} is {figure(low.value)}. No second group is large enough to compare with."
+    return f"The median of the {what} runs from {figure(low.value)} ({low.name}) to {figure(high.value)} ({high.name})."
 
 
 def _prediction_table(grouping: Content, names: str) -> Table:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,15 +132,40 @@ def _fairness_tables(content: Record) -> Tables:
         for step in content.get("thresholds") or ()
         for there in step["groupings"]
     ]
-    bins = [
-        {"grouping": " and ".join(map(str, grouping["features"])), "group": one["group"], **there}
-        for grouping in content["groupings"]
-        for one in grouping.get("calibration") or ()
-        for there in one["bins"]
+    yield "calibration", "What was predicted and what happened, by group", [
+        {"grouping": name, "group": one["group"], **there}
+        for name, one in _of_groupings(content, "calibration")
+        for there in one.get("bins") or one.get("deciles") or ()
     ]
-    yield "calibration", "Scores and outcomes of each group in bins", bins
     yield "thresholds", "What each decision threshold would give", thresholds
-    yield "gaps", "Gaps of each grouping", [_without(one, frozenset({"groups", "calibration"})) for one in content["groupings"]]
+    listed = {
+        "score-quantiles": ("score_quantiles", "Spread of the scores of each group"),
+        "per-class": ("per_class", "Each class in each group"),
+        "loss-ratios": ("loss_ratios", "Losses over premiums charged"),
+        "adjusted-gaps": ("adjusted_gaps", "Gaps after the allowed factors"),
+    }
+    for name, (key, description) in listed.items():
+        yield name, description, [{"grouping": one[0], **one[1]} for one in _of_groupings(content, key)]
+    yield "employment", "Rates and impact ratios of an employment law", _employment(content.get("employment"))
+    hidden = frozenset({"groups", "calibration", *(key for key, _ in listed.values())})
+    yield "gaps", "Gaps of each grouping", [_without(one, hidden) for one in content["groupings"]]
+
+
+def _of_groupings(content: Record, key: str) -> Iterator[tuple[str, Record]]:
+    for grouping in content["groupings"]:
+        for one in grouping.get(key) or ():
+            yield " and ".join(map(str, grouping["features"])), one
+
+
+def _employment(annex: Record | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": " and ".join(map(str, told["features"])), **_without(one, frozenset({"selection", "scoring"})),
+            **{f"{kind}_{name}": value for kind in ("selection", "scoring") for name, value in (one[kind] or {}).items()},
+        }
+        for told in (annex or {"tables": ()})["tables"]
+        for one in told["categories"]
+    ]  # fmt: skip
 
 
 def _explainability_tables(content: Record) -> Tables:

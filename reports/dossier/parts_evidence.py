@@ -27,8 +27,9 @@ from reports.dossier.facts import Evidence, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
-MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_THRESHOLD_TABLES = 6, 3, 15, 2
+MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_GROUP_TABLES = 6, 3, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
+EMPLOYMENT_WIDTHS = (28, 9, 10, 10, 10, 13, 10, 10)
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
@@ -264,9 +265,16 @@ def fairness(facts: Facts) -> Body:
     return [
         *_from(facts, "fairness", lambda evidence: _fairness(facts, evidence)),
         heading("Alternatives considered"),
-        paragraph(missing(NO_FORM)),
+        _alternatives(facts),
         *_interpretations(facts, "fairness"),
     ]
+
+
+def _alternatives(facts: Facts) -> Markup:
+    told = charts.alternatives_table(facts.manifest)
+    if not told.rows:
+        return paragraph(missing("The submission names no alternative that was tried."))
+    return chart_table(told, "manifest.json", widths=(30, 30, 40))
 
 
 def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
@@ -279,7 +287,7 @@ def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
     note = paragraph(f"{left} more groupings are in fairness-groups.csv.", class_="meta") if left > 0 else None
     if facts.manifest["task"] == "regression":
         drawn = [figure(charts.predictions_by_group(content, at), file="fairness-groups.csv") for at in shown]
-        return [_meaning(facts), *drawn, note]
+        return [_meaning(facts), *drawn, note, *_spread(content, shown), *_group_tables(content)]
     limits = facts.policy["limits"]
     return [
         _meaning(facts),
@@ -296,15 +304,29 @@ def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
         note,
         heading("Gaps of each grouping"),
         _gap_table(groupings),
-        *_other_thresholds(content),
+        *_spread(content, shown),
+        *_group_tables(content),
     ]
 
 
-def _other_thresholds(content: dict[str, Any]) -> list[Node]:
-    tables = charts.threshold_tables(content)[:MOST_THRESHOLD_TABLES]
-    if not tables:
-        return []
-    return [heading("Other decision thresholds"), *[chart_table(one, "fairness-thresholds.csv") for one in tables]]
+def _spread(content: dict[str, Any], shown: range) -> list[Node]:
+    found = [one for at in shown if (one := charts.score_spread(content, at))]
+    return [figure(one, file="fairness-score-quantiles.csv") for one in found]
+
+
+def _group_tables(content: dict[str, Any]) -> list[Node]:
+    further = (
+        ("Gaps after the allowed factors", charts.adjusted_gap_tables, "adjusted-gaps"),
+        ("Loss ratios", charts.loss_ratio_tables, "loss-ratios"),
+        ("Each class by group", charts.class_tables, "per-class"),
+        ("Other decision thresholds", charts.threshold_tables, "thresholds"),
+        ("Calibration by group", charts.calibration_tables, "calibration"),
+    )
+    blocks: list[Node] = []
+    for title, made, name in further:
+        tables = made(content)[:MOST_GROUP_TABLES]
+        blocks += [heading(title), *[chart_table(one, f"fairness-{name}.csv") for one in tables]] if tables else []
+    return blocks
 
 
 def _meaning(facts: Facts) -> Markup:
@@ -347,10 +369,18 @@ def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
 
 
 def employment(facts: Facts) -> Body:
-    return Missing(
-        "Nothing on record says that the model decides about employment; this release has no annex of its own for it.",
-        applicable=False,
-    )
+    if not facts.manifest.get("employment"):
+        return Missing("The submission does not say that the model decides about employment.", applicable=False)
+    return _from(facts, "fairness", lambda evidence: _employment(evidence.content))
+
+
+def _employment(content: dict[str, Any]) -> list[Node]:
+    annex = content["employment"]
+    return [
+        paragraph(f"{annex['title']}, {annex['source']}."),
+        bullets(charts.employment_sentences(content)),
+        *[chart_table(one, "fairness-employment.csv", EMPLOYMENT_WIDTHS) for one in charts.employment_tables(content)],
+    ]
 
 
 def robustness(facts: Facts) -> Body:

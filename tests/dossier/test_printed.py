@@ -12,6 +12,7 @@ import time
 import pikepdf
 import pytest
 
+from reports.documents.build import fairness
 from reports.dossier.attachments import FORMULA, table
 from reports.dossier.document import OwnFiles, RefusedAddress, html
 from reports.dossier.facts import Facts, UnknownDossier
@@ -30,6 +31,8 @@ from tests.dossier.cases import (
     silent,
     text_of,
 )
+from tests.measures.test_employment import HIRING, applicants
+from tests.measures.test_fairness import LIMITS
 
 NUMBERS = [*map(str, range(12)), "11L", *map(str, range(12, 27))]
 
@@ -233,6 +236,22 @@ def test_other_tasks_print_their_own_figures(task):
     written = html(Facts(document), ())
     assert ("Lift" if task == "regression" else "Macro F1") in written
     assert ("Ratio of predictions" if task == "regression" else "Selection ratio") in written
+
+
+def test_an_employment_law_has_its_annex_and_alternatives_are_printed():
+    document = facts()
+    table, scores = applicants(("m", "a", 90, 180), ("f", "a", 72, 180))
+    alternatives = [{"alternative": "Without postcode", "result": "Ratio 0.91", "why_not_chosen": "Ranks worse."}]
+    document["manifest"] = canonical({**HIRING, "schema": "candidate/1", "summary": "s", "alternatives": alternatives})
+    for one in document["evidence"]:
+        if one["kind"] == "fairness":
+            one["content"] = canonical(fairness(HIRING, table, scores, limits=LIMITS, seed=1).content)
+    text = " ".join(text_of(data := pdf_of(document)).split())
+    for said in ("New York City Local Law 144 of 2021", "strictly above", "Without postcode", "Ranks worse."):
+        assert said in text
+    written = attachments_of(data)
+    assert b"selection_impact_ratio" in written["fairness-employment.csv"]
+    assert "fairness-score-quantiles.csv" in written
 
 
 @pytest.mark.slow

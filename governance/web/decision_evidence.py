@@ -43,6 +43,7 @@ from reports.charts import (
     employment_tables,
     error_rates,
     explanations_table,
+    gains,
     gap_tables,
     headline_table,
     importance,
@@ -57,6 +58,7 @@ from reports.charts import (
     proxies_table,
     psi,
     rate_ratios,
+    residuals,
     score_spread,
     selection_rates,
     threshold_tables,
@@ -231,10 +233,10 @@ def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     beside = overfit_table(content)
     shown["folds"] = _each(beside)
     if task == "regression":
-        return {**shown, "figures": (lift(content),)}
+        return {**shown, "figures": (lift(content), residuals(content))}
     classes = _class_names(case)
     if task == "binary-classification":
-        return {**shown, "figures": (calibration(content), confusion(content, classes))}
+        return {**shown, "figures": (calibration(content), gains(content), confusion(content, classes))}
     folds = _each(per_class_table(content, classes), beside)
     return {**shown, "figures": (confusion(content, classes),), "folds": folds}
 

@@ -36,7 +36,16 @@ from reports.charts.fairness_tables import (
 )
 from reports.charts.figure import Column, Figure, KeyEntry, Table
 from reports.charts.marks import icon
-from reports.charts.performance import calibration, confusion, headline_table, lift, overfit_table, per_class_table
+from reports.charts.performance import (
+    calibration,
+    confusion,
+    gains,
+    headline_table,
+    lift,
+    overfit_table,
+    per_class_table,
+    residuals,
+)
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
@@ -67,6 +76,7 @@ __all__ = [
     "error_rates",
     "explanations_table",
     "fairness_beside",
+    "gains",
     "gap_tables",
     "headline_table",
     "icon",
@@ -87,6 +97,7 @@ __all__ = [
     "psi",
     "rate_ratios",
     "rate_table",
+    "residuals",
     "score_spread",
     "selection_rates",
     "threshold_tables",

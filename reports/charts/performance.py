@@ -8,7 +8,9 @@ from typing import Any
 
 from reports.charts import svg, words
 from reports.charts.figure import Column, Figure, KeyEntry, Table, table_of
+from reports.charts.forest import Guides, Line, forest
 from reports.charts.marks import point, square, swatch
+from reports.charts.rows import common_scale
 from reports.charts.scale import Scale, spanning
 from reports.charts.svg import (
     Markup,
@@ -127,7 +129,7 @@ _LEFT, _RIGHT, _TOP, _FLOOR = 9.0, 97.0, 10.0, 266.0
 
 def _calibration_chart(bins: Sequence[Mapping[str, Any]], sentence: str) -> Markup:
     across = Scale(0, 1, _LEFT, _RIGHT)
-    parts = [_square_ground(across)]
+    parts = [_square_ground(across, "seen", "predicted")]
     for one in bins:
         seen, low, high = _seen(one)
         x = across.at(one["mean_score"])
@@ -147,7 +149,7 @@ def _height(share: float) -> float:
     return _FLOOR - (_FLOOR - _TOP) * min(max(share, 0), 1)
 
 
-def _square_ground(across: Scale) -> Markup:
+def _square_ground(across: Scale, up: str, along: str) -> Markup:
     parts = []
     for share, label in ((0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1, "1")):
         parts.append(horizontal(_LEFT, _RIGHT, _height(share), css="ch-grid", stroke=svg.GRID))
@@ -163,7 +165,7 @@ def _square_ground(across: Scale) -> Markup:
         x2=percent(_RIGHT),
         y2=_TOP,
     )
-    names = [text(_LEFT + 1.5, 22, "seen", css="dim"), text(_RIGHT, 258, "predicted", css="dim", anchor="end")]
+    names = [text(_LEFT + 1.5, 22, up, css="dim"), text(_RIGHT, 258, along, css="dim", anchor="end")]
     return join([*parts, diagonal, *names])
 
 
@@ -182,6 +184,132 @@ def _calibration_table(bins: Sequence[Mapping[str, Any]]) -> Table:
         )
     columns = (Column("Score", numeric=False), Column("n"), Column("Predicted"), Column("Seen", numeric=False))
     return table_of(columns, rows, caption="Calibration in bins of the score; empty bins left out", what="bins")
+
+
+def gains(content: Content, *, language: str = ENGLISH) -> Figure:
+    """Binary: of all positive outcomes, the share found in the highest tenths of the score."""
+    require_language(language)
+    tenths = [one for one in content.get("gains") or () if one.get("captured") is not None]
+    sentence = _gains_sentence(tenths)
+    return Figure(
+        key="gains",
+        title="Gains",
+        subtitle="share of all positive outcomes found, highest scores first",
+        sentence=sentence,
+        svg=_gains_chart(tenths, sentence) if tenths else Markup(""),
+        table=_gains_table(tenths),
+        alt=sentence,
+        legend=(KeyEntry("broken line: no order at all"),) if tenths else (),
+    )
+
+
+def _gains_sentence(tenths: Sequence[Mapping[str, Any]]) -> str:
+    if not tenths:
+        return "Gains cannot be shown: they need scores and both outcomes."
+    first, third = tenths[0], tenths[2]
+    return (
+        f"The highest tenth of the scores holds {words.share(first['captured'])} of all positive outcomes, the highest three "
+        f"{words.share(third['captured'])}; without any order it would be 10 % and 30 %."
+    )
+
+
+def _gains_chart(tenths: Sequence[Mapping[str, Any]], sentence: str) -> Markup:
+    across = Scale(0, 1, _LEFT, _RIGHT)
+    points = [point(across.at(one["decile"] / 10), _height(one["captured"]), None) for one in tenths]
+    return chart(
+        "gains",
+        300,
+        _square_ground(across, "of all positive outcomes", "of all rows, highest scores first"),
+        *points,
+        title="Share of all positive outcomes by share of rows, highest scores first",
+        description=f"{sentence} All tenths are in the table.",
+    )
+
+
+def _gains_table(tenths: Sequence[Mapping[str, Any]]) -> Table:
+    rows: list[tuple[str | Verdict, ...]] = [
+        (
+            str(one["decile"]),
+            words.count(one["n"]),
+            figure(one["mean_score"]),
+            figure(one["observed_rate"]),
+            words.share(one["captured"]),
+            figure(one["lift"], digits=2),
+        )
+        for one in tenths
+    ]
+    columns = (
+        Column("Tenth", numeric=False),
+        Column("n"),
+        Column("Mean score"),
+        Column("Rate seen"),
+        Column("Found so far"),
+        Column("Lift so far"),
+    )
+    return table_of(columns, rows, caption="Gains and lift, tenths with the highest scores first", what="tenths")
+
+
+def residuals(content: Content, *, language: str = ENGLISH) -> Figure:
+    """Regression: how far outcomes lie from predictions, by tenths of the predictions."""
+    require_language(language)
+    tenths = content.get("residuals") or ()
+    sentence = _residual_sentence(tenths)
+    lines = [
+        Line(f"tenth {one['decile']}", one["n"], one["quantiles"][2], one["quantiles"][0], one["quantiles"][4], None)
+        for one in tenths
+    ]
+    drawn = Markup("")
+    if lines:
+        drawn = forest(
+            "residuals",
+            lines,
+            common_scale([(line.value, line.low, line.high, 0.0) for line in lines]),
+            Guides(even=0.0, even_word="as predicted"),
+            title="Outcome less prediction by tenth of the predictions",
+            description=f"{sentence} All tenths are in the table.",
+        )
+    return Figure(
+        key="residuals",
+        title="Residuals",
+        subtitle="outcome less prediction, tenths ordered by prediction",
+        sentence=sentence,
+        svg=drawn,
+        table=_residual_table(tenths),
+        alt=sentence,
+        legend=(KeyEntry("point: median; line: from the 5th to the 95th of a hundred", swatch("whisk")),) if lines else (),
+    )
+
+
+def _residual_sentence(tenths: Sequence[Mapping[str, Any]]) -> str:
+    if not tenths:
+        return "Residuals cannot be shown: they need predictions and outcomes."
+    widest = max(tenths, key=lambda one: one["quantiles"][4] - one["quantiles"][0])
+    low, high = widest["quantiles"][0], widest["quantiles"][4]
+    return (
+        f"Outcomes scatter most in tenth {widest['decile']} of the predictions: nine of ten lie between {words.signed(low)} and "
+        f"{words.signed(high)} of what was predicted."
+    )
+
+
+def _residual_table(tenths: Sequence[Mapping[str, Any]]) -> Table:
+    rows: list[tuple[str | Verdict, ...]] = [
+        (
+            str(one["decile"]),
+            words.count(one["n"]),
+            figure(one["mean_prediction"]),
+            words.signed(one["mean_residual"]),
+            *map(words.signed, one["quantiles"]),
+        )
+        for one in tenths
+    ]
+    columns = (
+        Column("Tenth", numeric=False),
+        Column("n"),
+        Column("Mean prediction"),
+        Column("Mean residual"),
+        *(Column(f"{share} %") for share in (5, 25, 50, 75, 95)),
+    )
+    return table_of(columns, rows, caption="Residuals, tenths ordered by prediction", what="tenths")
 
 
 def lift(content: Content, *, language: str = ENGLISH) -> Figure:

@@ -140,6 +140,7 @@ def _binary(
         bins = measure.calibration(outcome, kept, weight)
         ends = zip(("calibration_intercept", "calibration_slope"), measure.recalibration(outcome, kept, weight), strict=True)
         content |= _figures(found) | {"calibration": [vars(one) for one in bins]}
+        content["gains"] = [vars(one) for one in measure.gains(outcome, kept, weight)] if len(kept) else None
         content |= {name: figure(one.value, one.low, one.high) for name, one in ends}
         checks = check_binary(found, outcome, kept, weight)
         limitations += _one_sided(outcome)
@@ -190,6 +191,7 @@ def _regression(
     power = regression.family_power(manifest.get("family"))
     found = regression.figures(y, mu, weight, power, Resamples(len(y), seed))
     content = {"n": len(y), **_figures(found), "lift": [vars(one) for one in regression.lift(y, mu, weight)]}
+    content["residuals"] = [vars(one) for one in regression.residuals(y, mu, weight)]
     try:
         losses = "mean_deviance", regression.unit_deviance(y, mu, power)
     except regression.NoDeviance:

@@ -114,6 +114,8 @@ def _performance_tables(content: Record) -> Tables:
     yield "figures", "Performance figures", figures
     yield "calibration", "Calibration in bins", content.get("calibration") or ()
     yield "lift", "Lift in tenths", content.get("lift") or ()
+    yield "gains", "Gains in tenths of the score", content.get("gains") or ()
+    yield "residuals", "Residuals in tenths of the prediction", content.get("residuals") or ()
     weak = content.get("weak_spots") or {"regions": ()}
     yield "weak-spots", "Where the model is worst", weak["regions"]
     yield "overfit", "Evaluation against the reference", content.get("overfit") or ()

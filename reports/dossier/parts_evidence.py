@@ -146,10 +146,12 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
     content, task = evidence.content, facts.manifest["task"]
     blocks: list[Node] = [chart_table(charts.headline_table(content), "performance-figures.csv"), *_weak_spots(content)]
     if task == "regression":
-        return [*blocks, figure(charts.lift(content), file="performance-lift.csv")]
+        drawn = figure(charts.residuals(content), file="performance-residuals.csv")
+        return [*blocks, figure(charts.lift(content), file="performance-lift.csv"), drawn]
     names = _classes(facts.manifest)
     if task == "binary-classification":
         blocks.append(figure(charts.calibration(content), file="performance-calibration.csv"))
+        blocks.append(figure(charts.gains(content), file="performance-gains.csv"))
         return [*blocks, figure(charts.confusion(content, names))]
     known = [str(one["class"]) for one in content.get("per_class") or ()]
     if len(known) != len(content.get("confusion_matrix") or ()):

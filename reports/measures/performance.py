@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from reports.measures.intervals import normal_quantile
+from reports.measures.regression import deciles
 from reports.measures.uncertainty import Estimate, Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
@@ -111,6 +112,35 @@ def calibration(positive: Flags, scores: Floats, weights: Floats, *, bins: int =
     with np.errstate(divide="ignore", invalid="ignore"):
         means, rates = score / weight, observed / weight
     return [CalibrationBin(i / bins, (i + 1) / bins, int(n[i]), float(means[i]), float(rates[i])) for i in range(bins)]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One tenth of the weight, highest scores first. `captured`: of all positives, those in this tenth and above;
+    `lift`: their rate in this tenth and above over the rate of all."""
+
+    decile: int
+    n: int
+    mean_score: float
+    observed_rate: float
+    captured: float
+    lift: float
+
+
+def gains(positive: Flags, scores: Floats, weights: Floats) -> list[Gain]:
+    """Cumulative gains and lift by tenths; rows with equal scores stay together, so that a tenth can be empty."""
+    decile = deciles(-scores, weights)
+    n = np.bincount(decile, minlength=10)
+    weight, score, hits = (
+        np.bincount(decile, weights=weights * part, minlength=10) for part in (np.ones(len(scores)), scores, positive)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        captured = np.cumsum(hits) / hits.sum()
+        lift = captured / (np.cumsum(weight) / weight.sum())
+        means = score / weight, hits / weight
+    return [
+        Gain(i + 1, int(n[i]), float(means[0][i]), float(means[1][i]), float(captured[i]), float(lift[i])) for i in range(10)
+    ]
 
 
 def recalibration(positive: Flags, scores: Floats, weights: Floats) -> tuple[Estimate, Estimate]:

@@ -133,6 +133,33 @@ def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
     return [Lift(i + 1, int(n[i]), float(means[0][i]), float(means[1][i])) for i in range(10)]
 
 
+RESIDUAL_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class ResidualTenth:
+    """Outcomes less predictions in one tenth of the weight, lowest predictions first; quantiles at RESIDUAL_SHARES count
+    every row once."""
+
+    decile: int
+    n: int
+    mean_prediction: float
+    mean_residual: float
+    quantiles: tuple[float, ...]
+
+
+def residuals(outcome: Floats, prediction: Floats, weights: Floats) -> list[ResidualTenth]:
+    """How far outcomes lie from predictions, by tenths; those without rows are left out."""
+    decile, error, told = deciles(prediction, weights), outcome - prediction, []
+    for i in range(10):
+        rows = decile == i
+        if rows.any():
+            mean, residual = (weighted_mean(part[rows], weights[rows]) for part in (prediction, error))
+            spread = tuple(float(one) for one in np.quantile(error[rows], RESIDUAL_SHARES))
+            told.append(ResidualTenth(i + 1, int(rows.sum()), mean, residual, spread))
+    return told
+
+
 GROUP_ERRORS = ("mean_prediction", "mean_residual", "actual_to_expected")
 
 

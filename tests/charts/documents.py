@@ -79,7 +79,25 @@ def regression() -> dict[str, Any]:
     tenths = [
         {"decile": i + 1, "n": 100, "mean_prediction": 0.1 * i, "mean_outcome": 0.1 * i + 0.05} for i in range(10)
     ]
-    return {"n": 1000, "rmse": estimate(0.2), "lift": tenths, "limitations": []}
+    residuals = [
+        {"decile": i + 1, "n": 100, "mean_prediction": 0.1 * i, "mean_residual": 0.05, "quantiles": [-i, -0.5, 0.0, 0.5, 2.0 * i]}
+        for i in range(10)
+    ]
+    return {"n": 1000, "rmse": estimate(0.2), "lift": tenths, "residuals": residuals, "limitations": []}
+
+
+def gains() -> dict[str, Any]:
+    return {
+        "gains": [
+            {"decile": i, "n": 100, "mean_score": 1 - i / 11, "observed_rate": 0.2, "captured": min(1.0, i / 5), "lift": 1.5}
+            for i in range(1, 11)
+        ]
+    }
+
+
+def spread(*names: str | None) -> dict[str, Any]:
+    told = [{"group": {"sex": name}, "n": 60, "quantiles": [0.1, 0.2, 0.3, 0.4, 0.5]} for name in names]
+    return {"groupings": [{"features": ["sex"], "missing": 0, "groups": [], "score_quantiles": told}]}
 
 
 def multiclass(classes: int = 4) -> dict[str, Any]:

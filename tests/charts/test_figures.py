@@ -49,6 +49,12 @@ FIGURES = {
     "decisions of 40 classes": lambda: charts.confusion(made.multiclass(40)),
     "lift": lambda: charts.lift(made.regression()),
     "lift without outcomes": lambda: charts.lift(made.without(made.regression(), "lift")),
+    "residuals": lambda: charts.residuals(made.regression()),
+    "residuals without outcomes": lambda: charts.residuals(made.without(made.regression(), "residuals")),
+    "gains": lambda: charts.gains(made.gains()),
+    "gains without outcomes": lambda: charts.gains({"gains": None}),
+    "spread of scores": lambda: charts.score_spread(made.spread("f", made.HOSTILE, None), 0),
+    "spread of 1,000 groups": lambda: charts.score_spread(made.spread(*map(str, range(1000))), 0),
     "importance": lambda: charts.importance(made.explainability()),
     "importance of 300 hostile features": lambda: charts.importance(made.explainability(*[made.HOSTILE] * 300)),
     "comparison": lambda: charts.comparison(

@@ -411,8 +411,8 @@ def test_calibration_by_group_is_that_of_the_rows_of_each_group(drawn, favourabl
             assert row["standardized_mean_difference"] == pytest.approx((row["mean_score"] - base) / spread, abs=1e-6)
 
 
-@given(tables())
 @examples(60)
+@given(tables())
 def test_quantiles_of_scores_are_numpys_of_the_rows_of_each_group(drawn):
     table, scores = drawn
     document = fairness(BINARY, table, scores, limits={**LIMITS, "minimum_group_size": 3}, seed=1)
@@ -425,8 +425,8 @@ def test_quantiles_of_scores_are_numpys_of_the_rows_of_each_group(drawn):
         assert row["quantiles"] == pytest.approx(list(np.quantile(rows, [0.05, 0.25, 0.5, 0.75, 0.95])), abs=1e-9)
 
 
-@given(tables(), st.integers(2, 4))
 @examples(60)
+@given(tables(), st.integers(2, 4))
 def test_each_class_is_counted_as_fairlearn_counts_it(drawn, size):
     table, scores = drawn
     probabilities = np.stack([np.cos(scores * (k + 1)) ** 2 for k in range(size)], axis=1)

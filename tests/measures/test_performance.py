@@ -378,3 +378,38 @@ def test_errors_of_groups_are_those_of_the_figures_of_their_rows(seed, n):
             assert found.mean_residual[i] == pytest.approx(mean_figure(y - p, w).error())
             ratio = regression.ratio_figure(mean_figure(y, w), mean_figure(p, w))
             assert found.actual_to_expected[i] == pytest.approx(ratio.error())
+
+
+@examples(40)
+@given(st.integers(0, 2**32 - 1), st.integers(10, 200), st.booleans())
+def test_gains_are_those_of_the_sorted_rows(seed, n, tied):
+    generator = np.random.default_rng(seed)
+    scores = np.round(generator.random(n), 1 if tied else 12)
+    positive, weights = generator.random(n) < scores, generator.uniform(0.5, 2, n)
+    told = measure.gains(positive, scores, weights)
+    assert [one.decile for one in told] == list(range(1, 11))
+    assert sum(one.n for one in told) == n
+    decile = regression.deciles(-scores, weights)
+    for one in told:
+        above = decile < one.decile
+        if not positive.any() or not above.any():
+            continue
+        captured = weights[above & positive].sum() / weights[positive].sum()
+        assert one.captured == pytest.approx(captured)
+        assert one.lift == pytest.approx(captured / (weights[above].sum() / weights.sum()))
+        assert scores[above].min() > scores[~above].max(initial=-1)
+    if positive.any():
+        assert (told[-1].captured, told[-1].lift) == pytest.approx((1, 1))
+
+
+def test_residuals_are_those_of_the_rows_of_each_tenth():
+    generator = np.random.default_rng(2)
+    prediction, weights = generator.gamma(2, 50, 500), generator.uniform(0.5, 2, 500)
+    outcome = prediction + generator.normal(0, prediction)
+    decile = regression.deciles(prediction, weights)
+    for one in regression.residuals(outcome, prediction, weights):
+        rows = decile == one.decile - 1
+        error = outcome[rows] - prediction[rows]
+        assert one.n == rows.sum()
+        assert one.mean_residual == pytest.approx(np.average(error, weights=weights[rows]))
+        assert one.quantiles == pytest.approx(np.quantile(error, [0.05, 0.25, 0.5, 0.75, 0.95]))

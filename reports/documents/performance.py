@@ -42,6 +42,9 @@ OVERFIT = (
 CHANCE = "Intervals are 95 % and speak of chance only: not of applicants or periods that these rows do not contain."
 
 
+FEW_ERRORS = "Where few rows carry most of the error, the interval of the RMSE is too narrow."
+
+
 def performance(
     manifest: Mapping[str, Any],
     table: Table,
@@ -204,7 +207,7 @@ def _regression(
 def _regression_reasons(
     outcome: NDArray[np.float64], prediction: NDArray[np.float64], power: float, found: Mapping[str, Figure]
 ) -> list[str]:
-    sentences = []
+    sentences = [FEW_ERRORS]
     try:
         regression.unit_deviance(outcome, prediction, power)
     except regression.NoDeviance as problem:

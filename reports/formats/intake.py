@@ -25,6 +25,8 @@ def value_errors(given: Submission) -> list[InputError]:
     errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
     if manifest.get("weight"):
         errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
+    if manifest.get("premium"):
+        errors += _premium_errors(manifest["premium"], table.columns[manifest["premium"]])
     if manifest.get("row_id"):
         errors += _row_id_errors(manifest["row_id"], table.columns[manifest["row_id"]])
     if GOLDEN in table.columns and not np.all(np.isfinite(table.columns[GOLDEN].values)):
@@ -123,6 +125,14 @@ def _weight_errors(name: str, column: Column) -> list[InputError]:
         return []
     detail = f"Weights must be above 0; {name} is missing, zero, negative or infinite in {wrong:,} rows."
     return [error(f"/evaluation/{name}", "not-positive", detail)]
+
+
+def _premium_errors(name: str, column: Column) -> list[InputError]:
+    wrong = int(np.count_nonzero((column.values < 0) | np.isinf(column.values)))
+    if not wrong:
+        return []
+    detail = f"A premium is 0 or more; {name} is negative or infinite in {wrong:,} rows."
+    return [error(f"/evaluation/{name}", "out-of-range", detail)]
 
 
 def _row_id_errors(name: str, column: Column) -> list[InputError]:

@@ -106,9 +106,12 @@ def wanted_columns(manifest: Mapping[str, Any], features: Iterable[str]) -> dict
     }
     for name in manifest.get("sensitive_features") or ():
         wanted.setdefault(name, ("/manifest/sensitive_features", "text"))
+    for name in manifest.get("allowed_factors") or ():
+        wanted.setdefault(name, ("/manifest/allowed_factors", "natural"))
     single: list[tuple[str, Kind]] = [
         ("target", "number" if manifest["task"] == "regression" else "label"),
         ("weight", "number"),
+        ("premium", "number"),
         ("row_id", "text"),
     ]
     for key, kind in single:

@@ -5,6 +5,13 @@ Standard library only. The page and the PDF call the same functions and differ i
 
 from reports.charts.admission import admission_table
 from reports.charts.challenge import fairness_beside, performance_beside
+from reports.charts.changes import (
+    decisions_sentence,
+    decisions_table,
+    importance_changes,
+    outcomes_table,
+    score_migration,
+)
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import (
     columns_table,
@@ -48,6 +55,8 @@ __all__ = [
     "comparison",
     "confusion",
     "data_sentences",
+    "decisions_sentence",
+    "decisions_table",
     "deltas",
     "difference_bar",
     "error_rates",
@@ -57,12 +66,14 @@ __all__ = [
     "headline_table",
     "icon",
     "importance",
+    "importance_changes",
     "interval_bar",
     "joint_proxies_table",
     "leakage_table",
     "lift",
     "limit_words",
     "of_check",
+    "outcomes_table",
     "overfit_table",
     "pairs_table",
     "per_class_table",
@@ -72,6 +83,7 @@ __all__ = [
     "psi",
     "rate_ratios",
     "rate_table",
+    "score_migration",
     "selection_rates",
     "threshold_tables",
     "weak_sentence",

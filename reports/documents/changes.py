@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def score_migration(
     part = {
         "score": SCORES.get(manifest["task"], FAVOURABLE_PROBABILITY),
         "n": len(theirs),
-        "bands": [{"low": low, "high": high} for low, high in zip(ends, ends[1:], strict=False)],
+        "bands": [{"low": low, "high": high} for low, high in pairwise(ends)],
         "counts": found.counts,
         "moved": estimate(moved.value, moved.low, moved.high),
         "higher": found.higher,

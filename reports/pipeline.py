@@ -27,7 +27,7 @@ LIBRARIES = (
 )  # fmt: skip
 INTAKE = Limits(wall_seconds=300)
 COMPUTE = Limits(wall_seconds=1800)
-PREDICT_SHARE = 0.6
+PREDICT_SHARE, EXPLAIN_SHARE = 0.6, 0.75
 CHALLENGE = ("challenge-performance", "challenge-fairness")
 TABLE_OF = ("perturbation", "output", "players")
 
@@ -187,9 +187,32 @@ def _comparison(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     champion, extra = _champion_scores(work, zygote, report)
     document = build.comparison(
         _manifest(work, value), value["evaluation"], value["scores"], champion=champion, limits=work.limits,
-        seed=work.seed, predicted=value.get("raw_prediction"),
+        seed=work.seed, predicted=value.get("raw_prediction"), explained=_both_explained(work, zygote, report, champion),
     )  # fmt: skip
     return document, outcome, extra
+
+
+def _both_explained(
+    work: Work, zygote: Zygote, report: Report, champion: dict[str, Any] | None
+) -> dict[str, dict[str, Any]] | None:
+    """Contributions to both models' scores on the same rows; None where the champion has no scores on them."""
+    if champion is None or champion["scores"] is None:
+        return None
+    if work.model_format == "predictions":
+        return {"candidate": {"unexplained": "predictions-only"}}
+    report(EXPLAIN_SHARE, "Explaining both versions on the same rows")
+    mine = zygote.run("contributions", params=_params(work), files=work.files, limits=COMPUTE).value
+    if "unexplained" in mine:
+        return {"candidate": mine}
+    params, files = _of_champion(work)
+    return {"candidate": mine, "champion": zygote.run("contributions", params=params, files=files, limits=COMPUTE).value}
+
+
+def _of_champion(work: Work) -> tuple[dict[str, Any], dict[str, Path]]:
+    """The champion's model and manifest with this candidate's rows."""
+    champion = work.champion
+    params = {"manifest": champion.manifest, "model_format": champion.format, "seed": work.seed}
+    return params, {"model": champion.model, "evaluation": work.files["evaluation"]}
 
 
 def _champion_scores(work: Work, zygote: Zygote, report: Report) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -202,8 +225,7 @@ def _champion_scores(work: Work, zygote: Zygote, report: Report) -> tuple[dict[s
     if champion.model is None:
         return {**base, "scores": None, "reason": "The champion was submitted as predictions only."}, extra
     report(PREDICT_SHARE, "Running the champion on the same rows")
-    params = {"manifest": champion.manifest, "model_format": champion.format, "seed": work.seed}
-    files = {"model": champion.model, "evaluation": work.files["evaluation"]}
+    params, files = _of_champion(work)
     try:
         scored = zygote.run("predict_with", params=params, files=files, limits=COMPUTE)
     except RejectedInput as rejected:

@@ -188,6 +188,16 @@ class Scorecard:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Matter of a section that is read on demand."""
+
+    summary: str
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ChangeRow:
     """One figure of the champion and of the candidate, with the paired difference."""
 
@@ -210,6 +220,9 @@ class Changes:
     rows: tuple[ChangeRow, ...]
     further: tuple[ChangeRow, ...] = ()
     quiet: tuple[ChangeRow, ...] = ()
+    decisions: str = ""
+    figures: tuple[Figure, ...] = ()
+    folds: tuple[Fold, ...] = ()
     limitations: tuple[str, ...] = ()
     warning: str = ""
 
@@ -268,16 +281,6 @@ class FindingForm:
     @property
     def severities(self) -> tuple[Option, ...]:
         return tuple(Option(one, one.capitalize()) for one in ("low", "medium", "high", "critical"))
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Matter of a section that is read on demand."""
-
-    summary: str
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
-    sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,13 @@ Standard library only. The page and the PDF call the same functions and differ i
 
 from reports.charts.admission import admission_table
 from reports.charts.challenge import fairness_beside, performance_beside
+from reports.charts.changes import (
+    decisions_sentence,
+    decisions_table,
+    importance_changes,
+    outcomes_table,
+    score_migration,
+)
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import (
     columns_table,
@@ -69,6 +76,8 @@ __all__ = [
     "comparison",
     "confusion",
     "data_sentences",
+    "decisions_sentence",
+    "decisions_table",
     "deltas",
     "difference_bar",
     "employment_sentences",
@@ -81,6 +90,7 @@ __all__ = [
     "headline_table",
     "icon",
     "importance",
+    "importance_changes",
     "interval_bar",
     "joint_proxies_table",
     "leakage_table",
@@ -88,6 +98,7 @@ __all__ = [
     "limit_words",
     "loss_ratio_tables",
     "of_check",
+    "outcomes_table",
     "overfit_table",
     "pairs_table",
     "per_class_table",
@@ -98,6 +109,7 @@ __all__ = [
     "rate_ratios",
     "rate_table",
     "residuals",
+    "score_migration",
     "score_spread",
     "selection_rates",
     "threshold_tables",

@@ -237,19 +237,13 @@ def _rate_row(group: Group, grouping: Content) -> tuple[str | Verdict, ...]:
 
 def _p_values(group: Group) -> str:
     """By the normal approximation, exactly, and exactly with the grouping's other groups counted in."""
-    return " / ".join(_p(group.get(name)) for name in ("p_value", "p_value_exact", "p_value_holm"))
+    return " / ".join(words.p_value(group.get(name)) for name in ("p_value", "p_value_exact", "p_value_holm"))
 
 
 def with_interval(estimated: tuple[float | None, float | None, float | None]) -> str:
     value, low, high = estimated
     shown = interval(low, high)
     return f"{figure(value)} ({shown})" if shown else figure(value)
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return words.NOTHING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def selection_rates(content: Content, grouping: int, *, language: str = ENGLISH) -> Figure:

@@ -95,6 +95,12 @@ def share(value: float | None) -> str:
     return f"{hundred:.{0 if hundred >= 10 or hundred == 0 else 1}f} %".replace("-", "−")
 
 
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
 def count(value: float | None) -> str:
     """A number of rows: whole where it is whole, else (weights) as a figure."""
     if value is None:

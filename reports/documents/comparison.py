@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.documents import changes
 from reports.documents.canonical import Document, estimate, rounded
+from reports.documents.crosschecks import CrossCheckFailed
 from reports.documents.fairness_of_numbers import mean_reference
 from reports.documents.group_sentences import Limits
 from reports.documents.rows import (
@@ -75,6 +77,7 @@ def comparison(
     limits: Mapping[str, Any],
     seed: int,
     predicted: Column | None = None,
+    explained: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Document:
     """Differences to the champion in the contract's form.
 
@@ -82,6 +85,12 @@ def comparison(
     ----------
     champion : None, or {"manifest", "artifact_digest", "scores" (on the same rows) or None, "reason" or None}.
     limits : the policy's, with `minimum_group_size`, `rate_ratio_minimum` and `comparison_margins`.
+    explained : what `contributions` gave of "candidate" and "champion" (see `changes.importance_changes`); None leaves out
+        what both rest on.
+
+    Raises
+    ------
+    CrossCheckFailed : shap gave other contributions for the same rows.
     """
     if champion is None:
         sentence = "No version was deployed or approved before this one: there is nothing to compare with."
@@ -96,12 +105,50 @@ def comparison(
     classifies = manifest["task"] != REGRESSION
     overall, by_group = (_classification, _rate_groups) if classifies else (_regression, _mean_groups)
     deltas = [*overall(setting, side, rival), *by_group(setting, side, rival)]
+    changed, said = _changes(setting, side, rival, explained)
     content = {
         "champion": {"artifact_digest": champion["artifact_digest"]},
         "deltas": deltas,
-        "limitations": _limitations(setting, rival, deltas),
+        **changed,
+        "limitations": [*_limitations(setting, rival, deltas), *said],
     }
-    return Document("comparison", SCHEMA, rounded(content), [])
+    return Document("comparison", SCHEMA, rounded(content), _cross_checks(explained or {}))
+
+
+def _changes(
+    setting: Setting, side: Side, rival: Rival, explained: Mapping[str, Mapping[str, Any]] | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Decisions, scores and importance beside each other; all null, with one reason, where the champion gave no scores."""
+    manifest, table, classifies = setting.manifest, setting.table, setting.manifest["task"] != REGRESSION
+    keys = ["decisions_changed"] * classifies + ["score_migration"] + ["importance_changes"] * (explained is not None)
+    if rival.scores is None:
+        return dict.fromkeys(keys), []
+    found: dict[str, Any] = {}
+    said: list[str] = []
+    if classifies:
+        mine = labels.decisions(manifest, table, side.scores, predicted=side.predicted)
+        theirs, smallest = _rival_decisions(setting, rival), setting.limits.minimum_group_size
+        found["decisions_changed"] = changes.decisions_changed(manifest, table, mine, theirs, minimum_group_size=smallest)
+        said += changes.about_decisions(manifest)
+    found["score_migration"], empty = changes.score_migration(manifest, table, side.scores, rival.scores)
+    said += empty
+    if explained is not None:
+        found["importance_changes"], empty = changes.importance_changes(explained)
+        said += empty
+    return found, said
+
+
+def _cross_checks(explained: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of both models' contributions, each said whose. Raises CrossCheckFailed."""
+    checks = [
+        {**check, "name": f"{whose}: {check['name']}"}
+        for whose, one in explained.items()
+        for check in one.get("cross_checks", ())
+    ]
+    for check in checks:
+        if check["state"] == "disagrees":
+            raise CrossCheckFailed(check)
+    return checks
 
 
 def _rival(manifest: Mapping[str, Any], table: Table, champion: Mapping[str, Any]) -> Rival:

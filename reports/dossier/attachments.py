@@ -195,6 +195,32 @@ def _admission_tables(content: Record) -> Tables:
 
 def _comparison_tables(content: Record) -> Tables:
     yield "deltas", "Differences to the champion", content["deltas"]
+    decisions = [
+        {name: value for name, value in one.items() if not name.endswith("_outcomes")}
+        | {
+            f"{side}_{name}": (one[f"{side}_outcomes"] or {}).get(name)
+            for side in ("only_candidate", "only_champion")
+            for name in ("favourable", "unfavourable", "unknown")
+        }
+        for one in content.get("decisions_changed") or ()
+    ]
+    yield "decisions-changed", "Who gets another decision than from the champion", decisions
+    yield "score-migration", "Rows by the champion's score band and this version's", _migrated(content)
+    importance = content.get("importance_changes") or {"columns": ()}
+    yield "importance-changes", "What both versions rest on", importance["columns"]
+
+
+def _migrated(content: Record) -> list[Record]:
+    """One record for each pair of bands."""
+    found = content.get("score_migration") or {"bands": (), "counts": ()}
+    return [
+        {
+            "champion_from": before["low"], "champion_to": before["high"], "candidate_from": after["low"],
+            "candidate_to": after["high"], "rows": count,
+        }
+        for before, row in zip(found["bands"], found["counts"], strict=True)
+        for after, count in zip(found["bands"], row, strict=True)
+    ]  # fmt: skip
 
 
 EVIDENCE_TABLES = {

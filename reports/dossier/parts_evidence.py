@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reports import charts
+from reports.charts import Figure
 from reports.charts import words as chart_words
 from reports.dossier import words
 from reports.dossier.blocks import (
@@ -30,6 +31,7 @@ from reports.dossier.parts_record import NO_FORM, Body
 MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_GROUP_TABLES = 6, 3, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
 EMPLOYMENT_WIDTHS = (28, 9, 10, 10, 10, 13, 10, 10)
+DECISION_WIDTHS, WEIGHT_WIDTHS = (18, 8, 21, 10, 9, 8, 8, 18), (22, 8, 12, 9, 12, 11, 13, 13)
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
@@ -191,7 +193,28 @@ def _comparison(facts: Facts, evidence: Evidence) -> list[Node]:
     return [
         paragraph(f"Champion: version {version or 'unknown'}, model file ", code(words.short(digest)), "."),
         figure(charts.comparison(evidence.content), file="comparison-deltas.csv", widths=DELTA_WIDTHS),
+        *_changes(evidence.content),
     ]
+
+
+def _changes(content: dict[str, Any]) -> list[Node]:
+    """Whose decision changes, which scores move, and what the answers rest on; what is not there stands in the limits."""
+    decisions, outcomes = charts.decisions_table(content), charts.outcomes_table(content)
+    scores, importance = charts.score_migration(content), charts.importance_changes(content)
+    told = charts.decisions_sentence(content)
+    return [
+        heading("Who gets another decision") if told else None,
+        paragraph(told) if told else None,
+        chart_table(decisions, "comparison-decisions-changed.csv", DECISION_WIDTHS) if decisions.rows else None,
+        chart_table(outcomes, "comparison-decisions-changed.csv") if outcomes.rows else None,
+        figure(scores, file="comparison-score-migration.csv", widths=_band_widths(scores)) if scores else None,
+        figure(importance, file="comparison-importance-changes.csv", widths=WEIGHT_WIDTHS) if importance else None,
+    ]
+
+
+def _band_widths(given: Figure) -> list[float]:
+    bands = len(given.table.columns) - 1
+    return [16, *[84 / bands] * bands]
 
 
 def explanations(facts: Facts) -> Body:

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from reports.measures import intervals
+from reports.measures.drift import stability_index
 from reports.measures.groups import Grouping
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, Decisions
-from reports.measures.uncertainty import Estimate
+from reports.measures.quality import pearson
+from reports.measures.uncertainty import Estimate, estimate, mean_figure
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 REPLICATES = 4_000
 MOST_DRAWS = 2_000_000
+BANDS = 10
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True)
@@ -135,3 +140,82 @@ def _between(ratios: tuple[float, ...], mine: Floats, base: Floats, theirs: Floa
     usable = moved[np.isfinite(moved)]
     ends = np.quantile(usable, [0.025, 0.975]) if 2 * len(usable) > len(moved) else (np.nan, np.nan)
     return Delta(ratios[1], ratios[0], Estimate(ratios[0] - ratios[1], float(ends[0]), float(ends[1])))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Arrays (groups,): rows that both, the candidate alone, the champion alone or neither favoured, with p of the balance.
+
+    `gained` and `lost` (groups, outcome 3): how those turned out whom the candidate alone, or the champion alone, favoured.
+    """
+
+    both: Counts
+    only_candidate: Counts
+    only_champion: Counts
+    neither: Counts
+    gained: Counts
+    lost: Counts
+
+    @property
+    def n(self) -> Counts:
+        return self.both + self.only_candidate + self.only_champion + self.neither
+
+    def p_values(self) -> Floats:
+        """McNemar's exact test for each group."""
+        pairs = zip(self.only_candidate, self.only_champion, strict=True)
+        return np.array([intervals.mcnemar_exact(int(gained), int(lost)) for gained, lost in pairs], dtype=np.float64)
+
+
+def changed(counts: PairedCounts) -> Changed:
+    """Who changes hands, group by group."""
+    table, cells = counts.cells.sum(axis=3), counts.cells
+    return Changed(table[:, 1, 1], table[:, 1, 0], table[:, 0, 1], table[:, 0, 0], cells[:, 1, 0], cells[:, 0, 1])
+
+
+@dataclass(frozen=True)
+class Migration:
+    """How scores moved from champion to candidate on the same rows, at least one.
+
+    `counts` (bands, bands): champion's band by candidate's, bands in ascending order. `moved`: share of rows that left their
+    band, with Wilson's interval; `higher` and `lower`: how many, which way. `stability`: the index of the candidate's bands
+    against the champion's. `change`: mean of candidate minus champion; `quantiles` of it at `QUANTILES`; `correlation`:
+    Spearman's, NaN where one side is constant.
+    """
+
+    counts: Counts
+    moved: Estimate
+    higher: int
+    lower: int
+    stability: float
+    change: Estimate
+    quantiles: Floats
+    correlation: float
+
+
+def probability_edges() -> Floats:
+    """The inner edges of ten bands of equal width between 0 and 1."""
+    return np.arange(1, BANDS) / BANDS
+
+
+def migrated(champion: Floats, candidate: Floats, edges: Floats) -> Migration:
+    """Scores of both (n,) held against the inner edges of the bands; a score equal to an edge is in the band above it."""
+    n, size = len(champion), len(edges) + 1
+    before, after = (np.searchsorted(edges, scores, side="right") for scores in (champion, candidate))
+    counts = np.bincount(before * size + after, minlength=size * size).reshape(size, size).astype(np.int64)
+    left = n - int(np.trace(counts))
+    ends, apart = intervals.wilson(left, n), candidate - champion
+    return Migration(
+        counts,
+        Estimate(left / n, float(ends.low), float(ends.high)),
+        int(np.triu(counts, 1).sum()),
+        int(np.tril(counts, -1).sum()),
+        stability_index(counts.sum(axis=1) / n, counts.sum(axis=0) / n),
+        estimate(mean_figure(apart, np.ones(n))),
+        np.quantile(apart, QUANTILES),
+        spearman(champion, candidate),
+    )
+
+
+def spearman(a: Floats, b: Floats) -> float:
+    """Correlation of ranks, equal values at the mean of theirs; NaN where one side is constant or has one value."""
+    return pearson(stats.rankdata(a), stats.rankdata(b))

@@ -199,6 +199,17 @@ def fisher_mid_p(successes: int, n: int, reference_successes: int, reference_n: 
     return float(min(1.0, likely[(likely < seen) & ~same].sum() + likely[same].sum() / 2))
 
 
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """Two-sided p that rows which changed sides went either way as by the toss of a coin; 1 where none did.
+
+    McNemar (1947), Psychometrika 12:153, with the binomial distribution in place of its approximation. Raises ValueError
+    for a negative count.
+    """
+    if min(only_first, only_second) < 0:
+        raise ValueError("a count is negative")
+    return float(min(1.0, 2 * special.bdtr(min(only_first, only_second), only_first + only_second, 0.5)))
+
+
 def holm(p_values: Floats) -> Floats:
     """Each p against all others of its family, so that the chance of any false alarm stays what each one claims; NaN stay.
 

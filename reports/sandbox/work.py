@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.formats.admission import behaviour
 from reports.formats.errors import Rejected, UnsafeFile, error
@@ -15,12 +16,17 @@ from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.submission import Submission, open_submission
 from reports.measures import labels
+from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
 from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
 from reports.measures.explain.trees import TooLarge
 from reports.measures.table import Table
 
 BACKGROUND_ROWS = 100
 PROVING_ROWS = 2_000
+CONTRIBUTION_ROWS, CONTRIBUTION_SECONDS = 500, 30.0
+ABOUT_THE_MODEL = frozenset(
+    {"features", "categorical_features", "categories", "task", "positive_class", "classes", "family"}
+)
 PREDICTIONS_ONLY = "A model known by its predictions scores no other rows."
 
 Params = Mapping[str, Any]
@@ -118,13 +124,73 @@ def challenge(params: Params, files: Files, report: Report) -> dict[str, Any]:
 
 def predict_with(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """Another model's scores on these rows: its manifest, its file, this evaluation table."""
-    asked = {"features", "categorical_features", "categories", "task", "positive_class", "classes", "family"}
-    manifest = {key: value for key, value in params["manifest"].items() if key in asked}
     report(0.1, "Opening the other model")
-    given = open_submission({**params, "manifest": manifest}, files, tables=())
+    given, predictor = _model_alone(params, files, tables=())
+    return {"scores": finite_scores(predictor, given.evaluation, given.manifest)}
+
+
+def _model_alone(params: Params, files: Files, tables: Sequence[str]) -> tuple[Submission, Predictor]:
+    """A model on rows that another submission may have brought: its manifest asks them for nothing but its features."""
+    manifest = {key: value for key, value in params["manifest"].items() if key in ABOUT_THE_MODEL}
+    given = open_submission({**params, "manifest": manifest}, files, tables=tables)
     if given.predictor is None:
         raise Rejected([error("/model", "predictions-only", PREDICTIONS_ONLY)])
-    return {"scores": finite_scores(given.predictor, given.evaluation, manifest)}
+    return given, given.predictor
+
+
+def contributions(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """What each submitted column adds to the model's scores, exactly, on rows and a background that depend on the table alone.
+
+    So two models of one table are explained on the same. `values` (outputs, rows, columns); where exactness would cost too
+    much, `unexplained` says why instead.
+    """
+    report(0.1, "Opening the model")
+    given, predictor = _model_alone(params, files, tables=("reference",))
+    part = rows_of(given.evaluation, evenly(given.evaluation.n, CONTRIBUTION_ROWS))
+    background = rows_of(given.evaluation, evenly(given.evaluation.n, BACKGROUND_ROWS))
+    outputs = finite_scores(predictor, part, given.manifest).reshape(part.n, -1).shape[1]
+    names = tuple(map(str, range(outputs))) if outputs > 1 else None
+    seed = int(params.get("seed", 0))
+    setting = Setting(part, background, given.features, names, seed, report, CONTRIBUTION_SECONDS, along_paths=False)
+    report(0.2, "Explaining rows that both models are held against")
+    found = _exactly(given, predictor, setting)
+    if isinstance(found, str):
+        return {"unexplained": found}
+    first = found.explanations[0]
+    return {
+        "columns": first["columns"],
+        "values": np.stack([one["values"] for one in found.explanations]),
+        "output": first["output"],
+        "rows": part.n,
+        "background_rows": background.n,
+        "all_rows": given.evaluation.n,
+        "cross_checks": found.cross_checks,
+    }
+
+
+def evenly(rows: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of the rows, evenly spaced, the first among them."""
+    kept = min(rows, most)
+    return np.arange(kept, dtype=np.int64) * rows // max(kept, 1)
+
+
+def _exactly(given: Submission, predictor: Predictor, setting: Setting) -> Explanations | str:
+    """Exact values for every row of the setting, by structure or by all coalitions; else why not."""
+    model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
+    if model is not None:
+        try:
+            found = explain_additive(model, setting)
+        except TooLarge:
+            return "too-large"
+        return found if found.explanations[0]["rows_explained"] == setting.table.n else "too-large"
+    budget = SLOW_EVALUATIONS if predictor.slow else EVALUATIONS
+    if enumerated_rows(len(setting.features), setting.background.n, setting.table.n, budget) < setting.table.n:
+        return "asking"
+    return explain_opaque(predictor.scores, _output_of_scores(given), setting, slow=predictor.slow)
+
+
+def _output_of_scores(given: Submission) -> str:
+    return "response" if given.manifest["task"] == "regression" else "probability"
 
 
 def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
@@ -171,8 +237,7 @@ def _explained(given: Submission, predictor: Predictor, background: Table, seed:
             return explain_additive(model, setting)
         except TooLarge as reason:
             said = [f"The trees were not explained from their structure, but by asking the model: {reason}."]
-    output = "response" if given.manifest["task"] == "regression" else "probability"
-    found = explain_opaque(predictor.scores, output, setting, slow=predictor.slow)
+    found = explain_opaque(predictor.scores, _output_of_scores(given), setting, slow=predictor.slow)
     found.limitations = said + found.limitations
     return found
 
@@ -213,6 +278,7 @@ WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "predict": predict,
     "challenge": challenge,
     "predict_with": predict_with,
+    "contributions": contributions,
     "explain": explain,
     "admission": admission,
 }

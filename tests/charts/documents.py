@@ -144,6 +144,75 @@ def comparison(*deltas: dict[str, Any]) -> dict[str, Any]:
     return {"champion": {"artifact_digest": "sha256:" + "ab" * 32}, "deltas": list(deltas), "limitations": []}
 
 
+def decided(n: int, gained: int, lost: int, group: dict[str, Any] | None = None, *, p: float = 0.5, known: bool = True) -> dict:
+    def turned(count: int) -> dict[str, int] | None:
+        return {"favourable": count - count // 3, "unfavourable": count // 3, "unknown": 0} if known else None
+
+    return {
+        "group": group,
+        "n": n,
+        "both": n - gained - lost,
+        "only_candidate": gained,
+        "only_champion": lost,
+        "neither": 0,
+        "changed": estimate((gained + lost) / n, 0.01),
+        "p_value": p,
+        "p_value_holm": p,
+        "only_candidate_outcomes": turned(gained),
+        "only_champion_outcomes": turned(lost),
+    }
+
+
+def migrated(counts: list[list[int]], edges: list[float] | None = None, *, open_ends: bool = False) -> dict[str, Any]:
+    """Champion's bands by the candidate's."""
+    size = len(counts)
+    ends: list[float | None] = list(edges or [i / size for i in range(size + 1)])
+    if open_ends:
+        ends[0] = ends[-1] = None
+    n = sum(map(sum, counts))
+    higher = sum(counts[i][j] for i in range(size) for j in range(i + 1, size))
+    lower = n - higher - sum(counts[i][i] for i in range(size))
+    return {
+        "score": "probability of the positive class",
+        "n": n,
+        "bands": [{"low": ends[i], "high": ends[i + 1]} for i in range(size)],
+        "counts": counts,
+        "moved": estimate((higher + lower) / n, 0.01),
+        "higher": higher,
+        "lower": lower,
+        "psi": 0.05,
+        "mean_change": estimate(0.01, 0.005),
+        "quantiles": [{"share": share, "change": share / 10 - 0.05} for share in (0.05, 0.25, 0.5, 0.75, 0.95)],
+        "rank_correlation": 0.9,
+    }
+
+
+def weighed(*columns: tuple[str, int | None, float | None, int | None, float | None]) -> dict[str, Any]:
+    """Columns as (name, rank, share, champion's rank, champion's share)."""
+    made = [
+        {
+            "name": name,
+            "champion_mean_abs_shap": before,
+            "champion_share": before,
+            "champion_rank": was,
+            "candidate_mean_abs_shap": now,
+            "candidate_share": now,
+            "candidate_rank": rank,
+            "rank_change": None if rank is None or was is None else rank - was,
+            "share_change": None if now is None or before is None else now - before,
+        }
+        for name, rank, now, was, before in columns
+    ]
+    return {
+        "rows": 500,
+        "background_rows": 100,
+        "candidate_output": "log-odds",
+        "champion_output": "probability",
+        "rank_correlation": 0.5,
+        "columns": made,
+    }
+
+
 def data(*columns: tuple[str, float | None]) -> dict[str, Any]:
     made = [
         {"name": name, "missing_rate": 0.031, "distinct": 4, "psi": psi, "vif": None}

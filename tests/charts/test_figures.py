@@ -26,6 +26,23 @@ LONG = made.group("a very long name " * 40, n=60, ratio=0.7, verdict="outside")
 NOTHING = made.group(None, n=0, ratio=None, verdict="insufficient-data")
 
 
+DIAGONAL = [[30 * (row == column) + abs(row - column) % 3 for column in range(10)] for row in range(10)]
+LONG_EDGES = [0.0, *[12_345.6 * i for i in range(1, 10)], 0.0]
+
+
+def migration(*given: object, **more: bool) -> Figure:
+    return drawn(charts.score_migration({"score_migration": made.migrated(*given, **more)}))
+
+
+def weights(*columns: tuple) -> Figure:
+    return drawn(charts.importance_changes({"importance_changes": made.weighed(*columns)}))
+
+
+def drawn(figure: Figure | None) -> Figure:
+    assert figure is not None
+    return figure
+
+
 def ratios(*groups: dict) -> Figure:
     return charts.rate_ratios(made.fairness(*groups), limit=0.8)
 
@@ -62,6 +79,13 @@ FIGURES = {
     ),
     "comparison with nothing": lambda: charts.comparison({"champion": None, "deltas": [], "limitations": []}),
     "comparison of 100 figures": lambda: charts.comparison(made.comparison(*[made.delta("ks", 0.3)] * 100)),
+    "migration": lambda: migration(DIAGONAL),
+    "migration of nobody": lambda: migration([[4_000 * (row == column) for column in range(10)] for row in range(10)]),
+    "migration of amounts": lambda: migration(DIAGONAL, LONG_EDGES, open_ends=True),
+    "migration of one band": lambda: migration([[9]], [0.0, 0.0], open_ends=True),
+    "weights": lambda: weights(("age", 1, 0.7, 2, 0.4), (made.HOSTILE, 2, 0.3, None, None), ("gone", None, None, 1, 0.6)),
+    "weights of 300 hostile columns": lambda: weights(*[(f"{made.HOSTILE}{i}", i + 1, 0.003, i + 1, 0.003) for i in range(300)]),
+    "weights of nothing": lambda: weights(("age", 1, None, 1, None)),
     "shift": lambda: charts.psi(made.data()),
     "shift without a reference": lambda: charts.psi(made.data(("age", None))),
     "shift of 500 columns": lambda: charts.psi(made.data(*[(f"{made.HOSTILE}{i}", i / 500) for i in range(500)])),

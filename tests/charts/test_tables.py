@@ -11,11 +11,17 @@ from reports.charts import (
     admission_table,
     calibration_tables,
     data_sentences,
+    decisions_sentence,
+    decisions_table,
+    importance_changes,
     leakage_table,
+    outcomes_table,
+    score_migration,
     threshold_tables,
     weak_sentence,
     weak_spots_table,
 )
+from tests.charts import documents as made
 
 MEASURED = {"load-time": {"value": 0.0481}, "latency-p99": {"value": 200.4}}
 TESTS = {
@@ -123,3 +129,94 @@ def test_calibration_by_group_leaves_empty_bins_out() -> None:
     grouping = {"features": ["sex"], "calibration": [{"group": {"sex": "f"}, "bins": bins}]}
     (table,) = calibration_tables({"groupings": [grouping, {"features": ["age"], "calibration": None}]})
     assert table.rows == (("f", "0.10 to 0.20", "40", "0.150", "0.250"),)
+
+
+WOMEN, MEN = {"sex": "female"}, {"sex": "male"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            [
+                made.decided(1_000, 21, 17, p=0.627),
+                made.decided(300, 20, 5, WOMEN, p=0.01),
+                made.decided(700, 1, 12, MEN, p=0.004),
+            ],
+            "38 of 1,000 people (3.8 %) get another decision: 21 now favoured, 17 no longer; the balance of the two can be "
+            "chance (p 0.627). Of the 21 now favoured the outcome was favourable for 14 and unfavourable for 7; of the 17 no "
+            "longer the outcome was favourable for 12 and unfavourable for 5. Most change in the group female: 25 of 300 "
+            "(8.3 %), 20 now favoured and 5 no longer. More lose than gain, hardly by chance, in 1 group: male.",
+        ),
+        (
+            [made.decided(50, 0, 1, p=0.03, known=False)],
+            "1 of 50 people (2.0 %) gets another decision: 0 now favoured, 1 no longer; the balance of the two is hardly chance "
+            "(p 0.030).",
+        ),
+        (
+            [made.decided(50, 0, 0, p=1), made.decided(50, 0, 0, WOMEN, p=1)],
+            "None of 50 people gets another decision than from the champion.",
+        ),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_who_gets_another_decision_is_told(rows: Any, told: str) -> None:
+    assert decisions_sentence({"decisions_changed": rows}) == told
+
+
+def test_everybody_stands_first_and_outcomes_have_a_table_of_their_own() -> None:
+    content = {"decisions_changed": [made.decided(1_000, 21, 17), made.decided(300, 20, 0, WOMEN, p=0.0004)]}
+    assert decisions_table(content).rows == (
+        ("Everybody", "1,000", "0.038 (0.028–0.048)", "21", "17", "962", "0", "0.500 / 0.500"),
+        ("female", "300", "0.067 (0.057–0.077)", "20", "0", "280", "0", "< 0.001 / < 0.001"),
+    )
+    assert outcomes_table(content).rows == (
+        ("Everybody", "Now favoured", "21", "14", "7", "0"),
+        ("Everybody", "No longer", "17", "12", "5", "0"),
+        ("female", "Now favoured", "20", "14", "6", "0"),
+    )
+    unknown = {"decisions_changed": [made.decided(1_000, 21, 17, known=False)]}
+    assert not outcomes_table(unknown).rows
+    assert not outcomes_table({}).rows
+    assert not decisions_table({}).rows
+
+
+def test_where_scores_go_is_told_drawn_and_counted() -> None:
+    shown = score_migration({"score_migration": made.migrated([[90, 9, 1], [0, 399, 1], [0, 0, 0]])})
+    assert shown is not None
+    assert shown.sentence == (
+        "11 of 500 scores (2.2 %; 95 % interval 1.2 % to 3.2 %) move by a band or more: 11 higher, 0 lower."
+    )
+    assert shown.table.rows == (
+        ("0.0–0.333", "90", "9", "1", "100", "10 %"), ("0.333–0.667", "0", "399", "1", "400", "0.2 %"),
+        ("0.667–1.0", "0", "0", "0", "0", "–"),
+    )  # fmt: skip
+    assert [share in shown.svg for share in (">90<", ">9<", ">1<", ">100<", "&lt;1<")] == [True] * 5
+    assert "index" in shown.further[0]
+    assert "half of them by −0.025 to +0.025" in shown.further[1]
+    still = score_migration({"score_migration": made.migrated([[5, 0], [0, 1]])})
+    assert still is not None
+    assert still.sentence == "All 6 scores stay in the champion’s band."
+    assert score_migration({}) is score_migration({"score_migration": None}) is None
+
+
+def test_what_the_answers_rest_on_is_told_new_columns_first() -> None:
+    columns = [("sex", 1, 0.5, None, None), ("age", 2, 0.3, 2, 0.45), ("income", 3, 0.2, 1, 0.5), ("old", None, None, 3, 0.05)]
+    shown = importance_changes({"importance_changes": made.weighed(*columns)})
+    assert shown is not None
+    assert shown.sentence == (
+        "New: sex (number 1, 50 %). No longer used: old (number 3, 5.0 %). The weight of income changes most: now number 3 with "
+        "20 % of all contributions, was number 1 with 50 %."
+    )
+    assert [row[:6] for row in shown.table.rows] == [
+        ("sex", "1", "–", "50 %", "–", "–"), ("age", "2", "2", "30 %", "45 %", "−15.0"),
+        ("income", "3", "1", "20 %", "50 %", "−30.0"), ("old", "–", "3", "–", "5.0 %", "–"),
+    ]  # fmt: skip
+    assert shown.table.header[-2:] == ("Mean |SHAP|, log-odds", "Champion’s, probability")
+    for said in ("1, new", "3, was 1", "gone, was 3"):
+        assert f">{said}<" in shown.svg
+    same = importance_changes({"importance_changes": made.weighed(("a", 1, 1.0, 1, 1.0))})
+    assert same is not None
+    assert same.sentence == "Every column weighs as much as in the champion."
+    assert importance_changes({}) is importance_changes({"importance_changes": None}) is None

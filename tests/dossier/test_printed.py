@@ -18,6 +18,7 @@ from reports.dossier.document import OwnFiles, RefusedAddress, html
 from reports.dossier.facts import Facts, UnknownDossier
 from reports.dossier.html import tag
 from reports.dossier.parts import all_parts
+from tests.charts import documents as made
 from tests.dossier.cases import (
     HOSTILE,
     attachments_of,
@@ -252,6 +253,51 @@ def test_an_employment_law_has_its_annex_and_alternatives_are_printed():
     written = attachments_of(data)
     assert b"selection_impact_ratio" in written["fairness-employment.csv"]
     assert "fairness-score-quantiles.csv" in written
+
+
+def test_what_changes_with_the_champion_is_printed_and_attached():
+    counts = [[40 * (row == column) + (column == row + 1) for column in range(10)] for row in range(10)]
+    content = made.comparison(made.delta("roc_auc", -0.3, worse=True)) | {
+        "decisions_changed": [made.decided(400, 21, 17), made.decided(100, 3, 2, {"sex": HOSTILE[0]})],
+        "score_migration": made.migrated(counts),
+        "importance_changes": made.weighed(("age", 1, 0.7, 2, 0.4), (HOSTILE[4], 2, 0.3, None, None)),
+    }
+    document = with_comparison(content)
+    text, files = text_of(data := pdf_of(document)), attachments_of(data)
+    for said in (
+        "38 of 400 people (9.5 %) get another decision: 21 now favoured, 17 no longer", "How those turned out",
+        "9 of 409 scores (2.2 %; 95 % interval 1.2 % to 3.2 %) move by a band or more", "Rows by the champion’s score band",
+        "The weight of age changes most: now number 1 with 70 %", "Champion’s rank",
+    ):  # fmt: skip
+        assert said in text
+    decisions, scores, weights = (
+        list(csv.DictReader(io.StringIO(files[f"comparison-{name}.csv"].decode())))
+        for name in ("decisions-changed", "score-migration", "importance-changes")
+    )
+    assert [(one["n"], one["only_champion"], one["only_champion_favourable"], one["changed"]) for one in decisions] == [
+        ("400", "17", "12", "0.095"), ("100", "2", "2", "0.05"),
+    ]  # fmt: skip
+    assert len(scores) == 100
+    assert {(one["champion_from"], one["candidate_to"]): one["rows"] for one in scores}["0.1", "0.3"] == "1"
+    assert [weights[0][name] for name in ("name", "candidate_rank", "champion_rank")] == ["age", "1", "2"]
+    assert "<script" not in html(Facts(document), ())
+
+
+def test_a_comparison_of_an_earlier_release_prints_without_the_newer_parts():
+    written = html(Facts(with_comparison(made.comparison(made.delta("ks", 0.1)))), ())
+    assert "Difference to the champion" in written
+    assert "another decision" not in written
+    assert "Where scores go" not in written
+    assert "comparison-score-migration.csv" not in attachments_of(pdf_of(facts()))
+
+
+def with_comparison(content):
+    document = facts()
+    for one in document["evidence"]:
+        if one["kind"] == "comparison":
+            one["content"] = canonical(content)
+            one["digest"] = digest_of(one["content"])
+    return document
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import shap
 import skops.io
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +18,10 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from reports.documents.admission import admission
+from reports.formats import sklearn_model
 from reports.formats.errors import Rejected, UnsafeFile
+from reports.measures.explain import trees
+from reports.sandbox import work
 from reports.sandbox.work import WORK
 from tests.formats import models
 
@@ -286,3 +290,57 @@ def test_figures_of_the_machine_stand_outside_the_document(form: str) -> None:
         assert tested["measured"]["load-time"]["value"] > 0
         assert tested["measured"]["latency-p99"]["value"] > 0
         assert 0 < tested["measured"]["latency-p99"]["rows"] <= 300
+
+
+def contributed(kind: str = "logistic", rows: int = 400, **changes: Any) -> dict[str, Any]:
+    parts = {"evaluation": models.data(rows), "model": io.BytesIO(models.skops_file(kind))}
+    return run("contributions", models.manifest(**changes), **parts)
+
+
+def test_contributions_are_exact_on_rows_that_no_seed_chooses() -> None:
+    found, frame = contributed(rows=1_300), models.data(1_300)
+    rows, background = np.arange(500) * 1_300 // 500, np.arange(100) * 1_300 // 100
+    assert (found["rows"], found["background_rows"], found["all_rows"]) == (500, 100, 1_300)
+    encode, final = models.fitted("logistic")
+    encoded = np.asarray(encode.transform(frame[list(models.FEATURES)]))
+    sides = encoded * final.coef_[0]
+    theirs = shap.LinearExplainer(final, encoded[background]).shap_values(encoded[rows])
+    np.testing.assert_allclose(theirs, sides[rows] - sides[background].mean(axis=0), atol=1e-9)
+    wanted = np.column_stack([theirs[:, 0], theirs[:, 1], theirs[:, 2:].sum(axis=1)])
+    np.testing.assert_allclose(found["values"][0], wanted, atol=1e-9)
+    assert [check["state"] for check in found["cross_checks"]] == ["agrees"]
+    files = {"evaluation": models.csv(frame), "model": io.BytesIO(models.skops_file())}
+    again = WORK["contributions"]({"manifest": models.manifest(), "model_format": "skops", "seed": 99}, files, nothing)
+    np.testing.assert_array_equal(found["values"], again["values"])
+
+
+def test_contributions_of_trees_add_up_and_a_champion_s_outcome_is_not_asked_for() -> None:
+    found = contributed("forest", target="gone", sensitive_features=["gone"], weight="gone")
+    assert found["output"] == "probability"
+    given = models.fitted("forest").predict_proba(models.data()[list(models.FEATURES)])[:, 1]
+    base = given[np.arange(100) * 4].mean()
+    np.testing.assert_allclose(found["values"][0].sum(axis=1) + base, given, atol=1e-6)
+    assert len(found["cross_checks"]) == 1, "path-dependent values are not computed beside them"
+
+
+def test_a_model_that_can_only_be_asked_is_explained_where_asking_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = contributed("logistic")["values"]
+    monkeypatch.setattr(sklearn_model.SklearnPredictor, "additive", lambda self, table: None)
+    asked = contributed("logistic")
+    assert asked["output"] == "probability"
+    assert asked["values"].shape == exact.shape
+    monkeypatch.setattr(work, "EVALUATIONS", 100 * 8 * 400 - 1)
+    monkeypatch.setattr(work, "SLOW_EVALUATIONS", 100 * 8 * 400 - 1)
+    assert contributed("logistic") == {"unexplained": "asking"}
+
+
+def test_trees_that_take_too_long_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "CONTRIBUTION_SECONDS", 1e-9)
+    assert contributed("forest") == {"unexplained": "too-large"}
+    monkeypatch.setattr(trees, "affordable_rows", lambda *given, **bound: 100)
+    assert contributed("forest") == {"unexplained": "too-large"}
+
+
+@pytest.mark.parametrize(("rows", "most", "chosen"), [(3, 5, [0, 1, 2]), (5, 5, [0, 1, 2, 3, 4]), (9, 4, [0, 2, 4, 6])])
+def test_rows_are_chosen_evenly(rows: int, most: int, chosen: list[int]) -> None:
+    assert work.evenly(rows, most).tolist() == chosen

@@ -20,6 +20,7 @@ from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
 from governance.review.models import Finding
+from tests.charts import documents as made
 from tests.factories import (
     GOLDEN,
     INTERPRETATION,
@@ -251,6 +252,27 @@ def test_an_unknown_author_is_named_on_the_page_and_then_signs_nothing(people: d
     assert scientist.post(candidate, "author", {"person": "nobody.known"}).status_code == 400
     assert scientist.post(candidate, "author", {"person": "validator"}).status_code == 302
     assert Browser(people["validator"]).decision(candidate).form("/interpretations/") is None
+
+
+def test_whose_decision_changes_where_scores_go_and_what_answers_rest_on_is_shown(people: dict[str, Person]) -> None:
+    def changed(content: dict[str, Any]) -> None:
+        content |= made.comparison(made.delta("roc_auc", 0.01)) | {
+            "decisions_changed": [made.decided(400, 21, 17), made.decided(100, 3, 2, {"sex": "female"})],
+            "score_migration": made.migrated([[40, 2], [0, 58]]),
+            "importance_changes": made.weighed(("age", 1, 0.7, 2, 0.4), (made.HOSTILE[:16], 2, 0.3, None, None)),
+        }
+
+    candidate = computed(a_candidate(people, a_model(people)), comparison=changed)
+    browser = Browser(people["validator"])
+    told, written = text_of(browser.decision(candidate)), browser.client.get(address(candidate)).content.decode()
+    for said in (
+        "38 of 400 people (9.5 %) get another decision", "How those turned out whose decision changes",
+        "2 of 100 scores (2.0 %; 95 % interval 1.0 % to 3.0 %) move by a band or more",
+        "The weight of age changes most: now number 1 with 70 %",
+    ):  # fmt: skip
+        assert said in told
+    assert written.count('id="score-migration-t"') == written.count('id="importance-changes-t"') == 1
+    assert "</text><script" not in written
 
 
 def test_every_golden_kind_has_a_section(people: dict[str, Person], troubled: Candidate) -> None:

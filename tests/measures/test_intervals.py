@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
-from statsmodels.stats.contingency_tables import Table2x2
+from statsmodels.stats.contingency_tables import Table2x2, mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint, proportions_ztest
 
@@ -50,6 +50,22 @@ def test_published_katz():
 )
 def test_published_paired_newcombe(table, published):
     assert ends(intervals.newcombe_paired(*table)) == pytest.approx(published, abs=5e-4)
+
+
+@given(st.integers(0, 3_000), st.integers(0, 3_000), st.integers(0, 50))
+@examples(60)
+def test_mcnemar_is_that_of_statsmodels_and_the_binomial_test(only_first, only_second, both):
+    found = intervals.mcnemar_exact(only_first, only_second)
+    theirs = mcnemar([[both, only_first], [only_second, 0]], exact=True).pvalue
+    assert found == pytest.approx(min(1.0, theirs), rel=1e-9, abs=1e-250)
+    if only_first + only_second:
+        assert found == pytest.approx(stats.binomtest(only_first, only_first + only_second).pvalue, rel=1e-9, abs=1e-250)
+
+
+def test_a_coin_that_nobody_tossed_is_fair():
+    assert intervals.mcnemar_exact(0, 0) == 1
+    with pytest.raises(ValueError, match="negative"):
+        intervals.mcnemar_exact(-1, 2)
 
 
 @given(counts())

@@ -22,6 +22,18 @@ class Importance:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A model's columns among all columns of two models: size, share of the sum and rank; NaN (rank 0) where it has not one.
+
+    Arrays (columns,); `share` is NaN throughout where nothing contributes.
+    """
+
+    size: NDArray[np.float64]
+    share: NDArray[np.float64]
+    rank: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Gap:
     """Mean output of a group minus the reference's, and how much of it each column carries."""
 
@@ -54,6 +66,21 @@ def ranks(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     out = np.empty(len(sizes), dtype=np.int64)
     out[order] = np.arange(1, len(sizes) + 1)
     return out
+
+
+def standing(values: NDArray[np.float64], own: Sequence[str], names: Sequence[str]) -> Standing:
+    """Where a model's columns stand, laid out as `names`, which hold them all; equal sizes rank in the order of `names`.
+
+    Parameters
+    ----------
+    values : (outputs, rows, columns) contributions of the columns `own`; sizes are added up over outputs (classes).
+    """
+    found = dict(zip(own, np.abs(values).sum(axis=0).mean(axis=0), strict=True))
+    there = np.array([name in found for name in names], dtype=bool)
+    size = np.array([found.get(name, np.nan) for name in names], dtype=np.float64)
+    rank, total = np.zeros(len(names), dtype=np.int64), float(np.nansum(size))
+    rank[there] = ranks(size[there])
+    return Standing(size, size / total if total > 0 else np.full(len(names), np.nan), rank)
 
 
 def gap(

@@ -29,7 +29,8 @@ Progress = Callable[[float, str], None]
 class Setting:
     """What is explained: all rows with the submitted columns in model order, and the population held against.
 
-    `classes` names the outputs, None where there is one.
+    `classes` names the outputs, None where there is one. `seconds` bounds the estimated time for trees; `along_paths` asks
+    for path-dependent values too, where trees have them.
     """
 
     table: Table
@@ -38,6 +39,8 @@ class Setting:
     classes: tuple[str, ...] | None
     seed: int
     progress: Progress
+    seconds: float = SECONDS
+    along_paths: bool = True
 
 
 @dataclass
@@ -91,7 +94,7 @@ def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
     out = Explanations()
     lengths = trees.path_columns(model.ensemble)
     background = model.encode(setting.background)
-    most = min(_affordable(setting), trees.affordable_rows(lengths, setting.table.n, len(background), seconds=SECONDS))
+    most = min(_affordable(setting), trees.affordable_rows(lengths, setting.table.n, len(background), seconds=setting.seconds))
     if not most:
         raise trees.TooLarge("explaining even a few rows would take too long")
     rows = rows_to_explain(setting.table.n, most, setting.seed)
@@ -107,11 +110,11 @@ def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
     few = oracle.chosen_rows(len(rows), min(oracle.ROWS, max(10, oracle.MOST_PAIRS // len(background))), generator)
     setting.progress(0.5, "Checking against shap")
     out.cross_checks.append(_check_trees(model, against, found, encoded, background, few, picked(part, few), setting))
-    if model.ensemble.cover is None:
+    if setting.along_paths and model.ensemble.cover is None:
         out.limitations.append(
             "The model file does not say how many training rows reached each node, so there are no path-dependent values."
         )
-    else:
+    elif setting.along_paths:
         setting.progress(0.6, f"Explaining {len(rows):,} rows along the paths of the trees")
         along = {"perturbation": "tree-path-dependent", **common}
         found = trees.path_dependent(model.ensemble, encoded, model.source)

@@ -51,6 +51,8 @@ from reports.charts import (
     proxies_table,
     psi,
     rate_ratios,
+    robustness_sentences,
+    robustness_table,
     selection_rates,
     threshold_tables,
     weak_sentence,
@@ -261,7 +263,8 @@ def _limits_psi(key: str, limit: Any) -> bool:
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
     table = admission_table(content, case.documents["admission"].provenance.get("measured") or {})
     sentence = "Whether the file answers as a program that runs it must be able to expect."
-    return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack"}
+    told = " ".join((sentence, *robustness_sentences(content)))
+    return {"sentence": told, "opened": (table,), "opened_css": "t--stack", "folds": _each(robustness_table(content))}
 
 
 def _no_matter(content: Mapping[str, Any], case: Case) -> Shown:

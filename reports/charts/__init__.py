@@ -28,6 +28,7 @@ from reports.charts.fairness import (
 from reports.charts.figure import Column, Figure, KeyEntry, Table
 from reports.charts.marks import icon
 from reports.charts.performance import calibration, confusion, headline_table, lift, overfit_table, per_class_table
+from reports.charts.robustness import robustness_sentences, robustness_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
@@ -72,6 +73,8 @@ __all__ = [
     "psi",
     "rate_ratios",
     "rate_table",
+    "robustness_sentences",
+    "robustness_table",
     "selection_rates",
     "threshold_tables",
     "weak_sentence",

@@ -164,6 +164,9 @@ def _data_tables(content: Record) -> Tables:
 
 def _admission_tables(content: Record) -> Tables:
     yield "tests", "Admission tests", content["tests"]
+    found = content.get("robustness") or {"features": ()}
+    changes = [{"feature": one["feature"], **each} for one in found["features"] for each in one["effects"]]
+    yield "robustness", "Scores with one column changed", changes
 
 
 def _comparison_tables(content: Record) -> Tables:

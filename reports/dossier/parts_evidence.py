@@ -29,6 +29,8 @@ from reports.dossier.parts_record import NO_FORM, Body
 
 MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_THRESHOLD_TABLES = 6, 3, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
+CHANGE_WIDTHS = (22, 16, 18, 16, 16, 12)
+NO_CHANGES = "No changed rows were scored: there is no model to run, or this evidence is from before they were."
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
@@ -358,7 +360,6 @@ def robustness(facts: Facts) -> Body:
         *_from(facts, "admission", _admission),
         entries(
             [
-                ("Stress tests", missing("This release computes none.")),
                 ("Security of the model against attack", missing("This release computes none.")),
                 ("Fallback", missing(NO_FORM)),
             ]
@@ -368,7 +369,13 @@ def robustness(facts: Facts) -> Body:
 
 def _admission(evidence: Evidence) -> list[Node]:
     measured = evidence.provenance.get("measured") or {}
-    return [chart_table(charts.admission_table(evidence.content, measured), "admission-tests.csv")]
+    found = charts.robustness_table(evidence.content)
+    return [
+        chart_table(charts.admission_table(evidence.content, measured), "admission-tests.csv"),
+        heading("Missing, moved and extreme inputs"),
+        bullets(list(charts.robustness_sentences(evidence.content))) if found.rows else paragraph(missing(NO_CHANGES)),
+        chart_table(found, "admission-robustness.csv", widths=CHANGE_WIDTHS) if found.rows else None,
+    ]
 
 
 def limitations(facts: Facts) -> Body:

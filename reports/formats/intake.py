@@ -155,8 +155,8 @@ def trial_errors(given: Submission) -> list[InputError]:
     return []
 
 
-def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
-    """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
+def raw_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
+    """What the model gives for these rows, valid or not. Raises Rejected where it fails or gives another shape."""
     try:
         scores = predictor.scores(table)
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as problem:
@@ -164,6 +164,12 @@ def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any
         raise Rejected([error("/model", "model-failed", f"The model cannot score the rows: {first}")]) from problem
     if scores.ndim != (2 if manifest["task"] == "multiclass-classification" else 1) or len(scores) != table.n:
         raise Rejected([error("/model", "not-a-score", f"The model gave an array of shape {scores.shape}.")])
+    return scores
+
+
+def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
+    """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
+    scores = raw_scores(predictor, table, manifest)
     wrong = int(np.count_nonzero(~np.isfinite(scores).reshape(table.n, -1).all(axis=1)))
     if wrong:
         raise Rejected([error("/model", "not-finite", f"The model gives no finite score for {wrong:,} rows.")])

@@ -12,6 +12,8 @@ from reports.charts import (
     calibration_tables,
     data_sentences,
     leakage_table,
+    robustness_sentences,
+    robustness_table,
     threshold_tables,
     weak_sentence,
     weak_spots_table,
@@ -123,3 +125,55 @@ def test_calibration_by_group_leaves_empty_bins_out() -> None:
     grouping = {"features": ["sex"], "calibration": [{"group": {"sex": "f"}, "bins": bins}]}
     (table,) = calibration_tables({"groupings": [grouping, {"features": ["age"], "calibration": None}]})
     assert table.rows == (("f", "0.10 to 0.20", "40", "0.150", "0.250"),)
+
+
+def change(kind: str, share: float | None = None, mean: float | None = 0.01, state: str = "scored", invalid: int = 0) -> dict[str, Any]:
+    decided = None if share is None else {"value": share, "low": share / 2, "high": 2 * share}
+    return {
+        "kind": kind, "state": state, "invalid": invalid, "mean_change": mean, "largest_change": mean and 2 * mean,
+        "decisions_changed": decided,
+    }  # fmt: skip
+
+
+def robust(*features: tuple[str, list[dict[str, Any]]], mean: float | None = 0.2, **nothing: Any) -> dict[str, Any]:
+    found = [{"feature": name, "effects": effects} for name, effects in features]
+    empty = {"state": "scored", "score": 0.31, "decision": "yes", **nothing}
+    return {"robustness": {
+        "rows": 500, "columns": len(found), "left_out": 0, "mean_score": mean, "features": found, "nothing": empty,
+    }}  # fmt: skip
+
+
+def test_what_changed_inputs_do_is_told_by_kind_and_refusals_are_a_result() -> None:
+    refused = change("missing", mean=None, state="refused")
+    content = robust(
+        ("income", [refused, change("lower", 0.01), change("higher", 0.031, 0.02), change("far-above", None, None, "invalid", 500)]),
+        ("purpose", [change("missing", 0.2, 0.1), change("other-level", 0.12)]),
+        ("age", [refused, change("lower", 0.0), change("higher", 0.0)]),
+    )
+    assert robustness_sentences(content) == (
+        "A tenth of a standard deviation in income changes 3.1 % of decisions; in no other column does that change more.",
+        "Another level of purpose changes 12 % of decisions.",
+        "A missing value in purpose changes 20 % of decisions.",
+        "The model cannot score a missing value in income and age: whatever calls it must refuse such rows.",
+        "Some rows get no valid score once income is changed.",
+        "A row without any value is scored 0.310 and is decided as yes.",
+    )  # fmt: skip
+    assert robustness_table(content).rows == (
+        ("income", "no score", "3.1 % (0.020)", "–", "no valid score in 500 rows", "0.040"),
+        ("purpose", "20 % (0.100)", "12 % (0.010)", "–", "–", "0.200"),
+        ("age", "no score", "0 % (0.010)", "–", "–", "0.020"),
+    )
+    assert "share of decisions" in robustness_table(content).caption
+
+
+def test_a_predicted_number_is_told_by_how_far_it_moves() -> None:
+    content = robust(("age", [change("missing", mean=8.79e22), change("lower", mean=0.0)]), score=None, decision=None, state="refused")
+    assert robustness_sentences(content) == (
+        "A tenth of a standard deviation in any one column changes no prediction.",
+        "A missing value in age changes the prediction by 8.79e22 on average (the mean prediction is 0.200).",
+        "Every changed row gets a valid score.",
+        "A row without any value gets no valid score.",
+    )
+    assert robustness_table(content).rows == (("age", "8.79e22", "0.000", "–", "–", "1.76e23"),)
+    assert robustness_sentences({}) == robustness_sentences({"robustness": None}) == ()
+    assert not robustness_table({"robustness": None}).rows

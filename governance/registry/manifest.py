@@ -354,6 +354,7 @@ _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "sensitive_features": _list_of(_text),
     "reference_groups": _object_of(_label),
     "intersections": _list_of(_list_of(_text, least=2)),
+    "segments": _list_of(_text),
     "weight": _text,
     "family": _family,
     "row_id": _text,
@@ -432,7 +433,7 @@ def _undeclared(key: str, names: Iterable[str], declared: Sequence[str], where: 
 def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     target = manifest.get("target")
     faults = []
-    for key in ("features", "sensitive_features"):
+    for key in ("features", "sensitive_features", "segments"):
         if target is not None and target in manifest.get(key, ()):
             position = manifest[key].index(target)
             detail = f"The target {_quoted(target)} cannot be one of the {key.replace('_', ' ')}."
@@ -444,7 +445,18 @@ def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     return faults
 
 
-_RULES = (_outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input)
+def _row_id_is_no_segment(manifest: Mapping[str, Any]) -> Faults:
+    """Names of segments are printed; ids of rows never are."""
+    segments, row_id = manifest.get("segments", ()), manifest.get("row_id")
+    if row_id not in segments:
+        return []
+    detail = f"The row id {_quoted(row_id)} cannot be one of the segments: each row would be one."
+    return [fault(f"/manifest/segments/{segments.index(row_id)}", "not-allowed", detail)]
+
+
+_RULES = (
+    _outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input, _row_id_is_no_segment,
+)  # fmt: skip
 
 
 # -- columns ---------------------------------------------------------------------------------------------------------
@@ -468,7 +480,7 @@ def _columns(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for key in ("target", "weight", "row_id"):
         if key in manifest:
             yield f"/manifest/{key}", manifest[key]
-    for key in ("features", "sensitive_features"):
+    for key in ("features", "sensitive_features", "segments"):
         for position, name in enumerate(manifest.get(key, ())):
             yield f"/manifest/{key}/{position}", name
 

@@ -53,6 +53,7 @@ from reports.charts import (
     rate_ratios,
     robustness_sentences,
     robustness_table,
+    segments,
     selection_rates,
     threshold_tables,
     weak_sentence,
@@ -210,15 +211,20 @@ def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     task = case.review.manifest["task"]
     weak = weak_spots_table(content)
     shown: Shown = {"opened": (headline_table(content), *((weak,) if weak.rows else ())), "sentence": weak_sentence(content)}
-    beside = overfit_table(content)
-    shown["folds"] = _each(beside)
+    beside, along = overfit_table(content), _along(content)
+    shown["folds"] = (*along, *_each(beside))
     if task == "regression":
         return {**shown, "figures": (lift(content),)}
     classes = _class_names(case)
     if task == "binary-classification":
         return {**shown, "figures": (calibration(content), confusion(content, classes))}
-    folds = _each(per_class_table(content, classes), beside)
+    folds = (*along, *_each(per_class_table(content, classes), beside))
     return {**shown, "figures": (confusion(content, classes),), "folds": folds}
+
+
+def _along(content: Mapping[str, Any]) -> tuple[Fold, ...]:
+    """Stability along each declared column; what is found stands in the fold's own line."""
+    return tuple(Fold(f"{one.title}: {one.sentence}", figures=(one,)) for one in segments(content))
 
 
 def _class_names(case: Case) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from reports.charts.marks import icon
 from reports.charts.performance import calibration, confusion, headline_table, lift, overfit_table, per_class_table
 from reports.charts.robustness import robustness_sentences, robustness_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
+from reports.charts.segments import segments
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.weak_spots import weak_sentence, weak_spots_table
@@ -75,6 +76,7 @@ __all__ = [
     "rate_table",
     "robustness_sentences",
     "robustness_table",
+    "segments",
     "selection_rates",
     "threshold_tables",
     "weak_sentence",

@@ -117,7 +117,17 @@ def _performance_tables(content: Record) -> Tables:
     weak = content.get("weak_spots") or {"regions": ()}
     yield "weak-spots", "Where the model is worst", weak["regions"]
     yield "overfit", "Evaluation against the reference", content.get("overfit") or ()
+    yield "segments", "Figures of each segment", [
+        {"column": along["column"], **_segment(one)} for along in content.get("segments") or () for one in along["levels"]
+    ]
     yield "per-class", "Figures of each class", content.get("per_class") or ()
+
+
+def _segment(level: Record) -> dict[str, Any]:
+    apart = {
+        f"{one['figure']}_{name}": value for one in level["differences"] for name, value in one.items() if name != "figure"
+    }
+    return {**_without(level, frozenset({"figures", "differences"})), **level["figures"], **apart}
 
 
 def _fairness_tables(content: Record) -> Tables:

@@ -140,6 +140,8 @@ def performance(facts: Facts) -> Body:
         *_from(facts, "comparison", lambda evidence: _comparison(facts, evidence)),
         heading("Stability over time"),
         paragraph(missing("This release does not monitor; figures are of one evaluation.")),
+        heading("Stability along declared segments"),
+        *_segments(facts),
     ]
 
 
@@ -160,6 +162,15 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
         chart_table(charts.per_class_table(content, known), "performance-per-class.csv"),
         figure(charts.confusion(content, known)),
     ]
+
+
+def _segments(facts: Facts) -> list[Node]:
+    evidence = facts.evidence.get("performance")
+    drawn = charts.segments(evidence.content) if evidence else ()
+    if drawn:
+        return [figure(one, file="performance-segments.csv") for one in drawn]
+    declared = facts.manifest.get("segments")
+    return [paragraph(missing("Not computed." if declared else "The submission declares no segments to look along."))]
 
 
 def _weak_spots(content: dict[str, Any]) -> list[Node]:

@@ -12,6 +12,7 @@ from reports.formats.predictor import Predictor, manifest_classes, rows_of
 from reports.formats.submission import GOLDEN, Submission
 from reports.measures.groups import groupings
 from reports.measures.labels import favourable_classes, text
+from reports.measures.segments import distinct_levels
 from reports.measures.table import Column, Table
 
 TRIED_ROWS = 200
@@ -23,6 +24,7 @@ def value_errors(given: Submission) -> list[InputError]:
     manifest, table = given.manifest, given.evaluation
     errors = _target_errors(manifest, table, given.predictor)
     errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
+    errors += _segment_errors(manifest, table)
     if manifest.get("weight"):
         errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
     if manifest.get("row_id"):
@@ -115,6 +117,17 @@ def _group_count_errors(manifest: Mapping[str, Any], table: Table) -> list[Input
         told = detail.format("All of them together", total, MOST_GROUPS_IN_ALL)
         return [error("/manifest/intersections", "too-many-groups", told)]
     return errors
+
+
+def _segment_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]:
+    """A column of ever so many levels names people or cases, not parts of the business."""
+    found = {name: distinct_levels(table.columns[name]) for name in manifest.get("segments") or ()}
+    detail = "{} has {:,} levels; at most {:,} can be segments. Join values in a column of wider bands."
+    return [
+        error("/manifest/segments", "too-many-levels", detail.format(name, levels, MOST_GROUPS))
+        for name, levels in found.items()
+        if levels > MOST_GROUPS
+    ]
 
 
 def _weight_errors(name: str, column: Column) -> list[InputError]:

@@ -106,6 +106,8 @@ def wanted_columns(manifest: Mapping[str, Any], features: Iterable[str]) -> dict
     }
     for name in manifest.get("sensitive_features") or ():
         wanted.setdefault(name, ("/manifest/sensitive_features", "text"))
+    for name in manifest.get("segments") or ():
+        wanted.setdefault(name, ("/manifest/segments", "natural"))
     single: list[tuple[str, Kind]] = [
         ("target", "number" if manifest["task"] == "regression" else "label"),
         ("weight", "number"),

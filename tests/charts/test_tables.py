@@ -18,6 +18,7 @@ from reports.charts import (
     weak_sentence,
     weak_spots_table,
 )
+from tests.charts.documents import change, robust
 
 MEASURED = {"load-time": {"value": 0.0481}, "latency-p99": {"value": 200.4}}
 TESTS = {
@@ -125,22 +126,6 @@ def test_calibration_by_group_leaves_empty_bins_out() -> None:
     grouping = {"features": ["sex"], "calibration": [{"group": {"sex": "f"}, "bins": bins}]}
     (table,) = calibration_tables({"groupings": [grouping, {"features": ["age"], "calibration": None}]})
     assert table.rows == (("f", "0.10 to 0.20", "40", "0.150", "0.250"),)
-
-
-def change(kind: str, share: float | None = None, mean: float | None = 0.01, state: str = "scored", invalid: int = 0) -> dict[str, Any]:
-    decided = None if share is None else {"value": share, "low": share / 2, "high": 2 * share}
-    return {
-        "kind": kind, "state": state, "invalid": invalid, "mean_change": mean, "largest_change": mean and 2 * mean,
-        "decisions_changed": decided,
-    }  # fmt: skip
-
-
-def robust(*features: tuple[str, list[dict[str, Any]]], mean: float | None = 0.2, **nothing: Any) -> dict[str, Any]:
-    found = [{"feature": name, "effects": effects} for name, effects in features]
-    empty = {"state": "scored", "score": 0.31, "decision": "yes", **nothing}
-    return {"robustness": {
-        "rows": 500, "columns": len(found), "left_out": 0, "mean_score": mean, "features": found, "nothing": empty,
-    }}  # fmt: skip
 
 
 def test_what_changed_inputs_do_is_told_by_kind_and_refusals_are_a_result() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from governance.audit.errors import BadInput
 from governance.registry import manifest as manifests
+from governance.web.submit import KEYS, as_fields, as_manifest
 from tests.examples import examples
 from tests.shared import shared_data
 
@@ -153,6 +154,13 @@ def test_an_unknown_column_is_named_with_the_nearest_and_those_that_exist() -> N
     assert '"defualt"' in found["detail"]
     assert 'did you mean "default"' in found["detail"]
     assert '"applicant_id"' in found["detail"]
+
+
+def test_the_form_writes_the_manifest_that_it_was_filled_from() -> None:
+    kept = {key: value for key, value in BINARY.items() if key not in ("previous", "deployable", "source")}
+    given = dict.fromkeys(KEYS, "") | as_fields(kept) | {"summary": BINARY["summary"]}
+    assert as_manifest(given) == kept
+    assert "segments" not in as_manifest({**given, "segments": " \n"})
 
 
 def test_columns_are_left_to_the_intake_where_the_header_is_unknown() -> None:

@@ -15,7 +15,6 @@ from reports.measures.segments import (
     MOST_LEVELS,
     distinct_levels,
     divided,
-    of_classes,
     of_numbers,
     of_scores,
     stability,

@@ -394,6 +394,7 @@ _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "reference_groups": _object_of(_label),
     "intersections": _list_of(_list_of(_text, least=2)),
     "employment": _employment,
+    "segments": _list_of(_text),
     "weight": _text,
     "premium": _text,
     "allowed_factors": _list_of(_text, least=1),
@@ -491,7 +492,7 @@ def _undeclared(key: str, names: Iterable[str], declared: Sequence[str], where: 
 def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     target = manifest.get("target")
     faults = []
-    for key in ("features", "sensitive_features", "allowed_factors"):
+    for key in ("features", "sensitive_features", "allowed_factors", "segments"):
         if target is not None and target in manifest.get(key, ()):
             position = manifest[key].index(target)
             detail = f"The target {_quoted(target)} cannot be one of the {key.replace('_', ' ')}."
@@ -503,7 +504,18 @@ def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     return faults
 
 
-_RULES = (_outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input)
+def _row_id_is_no_segment(manifest: Mapping[str, Any]) -> Faults:
+    """Names of segments are printed; ids of rows never are."""
+    segments, row_id = manifest.get("segments", ()), manifest.get("row_id")
+    if row_id not in segments:
+        return []
+    detail = f"The row id {_quoted(row_id)} cannot be one of the segments: each row would be one."
+    return [fault(f"/manifest/segments/{segments.index(row_id)}", "not-allowed", detail)]
+
+
+_RULES = (
+    _outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input, _row_id_is_no_segment,
+)  # fmt: skip
 
 
 # -- columns ---------------------------------------------------------------------------------------------------------
@@ -527,7 +539,7 @@ def _columns(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for key in ("target", "weight", "row_id", "premium"):
         if key in manifest:
             yield f"/manifest/{key}", manifest[key]
-    for key in ("features", "sensitive_features", "allowed_factors"):
+    for key in ("features", "sensitive_features", "allowed_factors", "segments"):
         for position, name in enumerate(manifest.get(key, ())):
             yield f"/manifest/{key}/{position}", name
 

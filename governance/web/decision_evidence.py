@@ -63,8 +63,11 @@ from reports.charts import (
     psi,
     rate_ratios,
     residuals,
+    robustness_sentences,
+    robustness_table,
     score_migration,
     score_spread,
+    segments,
     selection_rates,
     threshold_tables,
     weak_sentence,
@@ -235,15 +238,20 @@ def _performance(content: Mapping[str, Any], case: Case) -> Shown:
     task = case.review.manifest["task"]
     weak = weak_spots_table(content)
     shown: Shown = {"opened": (headline_table(content), *((weak,) if weak.rows else ())), "sentence": weak_sentence(content)}
-    beside = overfit_table(content)
-    shown["folds"] = _each(beside)
+    beside, along = overfit_table(content), _along(content)
+    shown["folds"] = (*along, *_each(beside))
     if task == "regression":
         return {**shown, "figures": (lift(content), residuals(content))}
     classes = _class_names(case)
     if task == "binary-classification":
         return {**shown, "figures": (calibration(content), gains(content), confusion(content, classes))}
-    folds = _each(per_class_table(content, classes), beside)
+    folds = (*along, *_each(per_class_table(content, classes), beside))
     return {**shown, "figures": (confusion(content, classes),), "folds": folds}
+
+
+def _along(content: Mapping[str, Any]) -> tuple[Fold, ...]:
+    """Stability along each declared column; what is found stands in the fold's own line."""
+    return tuple(Fold(f"{one.title}: {one.sentence}", figures=(one,)) for one in segments(content))
 
 
 def _class_names(case: Case) -> tuple[str, ...]:
@@ -288,7 +296,8 @@ def _limits_psi(key: str, limit: Any) -> bool:
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
     table = admission_table(content, case.documents["admission"].provenance.get("measured") or {})
     sentence = "Whether the file answers as a program that runs it must be able to expect."
-    return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack"}
+    told = " ".join((sentence, *robustness_sentences(content)))
+    return {"sentence": told, "opened": (table,), "opened_css": "t--stack", "folds": _each(robustness_table(content))}
 
 
 def _no_matter(content: Mapping[str, Any], case: Case) -> Shown:

@@ -32,7 +32,7 @@ FILES = (
     ("predictions", "Predictions", "Instead of a model file, for a model that cannot leave its own system."),
 )
 TEXT = ("task", "target", "row_id", "weight", "premium", "family", "summary")
-LISTS = ("features", "categorical_features", "sensitive_features", "allowed_factors", "classes")
+LISTS = ("features", "categorical_features", "sensitive_features", "allowed_factors", "segments", "classes")
 DOCUMENTS = ("categories", "employment", "alternatives")
 EMPLOYMENT_EXAMPLE = 'As JSON: {"law": "local-law-144", "sex": "sex", "race_ethnicity": "race"}'
 ALTERNATIVES_EXAMPLE = 'As JSON: [{"alternative": "without postcode", "result": "ratio 0.91", "why_not_chosen": "…"}]'
@@ -134,6 +134,7 @@ def _sections(given: dict[str, str], faults: Faults | None) -> tuple[FieldSectio
                 FieldRow((lines("sensitive_features", "Sensitive columns", "One a line. Fairness is computed for each."),)),
                 FieldRow((lines("reference_groups", "Reference groups", "One a line: sex=male."),)),
                 FieldRow((lines("intersections", "Intersections", "One a line: sex, age_group.", 2),)),
+                FieldRow((lines("segments", "Segments", "One a line: a period, a region, a product.", 2),)),
                 FieldRow((field("summary", "What changed, and why", "area"),)),
             ),
         ),
@@ -167,7 +168,7 @@ def as_manifest(given: dict[str, str]) -> dict[str, Any]:
     favourable = [_scalar(line) for line in _lines(given["favourable_outcome"])]
     if favourable:
         manifest["favourable_outcome"] = favourable[0] if len(favourable) == 1 else favourable
-    for name in ("features", "categorical_features", "allowed_factors"):
+    for name in ("features", "categorical_features", "allowed_factors", "segments"):
         if _lines(given[name]):
             manifest[name] = _lines(given[name])
     if _lines(given["classes"]):

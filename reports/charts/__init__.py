@@ -53,7 +53,9 @@ from reports.charts.performance import (
     per_class_table,
     residuals,
 )
+from reports.charts.robustness import robustness_sentences, robustness_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
+from reports.charts.segments import segments
 from reports.charts.svg import Markup
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.weak_spots import weak_sentence, weak_spots_table
@@ -109,8 +111,11 @@ __all__ = [
     "rate_ratios",
     "rate_table",
     "residuals",
+    "robustness_sentences",
+    "robustness_table",
     "score_migration",
     "score_spread",
+    "segments",
     "selection_rates",
     "threshold_tables",
     "weak_sentence",

@@ -28,6 +28,8 @@ def figure(value: float | None, *, digits: int | None = None) -> str:
     size = abs(value)
     if digits is None and 0 < size < 0.01:
         return _small(value)
+    if size >= 1e15:
+        return f"{value:.2e}".replace("e+", "e").replace("-", "−")
     return f"{value:,.{_decimals(size) if digits is None else digits}f}".replace("-", "−")
 
 

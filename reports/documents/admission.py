@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.documents.canonical import Document, rounded
+from reports.documents.robustness import robustness
 from reports.documents.rows import listed
 from reports.measures.admission import MEASURED, MEGABYTE
 
@@ -35,7 +36,8 @@ def admission(
 
     Parameters
     ----------
-    tested : what the job `admission` gave: `measured` by test as `reports.formats.admission.behaviour` has it.
+    tested : what the job `admission` gave: `measured` by test as `reports.formats.admission.behaviour` has it, `changed` as
+        `reports.formats.robustness.scored_changes`, and the order of its `classes`.
     limits : the policy's; `admission_maximum` by test and `monotone` by column are used.
     size_bytes : of the model file, None where there is none.
     """
@@ -44,13 +46,16 @@ def admission(
     if tested["predictions_only"]:
         others = (*REFUSES, "monotone", *MEASURED, "size")
         tests += [_not_applicable(key, "predictions-only", ONLY_PREDICTIONS) for key in others]
-        return Document("admission", SCHEMA, rounded({"tests": tests, "limitations": [ONLY_PREDICTIONS]}), [])
+        content: dict[str, Any] = {"tests": tests, "robustness": None, "limitations": [ONLY_PREDICTIONS]}
+        return Document("admission", SCHEMA, rounded(content), [])
     maximum = limits.get("admission_maximum") or {}
     tests += [_refuses(key, measured[key]) for key in REFUSES]
     tests.append(_monotone(measured["monotone"], limits.get("monotone") or {}))
     tests += [{"key": key, "limit": maximum.get(key)} for key in MEASURED]
     tests.append(_size(size_bytes, maximum.get("size")))
-    return Document("admission", SCHEMA, rounded({"tests": tests, "limitations": list(LIMITATIONS)}), [])
+    changed, said = robustness(manifest, tested["changed"], tested["classes"])
+    content = {"tests": tests, "robustness": changed, "limitations": [*LIMITATIONS, *said]}
+    return Document("admission", SCHEMA, rounded(content), [])
 
 
 def _same_scores(key: str, tested: Mapping[str, Any]) -> dict[str, Any]:

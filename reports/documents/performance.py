@@ -21,8 +21,10 @@ from reports.documents.rows import (
     typed,
     weights_of,
 )
+from reports.documents.segments import segments
 from reports.measures import intervals, labels, multiclass, regression
 from reports.measures import performance as measure
+from reports.measures.segments import of_classes, of_numbers, of_scores
 from reports.measures.table import Column, Table
 from reports.measures.uncertainty import MOST_DRAWN, Estimate, Figure, Resamples, estimate
 from reports.measures.weak_spots import weak_spots
@@ -125,7 +127,7 @@ def _binary(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     observed = labels.positive_outcome(manifest, table)
     if observed is None:
-        return _binary_without_outcomes(table, scores), []
+        return _binary_without_outcomes(manifest, table), []
     positive, known = observed
     used = known & (weights.values > 0)
     weight, outcome = weights.values[used], positive[used]
@@ -152,12 +154,21 @@ def _binary(
     content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight)
     content["accuracy"] = _share(outcome == decided, weight, declared=weights.declared)
     content["confusion_matrix"] = _counted(measure.confusion(outcome, decided, weight), declared=weights.declared)
+    parted = of_scores(outcome, None if scores is None else scores[used], decided, weight, weighted=weights.declared)
+    along, said = segments(manifest, table, used, parted)
+    content |= along
+    limitations += said
     return content | {"limitations": limitations}, checks
 
 
-def _binary_without_outcomes(table: Table, scores: NDArray[np.float64] | None) -> dict[str, Any]:
+def _binary_without_outcomes(manifest: Mapping[str, Any], table: Table) -> dict[str, Any]:
     empty = dict.fromkeys([*measure.SCORE_FIGURES, "accuracy", "confusion_matrix", "calibration"])
-    return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}
+    return {"n": table.n, **empty, **_no_segments(manifest), "limitations": [NO_OUTCOMES]}
+
+
+def _no_segments(manifest: Mapping[str, Any]) -> dict[str, None]:
+    """Without outcomes there is nothing to compare along the declared columns."""
+    return {"segments": None} if manifest.get("segments") else {}
 
 
 def _one_sided(outcome: NDArray[np.bool_]) -> list[str]:
@@ -183,14 +194,15 @@ def _regression(
         raise labels.UnusableScores("A regression needs predicted numbers.")
     if outcome is None:
         empty = dict.fromkeys([*regression.FIGURES, "lift"])
-        return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}, []
+        return {"n": table.n, **empty, **_no_segments(manifest), "limitations": [NO_OUTCOMES]}, []
     known = ~np.isnan(outcome)
     used = known & (weights.values > 0)
     y, mu, weight = outcome[used], prediction[used], weights.values[used]
     limitations = [CHANCE, *left_out(known, weights)]
     if not len(y):
         empty = dict.fromkeys([*regression.FIGURES, "lift"])
-        return {"n": 0, **empty, "limitations": [*limitations, "No row has both outcome and weight."]}, []
+        limitations.append("No row has both outcome and weight.")
+        return {"n": 0, **empty, **_no_segments(manifest), "limitations": limitations}, []
     power = regression.family_power(manifest.get("family"))
     found = regression.figures(y, mu, weight, power, Resamples(len(y), seed))
     content = {"n": len(y), **_figures(found), "lift": [vars(one) for one in regression.lift(y, mu, weight)]}
@@ -200,7 +212,9 @@ def _regression(
     except regression.NoDeviance:
         losses = "squared_error", (y - mu) ** 2
     content["weak_spots"] = _weak_spots(manifest, table, used, losses, weight)
-    limitations += _regression_reasons(y, mu, power, found)
+    along, said = segments(manifest, table, used, of_numbers(y, mu, weight))
+    content |= along
+    limitations += [*said, *_regression_reasons(y, mu, power, found)]
     return content | {"limitations": limitations}, check_regression(found, y, mu, weight, power)
 
 
@@ -232,7 +246,7 @@ def _multiclass(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not manifest.get("target"):
         empty = dict.fromkeys(["accuracy", "log_loss", "macro_f1", "confusion_matrix", "per_class"])
-        return {"n": table.n, **empty, "limitations": [NO_OUTCOMES]}, []
+        return {"n": table.n, **empty, **_no_segments(manifest), "limitations": [NO_OUTCOMES]}, []
     names = labels.classes(manifest, table)
     actual = labels.codes_of(table.columns[manifest["target"]], names)
     chosen = labels.decided_class(probabilities, predicted, names)
@@ -252,7 +266,10 @@ def _multiclass(
     losses = (y != decided).astype(np.float64) if given is None else multiclass.log_losses(y, given)
     named = "error_rate" if given is None else "log_loss"
     content["weak_spots"] = _weak_spots(manifest, table, used, (named, losses), weight)
-    limitations += _multiclass_reasons(names, matrix, probabilities is None)
+    parted = of_classes(y, decided, weight, size=len(names), weighted=weights.declared)
+    along, said = segments(manifest, table, used, parted)
+    content |= along
+    limitations += [*said, *_multiclass_reasons(names, matrix, probabilities is None)]
     return content | {"limitations": limitations}, check_multiclass(found, y, decided, given, weight)
 
 

@@ -119,7 +119,17 @@ def _performance_tables(content: Record) -> Tables:
     weak = content.get("weak_spots") or {"regions": ()}
     yield "weak-spots", "Where the model is worst", weak["regions"]
     yield "overfit", "Evaluation against the reference", content.get("overfit") or ()
+    yield "segments", "Figures of each segment", [
+        {"column": along["column"], **_segment(one)} for along in content.get("segments") or () for one in along["levels"]
+    ]
     yield "per-class", "Figures of each class", content.get("per_class") or ()
+
+
+def _segment(level: Record) -> dict[str, Any]:
+    apart = {
+        f"{one['figure']}_{name}": value for one in level["differences"] for name, value in one.items() if name != "figure"
+    }
+    return {**_without(level, frozenset({"figures", "differences"})), **level["figures"], **apart}
 
 
 def _fairness_tables(content: Record) -> Tables:
@@ -191,6 +201,9 @@ def _data_tables(content: Record) -> Tables:
 
 def _admission_tables(content: Record) -> Tables:
     yield "tests", "Admission tests", content["tests"]
+    found = content.get("robustness") or {"features": ()}
+    changes = [{"feature": one["feature"], **each} for one in found["features"] for each in one["effects"]]
+    yield "robustness", "Scores with one column changed", changes
 
 
 def _comparison_tables(content: Record) -> Tables:

@@ -32,6 +32,8 @@ MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_GROUP_TABLES = 6, 3, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
 EMPLOYMENT_WIDTHS = (28, 9, 10, 10, 10, 13, 10, 10)
 DECISION_WIDTHS, WEIGHT_WIDTHS = (18, 8, 21, 10, 9, 8, 8, 18), (22, 8, 12, 9, 12, 11, 13, 13)
+CHANGE_WIDTHS = (22, 16, 18, 16, 16, 12)
+NO_CHANGES = "No changed rows were scored: there is no model to run, or this evidence is from before they were."
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
 NOT_CAUSE = (
     "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
@@ -141,6 +143,8 @@ def performance(facts: Facts) -> Body:
         *_from(facts, "comparison", lambda evidence: _comparison(facts, evidence)),
         heading("Stability over time"),
         paragraph(missing("This release does not monitor; figures are of one evaluation.")),
+        heading("Stability along declared segments"),
+        *_segments(facts),
     ]
 
 
@@ -163,6 +167,15 @@ def _performance(facts: Facts, evidence: Evidence) -> list[Node]:
         chart_table(charts.per_class_table(content, known), "performance-per-class.csv"),
         figure(charts.confusion(content, known)),
     ]
+
+
+def _segments(facts: Facts) -> list[Node]:
+    evidence = facts.evidence.get("performance")
+    drawn = charts.segments(evidence.content) if evidence else ()
+    if drawn:
+        return [figure(one, file="performance-segments.csv") for one in drawn]
+    declared = facts.manifest.get("segments")
+    return [paragraph(missing("Not computed." if declared else "The submission declares no segments to look along."))]
 
 
 def _weak_spots(content: dict[str, Any]) -> list[Node]:
@@ -413,7 +426,6 @@ def robustness(facts: Facts) -> Body:
         *_from(facts, "admission", _admission),
         entries(
             [
-                ("Stress tests", missing("This release computes none.")),
                 ("Security of the model against attack", missing("This release computes none.")),
                 ("Fallback", missing(NO_FORM)),
             ]
@@ -423,7 +435,13 @@ def robustness(facts: Facts) -> Body:
 
 def _admission(evidence: Evidence) -> list[Node]:
     measured = evidence.provenance.get("measured") or {}
-    return [chart_table(charts.admission_table(evidence.content, measured), "admission-tests.csv")]
+    found = charts.robustness_table(evidence.content)
+    return [
+        chart_table(charts.admission_table(evidence.content, measured), "admission-tests.csv"),
+        heading("Missing, moved and extreme inputs"),
+        bullets(list(charts.robustness_sentences(evidence.content))) if found.rows else paragraph(missing(NO_CHANGES)),
+        chart_table(found, "admission-robustness.csv", widths=CHANGE_WIDTHS) if found.rows else None,
+    ]
 
 
 def limitations(facts: Facts) -> Body:

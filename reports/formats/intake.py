@@ -12,6 +12,7 @@ from reports.formats.predictor import Predictor, manifest_classes, rows_of
 from reports.formats.submission import GOLDEN, Submission
 from reports.measures.groups import groupings
 from reports.measures.labels import favourable_classes, text
+from reports.measures.segments import distinct_levels
 from reports.measures.table import Column, Table
 
 TRIED_ROWS = 200
@@ -23,6 +24,7 @@ def value_errors(given: Submission) -> list[InputError]:
     manifest, table = given.manifest, given.evaluation
     errors = _target_errors(manifest, table, given.predictor)
     errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
+    errors += _segment_errors(manifest, table)
     if manifest.get("weight"):
         errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
     if manifest.get("premium"):
@@ -119,6 +121,17 @@ def _group_count_errors(manifest: Mapping[str, Any], table: Table) -> list[Input
     return errors
 
 
+def _segment_errors(manifest: Mapping[str, Any], table: Table) -> list[InputError]:
+    """A column of ever so many levels names people or cases, not parts of the business."""
+    found = {name: distinct_levels(table.columns[name]) for name in manifest.get("segments") or ()}
+    detail = "{} has {:,} levels; at most {:,} can be segments. Join values in a column of wider bands."
+    return [
+        error("/manifest/segments", "too-many-levels", detail.format(name, levels, MOST_GROUPS))
+        for name, levels in found.items()
+        if levels > MOST_GROUPS
+    ]
+
+
 def _weight_errors(name: str, column: Column) -> list[InputError]:
     wrong = int(np.count_nonzero(~(np.isfinite(column.values) & (column.values > 0))))
     if not wrong:
@@ -165,8 +178,8 @@ def trial_errors(given: Submission) -> list[InputError]:
     return []
 
 
-def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
-    """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
+def raw_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
+    """What the model gives for these rows, valid or not. Raises Rejected where it fails or gives another shape."""
     try:
         scores = predictor.scores(table)
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as problem:
@@ -174,6 +187,12 @@ def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any
         raise Rejected([error("/model", "model-failed", f"The model cannot score the rows: {first}")]) from problem
     if scores.ndim != (2 if manifest["task"] == "multiclass-classification" else 1) or len(scores) != table.n:
         raise Rejected([error("/model", "not-a-score", f"The model gave an array of shape {scores.shape}.")])
+    return scores
+
+
+def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:
+    """The model's scores on these rows. Raises Rejected where it fails or gives something that is no score."""
+    scores = raw_scores(predictor, table, manifest)
     wrong = int(np.count_nonzero(~np.isfinite(scores).reshape(table.n, -1).all(axis=1)))
     if wrong:
         raise Rejected([error("/model", "not-finite", f"The model gives no finite score for {wrong:,} rows.")])

@@ -108,6 +108,8 @@ def wanted_columns(manifest: Mapping[str, Any], features: Iterable[str]) -> dict
         wanted.setdefault(name, ("/manifest/sensitive_features", "text"))
     for name in manifest.get("allowed_factors") or ():
         wanted.setdefault(name, ("/manifest/allowed_factors", "natural"))
+    for name in manifest.get("segments") or ():
+        wanted.setdefault(name, ("/manifest/segments", "natural"))
     single: list[tuple[str, Kind]] = [
         ("target", "number" if manifest["task"] == "regression" else "label"),
         ("weight", "number"),

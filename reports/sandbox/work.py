@@ -14,6 +14,7 @@ from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.intake import finite_scores, value_errors
 from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
+from reports.formats.robustness import scored_changes
 from reports.formats.submission import Submission, open_submission
 from reports.measures import labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
@@ -253,15 +254,22 @@ def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
 
 
 def admission(params: Params, files: Files, report: Report) -> dict[str, Any]:
-    """Behaviour tests: what was measured by test, and whether only predictions were handed in."""
+    """Behaviour tests: what was measured by test, the scores of changed rows, and whether only predictions were handed in."""
     report(0.1, "Opening the model")
     given = open_submission(params, files, tables=())
     report(0.3, "Scoring rows alone, together, in another order and put out of order")
-    measured = behaviour(given, int(params.get("seed", 0)), params.get("monotone") or {})
+    measured, changed = behaviour(given, int(params.get("seed", 0)), params.get("monotone") or {}), None
     if given.predictor is not None:
+        report(0.8, "Scoring rows with one column missing, moved or far beyond")
+        changed = scored_changes(given, given.predictor)
         report(0.9, "Opening the model once more")
         measured["load-time"] = {"value": _seconds_to_load(params, files)}
-    return {"measured": measured, "predictions_only": given.predictor is None}
+    return {
+        "measured": measured,
+        "changed": changed,
+        "classes": _classes(given),
+        "predictions_only": given.predictor is None,
+    }
 
 
 def _seconds_to_load(params: Params, files: Files) -> float:

@@ -75,6 +75,48 @@ def performance() -> dict[str, Any]:
     }
 
 
+def segment(
+    level: str | None, value: float | None, verdict: str = "unclear", *, small: bool = False, low: float | None = None,
+    high: float | None = None, missing: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    apart = {"difference": estimate(-0.1, 0.05), "p_value": 0.01, "p_value_holm": 0.02, "verdict": verdict}
+    return {
+        "level": level, "low": low, "high": high, "missing": missing, "n": 40, "share": 0.4, "small": small,
+        "figures": {"shown": estimate(value)}, "differences": [{"figure": "shown", **apart}],
+    }  # fmt: skip
+
+
+def segments(kind: str, *levels: dict[str, Any], shown: str = "roc_auc", worst: int | None = None) -> dict[str, Any]:
+    """Along one column; the lowest of those that are not small is the worst where none is named."""
+    own = copy.deepcopy(list(levels))
+    for one in own:
+        one["figures"] = {shown: one["figures"]["shown"]}
+        one["differences"][0]["figure"] = shown
+    judged = [(one["figures"][shown]["value"], at) for at, one in enumerate(own) if not one["small"]]
+    return {"segments": [{
+        "column": "region", "kind": kind, "shown": shown, "rare_levels": 0, "rare_rows": 0, "overall": {shown: estimate(0.7)},
+        "levels": own, "worst": min(judged)[1] if judged and worst is None else worst,
+    }]}  # fmt: skip
+
+
+def change(
+    kind: str, share: float | None = None, mean: float | None = 0.01, state: str = "scored", invalid: int = 0
+) -> dict[str, Any]:
+    decided = None if share is None else {"value": share, "low": share / 2, "high": 2 * share}
+    return {
+        "kind": kind, "state": state, "invalid": invalid, "mean_change": mean, "largest_change": mean and 2 * mean,
+        "decisions_changed": decided,
+    }  # fmt: skip
+
+
+def robust(*features: tuple[str, list[dict[str, Any]]], mean: float | None = 0.2, **nothing: Any) -> dict[str, Any]:
+    found = [{"feature": name, "effects": effects} for name, effects in features]
+    empty = {"state": "scored", "score": 0.31, "decision": "yes", **nothing}
+    return {"robustness": {
+        "rows": 500, "columns": len(found), "left_out": 0, "mean_score": mean, "features": found, "nothing": empty,
+    }}  # fmt: skip
+
+
 def regression() -> dict[str, Any]:
     tenths = [
         {"decile": i + 1, "n": 100, "mean_prediction": 0.1 * i, "mean_outcome": 0.1 * i + 0.05} for i in range(10)

@@ -47,6 +47,11 @@ def ratios(*groups: dict) -> Figure:
     return charts.rate_ratios(made.fairness(*groups), limit=0.8)
 
 
+def along(kind: str, *levels: dict) -> Figure:
+    (figure,) = charts.segments(made.segments(kind, *levels))
+    return figure
+
+
 FIGURES = {
     "ratios": lambda: ratios(SMALL, WITHIN, REVIEW, OUTSIDE),
     "ratios of nobody": lambda: ratios(NOTHING),
@@ -74,6 +79,14 @@ FIGURES = {
     "spread of 1,000 groups": lambda: charts.score_spread(made.spread(*map(str, range(1000))), 0),
     "importance": lambda: charts.importance(made.explainability()),
     "importance of 300 hostile features": lambda: charts.importance(made.explainability(*[made.HOSTILE] * 300)),
+    "stability of levels": lambda: along("levels", made.segment("north", 0.8), made.segment("south", 0.6, "worse")),
+    "stability over time": lambda: along("periods", *[made.segment(f"2024-{at:02}", 0.7 + at / 100) for at in range(50)]),
+    "stability of hostile levels": lambda: along(
+        "levels", *[made.segment(made.HOSTILE + str(at), 0.5, "worse") for at in range(40)]
+    ),
+    "stability of hostile periods": lambda: along("periods", *[made.segment(made.HOSTILE + str(at), 0.5) for at in range(40)]),
+    "stability without a figure": lambda: along("levels", made.segment("north", None, small=True)),
+    "stability of one value": lambda: along("values", made.segment("1", 0.7)),
     "comparison": lambda: charts.comparison(
         made.comparison(made.delta("roc_auc", -0.3, worse=True), made.delta("brier", None, worse=None))
     ),
@@ -163,6 +176,62 @@ def test_what_is_left_out_is_said() -> None:
     assert "the first 16 of 1,000 groups" in " ".join(figure.further)
     assert len(figure.table.rows) == 200
     assert figure.table.note.startswith("801 more groups")
+
+
+NORTH, SOUTH = made.segment("north", 0.8), made.segment("south", 0.6, "worse")
+TINY = made.segment("west", 0.2, small=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "sentence"),
+    [
+        (
+            "levels", (NORTH, SOUTH, TINY),
+            "ROC AUC is clearly worse than in the other rows in 1 of 3 segments: south (0.600), against 0.700 overall. "
+            "1 segment has too few rows to be judged.",
+        ),
+        (
+            "values", (made.segment("1", 0.9), made.segment("2", 0.8)),
+            "No segment is clearly worse than the other rows (ROC AUC 0.700 overall; worst in region 2, 0.800).",
+        ),
+        (
+            "levels", (TINY, TINY),
+            "No segment has enough rows to be judged (ROC AUC 0.700 overall). 2 segments have too few rows to be judged.",
+        ),
+        ("levels", (NORTH,), "All rows lie in one segment: there is nothing to compare."),
+        (
+            "periods", tuple(made.segment(f"2024-0{at}", 0.6, "worse") for at in range(1, 6)),
+            "ROC AUC is clearly worse than in the other rows in 5 of 5 segments: 2024-01 (0.600), 2024-02 (0.600), "
+            "2024-03 (0.600) and 2 more, against 0.700 overall.",
+        ),
+    ],
+)  # fmt: skip
+def test_stability_is_told_by_what_is_clearly_worse(kind: str, levels: tuple, sentence: str) -> None:
+    assert along(kind, *levels).sentence == sentence
+
+
+def test_small_segments_are_grey_and_the_worst_is_drawn_first() -> None:
+    figure = along("levels", NORTH, SOUTH, TINY)
+    assert [row.grey for row in figure.table.cells] == [False, False, True]
+    assert [row[-1] for row in figure.table.rows] == [Verdict.UNCLEAR, Verdict.WORSE, Verdict.INSUFFICIENT]
+    drawn = [figure.svg.index(name) for name in (">south<", ">north<", ">west<")]
+    assert drawn == sorted(drawn)
+    rmse = made.segments("levels", made.segment("north", 3.0), made.segment("south", 9.0, "worse"), shown="rmse", worst=1)
+    (figure,) = charts.segments(rmse)
+    assert figure.svg.index("south<") < figure.svg.index("north<"), "the larger error is the worse"
+
+
+def test_deciles_and_what_is_not_shown_are_named() -> None:
+    tenths = [made.segment(None, 0.7, low=None, high=25.0), made.segment(None, 0.7, low=25.0, high=1500.5),
+              made.segment(None, 0.7, low=1500.5, high=None), made.segment(None, 0.7, missing=True)]  # fmt: skip
+    content = made.segments("deciles", *tenths)
+    content["segments"][0] |= {"rare_levels": 3, "rare_rows": 1}
+    (figure,) = charts.segments(content)
+    assert [row[0] for row in figure.table.rows] == ["below 25", "25 to below 1,500", "1,500 and more", "(missing)"]
+    assert figure.further == ("3 rarer levels with 1 row in all are not shown.",)
+    many = along("levels", *[made.segment(f"l{at}", at / 50) for at in range(40)])
+    assert many.further == ("The 16 worst of 40 segments are drawn; the table has all.",)
+    assert charts.segments({}) == charts.segments({"segments": None}) == ()
 
 
 def test_the_reference_is_no_comparison() -> None:

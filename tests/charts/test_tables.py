@@ -16,12 +16,15 @@ from reports.charts import (
     importance_changes,
     leakage_table,
     outcomes_table,
+    robustness_sentences,
+    robustness_table,
     score_migration,
     threshold_tables,
     weak_sentence,
     weak_spots_table,
 )
 from tests.charts import documents as made
+from tests.charts.documents import change, robust
 
 MEASURED = {"load-time": {"value": 0.0481}, "latency-p99": {"value": 200.4}}
 TESTS = {
@@ -220,3 +223,41 @@ def test_what_the_answers_rest_on_is_told_new_columns_first() -> None:
     assert same is not None
     assert same.sentence == "Every column weighs as much as in the champion."
     assert importance_changes({}) is importance_changes({"importance_changes": None}) is None
+def test_what_changed_inputs_do_is_told_by_kind_and_refusals_are_a_result() -> None:
+    refused = change("missing", mean=None, state="refused")
+    content = robust(
+        (
+            "income",
+            [refused, change("lower", 0.01), change("higher", 0.031, 0.02), change("far-above", None, None, "invalid", 500)],
+        ),
+        ("purpose", [change("missing", 0.2, 0.1), change("other-level", 0.12)]),
+        ("age", [refused, change("lower", 0.0), change("higher", 0.0)]),
+    )
+    assert robustness_sentences(content) == (
+        "A tenth of a standard deviation in income changes 3.1 % of decisions; in no other column does that change more.",
+        "Another level of purpose changes 12 % of decisions.",
+        "A missing value in purpose changes 20 % of decisions.",
+        "The model cannot score a missing value in income and age: whatever calls it must refuse such rows.",
+        "Some rows get no valid score once income is changed.",
+        "A row without any value is scored 0.310 and is decided as yes.",
+    )  # fmt: skip
+    assert robustness_table(content).rows == (
+        ("income", "no score", "3.1 % (0.020)", "–", "no valid score in 500 rows", "0.040"),
+        ("purpose", "20 % (0.100)", "12 % (0.010)", "–", "–", "0.200"),
+        ("age", "no score", "0 % (0.010)", "–", "–", "0.020"),
+    )
+    assert "share of decisions" in robustness_table(content).caption
+
+
+def test_a_predicted_number_is_told_by_how_far_it_moves() -> None:
+    age = ("age", [change("missing", mean=8.79e22), change("lower", mean=0.0)])
+    content = robust(age, score=None, decision=None, state="refused")
+    assert robustness_sentences(content) == (
+        "A tenth of a standard deviation in any one column changes no prediction.",
+        "A missing value in age changes the prediction by 8.79e22 on average (the mean prediction is 0.200).",
+        "Every changed row gets a valid score.",
+        "A row without any value gets no valid score.",
+    )
+    assert robustness_table(content).rows == (("age", "8.79e22", "0.000", "–", "–", "1.76e23"),)
+    assert robustness_sentences({}) == robustness_sentences({"robustness": None}) == ()
+    assert not robustness_table({"robustness": None}).rows

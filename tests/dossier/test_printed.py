@@ -13,12 +13,13 @@ import pikepdf
 import pytest
 
 from reports.documents.build import fairness
-from reports.dossier.attachments import FORMULA, table
+from reports.dossier.attachments import FORMULA, embedded_files, table
 from reports.dossier.document import OwnFiles, RefusedAddress, html
 from reports.dossier.facts import Facts, UnknownDossier
 from reports.dossier.html import tag
 from reports.dossier.parts import all_parts
 from tests.charts import documents as made
+from tests.charts.documents import change, robust, segment, segments
 from tests.dossier.cases import (
     HOSTILE,
     attachments_of,
@@ -298,6 +299,36 @@ def with_comparison(content):
             one["content"] = canonical(content)
             one["digest"] = digest_of(one["content"])
     return document
+def test_stability_and_changed_inputs_are_printed_and_attached():
+    document = facts()
+    added = {"performance": segments("levels", segment(HOSTILE[0], 0.6, "worse"), segment("=1+1", 0.8)),
+             "admission": robust((HOSTILE[0], [change("missing", 0.25), change("lower", None, None, "refused")]))}  # fmt: skip
+    for one in document["evidence"]:
+        if one["kind"] in added:
+            one["content"] = canonical(json.loads(one["content"]) | added[one["kind"]])
+    written = html(Facts(document), ())
+    assert "Stability along region" in written
+    assert "A missing value in &lt;script&gt;" in written
+    assert "<script" not in written
+    attached = {one.name: one.data.decode() for one in embedded_files(Facts(document))}
+    read = list(csv.DictReader(io.StringIO(attached["performance-segments.csv"])))
+    assert [(one["level"], one["roc_auc"], one["roc_auc_verdict"]) for one in read] == [
+        (HOSTILE[0], "0.6", "worse"), ("'=1+1", "0.8", "unclear"),
+    ]  # fmt: skip
+    assert [read[0][f"roc_auc_difference{end}"] for end in ("", "_low", "_high")] == ["-0.1", "-0.15000000000000002", "-0.05"]
+    read = list(csv.DictReader(io.StringIO(attached["admission-robustness.csv"])))
+    assert [(one["feature"], one["kind"], one["state"], one["decisions_changed"]) for one in read] == [
+        (HOSTILE[0], "missing", "scored", "0.25"), (HOSTILE[0], "lower", "refused", ""),
+    ]  # fmt: skip
+
+
+def test_what_was_not_looked_along_or_changed_is_said():
+    document = facts()
+    written = html(Facts(document), ())
+    assert "The submission declares no segments to look along." in written
+    assert "No changed rows were scored" in written
+    document["manifest"] = canonical(json.loads(document["manifest"]) | {"segments": ["region"]})
+    assert "declares no segments" not in html(Facts(document), ())
 
 
 @pytest.mark.slow

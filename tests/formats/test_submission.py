@@ -89,6 +89,14 @@ SPOILT: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, str]]] = {
         },
         ("/manifest/intersections", "too-many-groups"),
     ),
+    "no such segment": (lambda: {"manifest": {"segments": ["sex", "regoin"]}}, ("/manifest/segments", "unknown-column")),
+    "a segment for almost every row": (
+        lambda: {
+            "manifest": {"segments": ["name"]},
+            "evaluation": pd.concat([models.data()] * 3).assign(name=[f"n{i}" for i in range(1200)], id=np.arange(1200)),
+        },
+        ("/manifest/segments", "too-many-levels"),
+    ),
     "a positive class that is none": (
         lambda: {"manifest": {"positive_class": 2}}, ("/manifest/positive_class", "unknown-class")),
     "a favourable outcome that is none": (

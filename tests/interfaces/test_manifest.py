@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from governance.audit.errors import BadInput
 from governance.registry import manifest as manifests
+from governance.web.submit import KEYS, as_fields, as_manifest
 from tests.examples import examples
 from tests.shared import shared_data
 
@@ -30,6 +31,7 @@ BINARY: dict[str, Any] = {
     "sensitive_features": ["sex", "age_group"],
     "reference_groups": {"sex": "male"},
     "intersections": [["sex", "age_group"]],
+    "segments": ["purpose", "age_group"],
     "weight": "exposure",
     "row_id": "applicant_id",
     "previous": "7f6c1a52-6f5e-4c4e-9b39-0d4a31b0a9a1",
@@ -94,6 +96,13 @@ FAULTS = [
     ({"intersections": [["sex"]]}, "/manifest/intersections/0", "too-few"),
     ({"intersections": [["sex", "colour"]]}, "/manifest/intersections/0/1", "not-declared"),
     ({"intersections": [["sex", "age_group"], ["sex", "age_group"]]}, "/manifest/intersections/1", "duplicate"),
+    ({"segments": "sex"}, "/manifest/segments", "wrong-type"),
+    ({"segments": ["sex", 3]}, "/manifest/segments/1", "wrong-type"),
+    ({"segments": [" "]}, "/manifest/segments/0", "empty"),
+    ({"segments": ["sex", "sex"]}, "/manifest/segments/1", "duplicate"),
+    ({"segments": ["age_gruop"]}, "/manifest/segments/0", "unknown-column"),
+    ({"segments": ["sex", "default"]}, "/manifest/segments/1", "not-allowed"),
+    ({"segments": ["applicant_id"]}, "/manifest/segments/0", "not-allowed"),
     ({"decision_threshold": 1.5}, "/manifest/decision_threshold", "out-of-range"),
     ({"decision_threshold": True}, "/manifest/decision_threshold", "wrong-type"),
     ({"classes": [0, 1, 2]}, "/manifest/classes", "wrong-number"),
@@ -167,6 +176,13 @@ def test_an_unknown_column_is_named_with_the_nearest_and_those_that_exist() -> N
     assert '"defualt"' in found["detail"]
     assert 'did you mean "default"' in found["detail"]
     assert '"applicant_id"' in found["detail"]
+
+
+def test_the_form_writes_the_manifest_that_it_was_filled_from() -> None:
+    kept = {key: value for key, value in BINARY.items() if key not in ("previous", "deployable", "source")}
+    given = dict.fromkeys(KEYS, "") | as_fields(kept) | {"summary": BINARY["summary"]}
+    assert as_manifest(given) == kept
+    assert "segments" not in as_manifest({**given, "segments": " \n"})
 
 
 def test_columns_are_left_to_the_intake_where_the_header_is_unknown() -> None:

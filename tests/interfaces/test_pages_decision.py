@@ -21,6 +21,7 @@ from governance.evidence.models import Job
 from governance.registry.models import Candidate
 from governance.review.models import Finding
 from tests.charts import documents as made
+from tests.charts.documents import change, robust, segment, segments
 from tests.factories import (
     GOLDEN,
     INTERPRETATION,
@@ -151,6 +152,21 @@ def test_hostile_words_are_words(people: dict[str, Person]) -> None:
     body = Browser(people["validator"]).client.get(address(candidate)).content.decode()
     assert "<script>alert" not in body
     assert "&lt;script&gt;alert(1)" in body
+
+
+def test_stability_and_changed_inputs_stand_in_their_sections(people: dict[str, Person]) -> None:
+    hostile = "<script>alert(1)</script>\"'&"
+    candidate = computed(
+        a_candidate(people, a_model(people)),
+        performance=lambda content: content.update(segments("levels", segment(hostile, 0.6, "worse"), segment("north", 0.8))),
+        admission=lambda content: content.update(robust((hostile, [change("missing", 0.25)]))),
+    )
+    browser = Browser(people["validator"])
+    body, told = browser.client.get(address(candidate)).content.decode(), text_of(browser.decision(candidate))
+    assert "<script>alert" not in body
+    assert "Stability along region: ROC AUC is clearly worse than in the other rows in 1 of 2 segments" in told
+    assert f"A missing value in {hostile} changes 25 % of decisions." in told
+    assert 'aria-labelledby="segments-1-t segments-1-d"' in body
 
 
 def document_manifest() -> dict[str, Any]:

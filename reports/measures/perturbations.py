@@ -128,4 +128,5 @@ def valid_scores(scores: Floats, *, probabilities: bool) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = np.isfinite(scores)
     if probabilities:
         inside &= (scores >= -1e-6) & (scores <= 1 + 1e-6)
-    return inside.reshape(len(scores), -1).all(axis=1)
+    whole: NDArray[np.bool_] = np.all(inside.reshape(len(scores), -1), axis=1)
+    return whole

@@ -31,6 +31,8 @@ from reports.charts import (
     Figure,
     Table,
     admission_table,
+    alternative_table,
+    associations,
     calibration,
     calibration_tables,
     confusion,
@@ -38,6 +40,7 @@ from reports.charts import (
     deltas,
     error_rates,
     explanations_table,
+    gains_table,
     gap_tables,
     headline_table,
     importance,
@@ -250,8 +253,12 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    folds = _each(leakage_table(content), pairs_table(content), joint_proxies_table(content), proxies_table(content))
-    return {"sentence": " ".join(data_sentences(content)), "figures": (psi(content, limit=limit),), "folds": folds}
+    folds = _each(
+        alternative_table(content), gains_table(content), leakage_table(content), pairs_table(content),
+        joint_proxies_table(content), proxies_table(content),
+    )  # fmt: skip
+    figures = (psi(content, limit=limit), *((associations(content),) if content.get("associations") else ()))
+    return {"sentence": " ".join(data_sentences(content)), "figures": figures, "folds": folds}
 
 
 def _limits_psi(key: str, limit: Any) -> bool:

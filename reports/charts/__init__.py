@@ -5,6 +5,14 @@ Standard library only. The page and the PDF call the same functions and differ i
 
 from reports.charts.admission import admission_table
 from reports.charts.challenge import fairness_beside, performance_beside
+from reports.charts.columns import (
+    alternative_sentence,
+    alternative_table,
+    associations,
+    associations_table,
+    gains_sentence,
+    gains_table,
+)
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import (
     columns_table,
@@ -41,6 +49,10 @@ __all__ = [
     "Table",
     "Verdict",
     "admission_table",
+    "alternative_sentence",
+    "alternative_table",
+    "associations",
+    "associations_table",
     "calibration",
     "calibration_tables",
     "columns_table",
@@ -53,6 +65,8 @@ __all__ = [
     "error_rates",
     "explanations_table",
     "fairness_beside",
+    "gains_sentence",
+    "gains_table",
     "gap_tables",
     "headline_table",
     "icon",

@@ -17,7 +17,7 @@ from scipy import special
 from reports.measures.associations import DIGITS, associations, largest, mean, sizes
 from reports.measures.performance import area_figure
 from reports.measures.plain_regression import encoded, least_squares, logistic
-from reports.measures.quality import LEAKING, binned, distinct, explained_entropy
+from reports.measures.quality import LEAKING, association, binned, distinct, explained_entropy
 from reports.measures.table import Column
 from reports.measures.uncertainty import Estimate, Figure, difference, estimate
 
@@ -31,6 +31,10 @@ MOST_COLUMNS, MOST_OTHERS, MOST_ENCODED = 60, 100, 200
 MOST_LEVELS, MOST_CLASSES = 20, 8
 LEAST_LOWER = 0.05
 """How much lower the largest association of another set must be for that set to be named."""
+DECIMALS = 8
+"""What differs by less is alike: the last digits of a sum are another machine's, and rows that are equal must stay tied."""
+STANDS_IN = 0.5
+"""A column this much associated with a sensitive one is none to recommend."""
 WEAK = 0.2
 """Where no association is above this, no column is exchanged."""
 MOST_EXCHANGES, MOST_TRIED = 5, 8
@@ -73,13 +77,15 @@ class Set:
 class Alternative:
     """`found` is None where no set tried is less associated and does as well. `candidates`: how many others were tried.
 
-    `difference`: performance of the set found less that of the submitted one, on the same held-out rows.
+    `difference`: performance of the set found less that of the submitted one, on the same held-out rows. `too_good`: others
+    that were not tried, for each tells clearly more of the outcome alone than all submitted columns together.
     """
 
     submitted: Set
     found: Set | None
     difference: Estimate | None
     candidates: int
+    too_good: tuple[str, ...]
 
 
 def drawn_rows(n: int) -> Codes:
@@ -137,7 +143,8 @@ class Refit:
         found = np.column_stack([self._coefficients(design[rows], rows, at, start[:, at]) for at in range(k)])
         cuts = np.cumsum([1, *(part.shape[1] for part in parts)])[:-1]
         level, *own = np.split(found, cuts)
-        return Fit(level, dict(zip(names, own, strict=True)), design @ found)
+        scores = design @ found
+        return Fit(level, dict(zip(names, own, strict=True)), scores if self.is_number else np.round(scores, DECIMALS))
 
     def _start(self, names: Sequence[str], near: Fit | None) -> Floats:
         k = self.values.shape[1]
@@ -190,20 +197,35 @@ def gains(refit: Refit, names: Sequence[str]) -> Gains:
     whole, adds = refit.performance(fit, refit.held), {}
     for name in names:
         without = refit.fit([one for one in names if one != name], refit.fitted, near=fit)
-        adds[name] = difference(whole, refit.performance(without, refit.held))
+        adds[name] = _difference(whole, refit.performance(without, refit.held))
     return Gains(refit.estimate(whole), _length(refit.fitted), _length(refit.held), adds)
+
+
+def _difference(one: Figure, other: Figure) -> Estimate:
+    apart = difference(one, other)
+    return Estimate(*(round(part, DECIMALS) for part in (apart.value, apart.low, apart.high)))
 
 
 def _length(rows: slice) -> int:
     return int(rows.stop - rows.start)
 
 
-def candidates(others: Mapping[str, Column], outcome: Outcome) -> list[str]:
+def candidates(others: Mapping[str, Column], outcome: Outcome, sensitive: Sequence[Column] = ()) -> list[str]:
     """The columns that could take another's place: of several values, few levels, no numbering of the rows, nothing
-    infinite, and none that nearly tells the outcome alone."""
+    infinite, and none that nearly tells the outcome alone or goes with a sensitive column."""
     values = outcome.values
     target = binned(Column(values[:, 0])) if outcome.is_number else values @ np.arange(1, values.shape[1] + 1)
-    return [name for name, column in others.items() if _usable(column) and not _leaks(column, target)]
+    return [
+        name for name, column in others.items()
+        if _usable(column) and not _leaks(column, target) and not any(_stands_in(column, one) for one in sensitive)
+    ]  # fmt: skip
+
+
+def _stands_in(column: Column, sensitive: Column) -> bool:
+    """Levels against levels too: a code for a group may be any number."""
+    few = not column.is_text and distinct(column) <= MOST_LEVELS
+    forms = [column, column.as_text()] if few else [column]
+    return any(abs(association(form, sensitive.as_text())) > STANDS_IN for form in forms)
 
 
 def _usable(column: Column) -> bool:
@@ -244,18 +266,25 @@ def alternative(refit: Refit, names: Sequence[str], others: Sequence[str]) -> Al
         )
     if not others:
         raise NotRefitted("evaluation has no other column that could take the place of one")
-    search = _Search(refit, list(names), list(others))
     fit = refit.fit(names, refit.fitted)
     whole = refit.performance(fit, refit.held)
+    too_good = tuple(name for name in others if _alone(refit, name, whole).low > 0)
+    search = _Search(refit, list(names), [name for name in others if name not in too_good])
+    tried = len(others) - len(too_good)
     submitted = search.described(range(len(names)), refit.estimate(whole))
     for chosen in reversed(search.path()):
         if search.strength(chosen)[0] > submitted.largest - LEAST_LOWER:
             continue
         other = refit.performance(refit.fit(search.named(chosen), refit.fitted, near=fit), refit.held)
-        apart = difference(other, whole)
+        apart = _difference(other, whole)
         if apart.high >= 0:
-            return Alternative(submitted, search.described(chosen, refit.estimate(other)), apart, len(others))
-    return Alternative(submitted, None, None, len(others))
+            return Alternative(submitted, search.described(chosen, refit.estimate(other)), apart, tried, too_good)
+    return Alternative(submitted, None, None, tried, too_good)
+
+
+def _alone(refit: Refit, name: str, whole: Figure) -> Estimate:
+    """How much more one column tells than all the submitted ones together."""
+    return _difference(refit.performance(refit.fit([name], refit.fitted), refit.held), whole)
 
 
 class _Search:
@@ -294,9 +323,9 @@ class _Search:
             best: tuple[float, list[int], Fit] | None = None
             for trial, near in self._trials(chosen, fit):
                 tried = self._fit(trial, near)
-                found = self.refit.performance(tried, self.chooses)
-                if difference(found, whole).high >= 0 and (best is None or found.value > best[0]):
-                    best = found.value, trial, tried
+                gained = _difference(self.refit.performance(tried, self.chooses), whole)
+                if gained.high >= 0 and (best is None or gained.value > best[0]):
+                    best = gained.value, trial, tried
             if best is None:
                 return made
             _, chosen, fit = best
@@ -331,5 +360,5 @@ class _Search:
             block = self.refit.blocks[self.all[one]][self.fits]
             block = block - block.mean(axis=0)
             explained = block @ np.linalg.lstsq(block, left, rcond=None)[0]
-            told.append(float(np.sum(explained**2)))
+            told.append(round(float(np.sum(explained**2) / np.sum(left**2)), DECIMALS))
         return [coming[at] for at in np.argsort(-np.array(told), kind="stable")]

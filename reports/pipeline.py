@@ -103,7 +103,7 @@ def _params(work: Work) -> dict[str, Any]:
 
 def _predicted(work: Work, zygote: Zygote, report: Report) -> Outcome:
     """Tables and scores. Rows that no intake has seen are held against the manifest first."""
-    task = "challenge" if work.kind in CHALLENGE else "predict"
+    task = "challenge" if work.kind in CHALLENGE else "survey" if work.kind == "data" else "predict"
 
     def part(share: float, note: str) -> None:
         report(share * PREDICT_SHARE, note)
@@ -148,7 +148,10 @@ def _fairness(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
 def _data(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     outcome = _predicted(work, zygote, report)
     value = outcome.value
-    document = build.data(_manifest(work, value), value["evaluation"], value.get("reference"), seed=work.seed)
+    document = build.data(
+        _manifest(work, value), value["evaluation"], value.get("reference"), seed=work.seed,
+        unused=value["unused"], unread=value["unread"],
+    )  # fmt: skip
     return document, outcome, {}
 
 

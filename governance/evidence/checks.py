@@ -14,6 +14,8 @@ from governance.audit.canonical import digest
 from governance.evidence.kinds import CheckState
 
 LONGEST_KEY = 160
+OF_THE_REFERENCE = ("shared_rows",)
+FAMILIES = {"regression": "a regression", "trees": "a sum of trees"}
 VERDICT_STATES = {
     "within": CheckState.PASS,
     "review": CheckState.WARN,
@@ -114,10 +116,16 @@ def _absent(judged: Judged, *, needs_outcomes: bool = False, needs_reference: bo
 def _figure(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
     figure = judged.content[rule["figure"]]
     if figure is None:
-        needs = {"performance": {"needs_outcomes": True}, "data": {"needs_reference": True}}
-        yield _unavailable(rule, _absent(judged, **needs.get(rule["evidence"], {})))
+        yield _unavailable(rule, _cause_of_null(rule, judged))
         return
     yield _outcome(rule, _against(rule, figure), value=figure, n=judged.content.get("n"))
+
+
+def _cause_of_null(rule: dict[str, Any], judged: Judged) -> str:
+    """Of the columns only what holds them against a reference has a cause that a policy may accept."""
+    if rule["evidence"] == "data":
+        return _absent(judged, needs_reference=True) if rule["figure"] in OF_THE_REFERENCE else ""
+    return _absent(judged, needs_outcomes=rule["evidence"] == "performance")
 
 
 def _unavailable(rule: dict[str, Any], cause: str, **more: Any) -> CheckOutcome:
@@ -243,6 +251,21 @@ def _rate_ratio_fall(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutc
         yield _outcome(rule, state, suffix=suffix, title=title, value=delta["difference"], limit=limit)
 
 
+def _model_family(rule: dict[str, Any], judged: Judged) -> Iterator[CheckOutcome]:
+    """Whatever was not recognised fails: no cause excuses a file of which nobody knows what it is."""
+    family, permitted = judged.content["model_family"], rule["families"]
+    named = " or ".join(FAMILIES[one] for one in permitted)
+    if "predictions" in judged.parts:
+        told = f"Only predictions were handed in: no file shows that the model is {named}."
+    elif family is None:
+        told = f"The model's file could not be read as {' or '.join(FAMILIES.values())}; the policy permits {named}."
+    else:
+        told = f"The model's file was read as {FAMILIES[family]}; the policy permits {named}."
+    passes = family in permitted and "predictions" not in judged.parts
+    state = CheckState.PASS if passes else CheckState.FAIL
+    yield _outcome(rule, state, value=told, limit={"families": permitted})
+
+
 Measure = Callable[[dict[str, Any], Judged], Iterator[CheckOutcome]]
 MEASURES: dict[str, Measure] = {
     "figure": _figure,
@@ -252,4 +275,5 @@ MEASURES: dict[str, Measure] = {
     "test": _test,
     "not-worse": _not_worse,
     "rate-ratio-fall": _rate_ratio_fall,
+    "model-family": _model_family,
 }

@@ -33,6 +33,7 @@ from reports.charts import (
     adjusted_gap_tables,
     admission_table,
     alternatives_table,
+    associations,
     calibration,
     calibration_tables,
     class_tables,
@@ -45,6 +46,7 @@ from reports.charts import (
     employment_tables,
     error_rates,
     explanations_table,
+    feature_gains_table,
     gains,
     gap_tables,
     headline_table,
@@ -54,6 +56,7 @@ from reports.charts import (
     leakage_table,
     lift,
     loss_ratio_tables,
+    other_set_table,
     outcomes_table,
     overfit_table,
     pairs_table,
@@ -285,8 +288,12 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    folds = _each(leakage_table(content), pairs_table(content), joint_proxies_table(content), proxies_table(content))
-    return {"sentence": " ".join(data_sentences(content)), "figures": (psi(content, limit=limit),), "folds": folds}
+    folds = _each(
+        other_set_table(content), feature_gains_table(content), leakage_table(content), pairs_table(content),
+        joint_proxies_table(content), proxies_table(content),
+    )  # fmt: skip
+    figures = (psi(content, limit=limit), *((associations(content),) if content.get("associations") else ()))
+    return {"sentence": " ".join(data_sentences(content)), "figures": figures, "folds": folds}
 
 
 def _limits_psi(key: str, limit: Any) -> bool:

@@ -101,7 +101,7 @@ def scorecard(facts: CandidateFacts, contents: Mapping[str, Content]) -> Scoreca
 
 
 def bounds(limit: Any) -> Bounds:
-    """A limit of the policy: at least, at most, both, or how far below the champion."""
+    """A limit of the policy: at least, at most, both, how far below the champion, or kinds of model."""
     if not isinstance(limit, dict):
         return Bounds(None, "", "")
     if "not_worse_than_champion_by" in limit:
@@ -109,6 +109,8 @@ def bounds(limit: Any) -> Bounds:
         return Bounds(0.0, "", f"not worse by {plain(margin)}" if margin else "not worse")
     if "maximum_fall" in limit:
         return Bounds(-limit["maximum_fall"], "at-least", limit_words(-limit["maximum_fall"], "at-least"))
+    if "families" in limit:
+        return Bounds(None, "", " or ".join(limit["families"]))
     if {"minimum", "maximum"} <= set(limit):
         both = (limit["minimum"], limit["maximum"])
         return Bounds(both, "between", limit_words(both, "between"))

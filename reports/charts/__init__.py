@@ -12,6 +12,14 @@ from reports.charts.changes import (
     outcomes_table,
     score_migration,
 )
+from reports.charts.columns import (
+    associations,
+    associations_table,
+    feature_gains_sentence,
+    feature_gains_table,
+    other_set_sentence,
+    other_set_table,
+)
 from reports.charts.comparison import comparison, deltas
 from reports.charts.data import (
     columns_table,
@@ -70,6 +78,8 @@ __all__ = [
     "adjusted_gap_tables",
     "admission_table",
     "alternatives_table",
+    "associations",
+    "associations_table",
     "calibration",
     "calibration_tables",
     "class_tables",
@@ -87,6 +97,8 @@ __all__ = [
     "error_rates",
     "explanations_table",
     "fairness_beside",
+    "feature_gains_sentence",
+    "feature_gains_table",
     "gains",
     "gap_tables",
     "headline_table",
@@ -100,6 +112,8 @@ __all__ = [
     "limit_words",
     "loss_ratio_tables",
     "of_check",
+    "other_set_sentence",
+    "other_set_table",
     "outcomes_table",
     "overfit_table",
     "pairs_table",

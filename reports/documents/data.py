@@ -7,30 +7,37 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, figure, rounded
+from reports.documents.refitted import refitted
 from reports.documents.rows import REGRESSION, listed, typed
-from reports.measures import drift, quality
+from reports.measures import associations, drift, quality
 from reports.measures.proxies import told_by_all
 from reports.measures.table import Column, Table
 
 SCHEMA = "data/1"
 STRONG = 0.7
-LEAKING = 0.5
-"""Share of the outcome's entropy that one column alone may explain before it is named."""
+MOST_IN_MATRIX = 60
 
 
-def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, seed: int) -> Document:
+def data(
+    manifest: Mapping[str, Any], table: Table, reference: Table | None, *, seed: int, unused: Table | None = None,
+    unread: int = 0,
+) -> Document:  # fmt: skip
     """Figures of the submitted columns in the contract's form. `manifest["features"]` names the columns.
 
     Missing values, levels, dependence and proxies are those of the evaluation rows; `seed` is taken so that every kind
-    is called alike: nothing here depends on it.
+    is called alike: nothing here depends on it. `unused` are columns of evaluation that nothing names, on the rows
+    `reports.measures.feature_sets.drawn_rows`; `unread` more were not read.
     """
     names = list(manifest["features"])
     columns = [typed(manifest, table, name) for name in names]
     inflation = quality.variance_inflation(columns) if columns else np.zeros(0)
     moved = _against(drift.psi, manifest, columns, names, reference)
-    pairs = _correlated(names, columns)
+    matrix = associations.associations(columns)
+    pairs = _correlated(names, matrix)
+    refit, unfitted = refitted(manifest, table, dict(zip(names, columns, strict=True)), unused, unread)
     content = {
         "columns": [
             {
@@ -47,6 +54,9 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
         ],
         "correlated_pairs": pairs,
         "clusters": _clusters(names, pairs),
+        "associations": _matrix(names, columns, matrix),
+        "largest_association": _largest(matrix),
+        **refit,
         "condition_number": quality.condition_number(columns) if columns else None,
         "constant": [name for name, column in zip(names, columns, strict=True) if quality.distinct(column) <= 1],
         "leakage_suspects": _leakage(manifest, table, names, columns),
@@ -56,8 +66,10 @@ def data(manifest: Mapping[str, Any], table: Table, reference: Table | None, *, 
         "joint_proxies": _joint_proxies(manifest, table, names, columns),
         "feature_count": len(names),
         "shared_rows": _shared(manifest, table, reference, names),
-        "limitations": _limitations(manifest, names, columns, inflation, reference),
-    }
+        "limitations": [
+            *_limitations(manifest, names, columns, inflation, reference), *_untold(names, matrix), *unfitted,
+        ],
+    }  # fmt: skip
     return Document("data", SCHEMA, rounded(content), [])
 
 
@@ -74,13 +86,50 @@ def _against(
     ]
 
 
-def _correlated(names: Sequence[str], columns: Sequence[Column]) -> list[dict[str, Any]]:
-    found = []
-    for (a, first), (b, second) in itertools.combinations(zip(names, columns, strict=True), 2):
-        value = quality.association(first, second)
-        if abs(value) > STRONG:
-            found.append({"a": a, "b": b, "correlation": value})
+def _correlated(names: Sequence[str], matrix: NDArray[np.float64]) -> list[dict[str, Any]]:
+    found = [
+        {"a": names[a], "b": names[b], "correlation": float(matrix[a, b])}
+        for a, b in itertools.combinations(range(len(names)), 2)
+        if abs(matrix[a, b]) > STRONG
+    ]
     return sorted(found, key=lambda pair: -abs(pair["correlation"]))
+
+
+def _matrix(names: Sequence[str], columns: Sequence[Column], matrix: NDArray[np.float64]) -> dict[str, Any] | None:
+    """The lower triangle, in the order of the clusters; None for fewer than two columns."""
+    if len(names) < 2:
+        return None
+    size = associations.sizes(matrix)
+    kept = associations.strongest(size, MOST_IN_MATRIX)
+    order = [kept[at] for at in associations.clustered(size[np.ix_(kept, kept)])]
+    return {
+        "features": [{"name": names[at], "levels": columns[at].is_text} for at in order],
+        "values": [[float(matrix[at, before]) for before in order[:line]] for line, at in enumerate(order)],
+    }
+
+
+def _largest(matrix: NDArray[np.float64]) -> float | None:
+    """The size of the strongest association of any pair; None where there is no pair, or one of which it cannot be told."""
+    if len(matrix) < 2 or np.isnan(matrix).any():
+        return None
+    return associations.largest(associations.sizes(matrix))
+
+
+def _untold(names: Sequence[str], matrix: NDArray[np.float64]) -> list[str]:
+    sentences = []
+    if len(names) > MOST_IN_MATRIX:
+        sentences.append(
+            f"The matrix of associations shows the {MOST_IN_MATRIX} of {len(names):,} columns with the strongest ones."
+        )
+    untold = [
+        f"{names[a]} with {names[b]}" for a, b in itertools.combinations(range(len(names)), 2) if np.isnan(matrix[a, b])
+    ]
+    if untold:
+        sentences.append(
+            f"The largest association is left empty: it cannot be told of {listed(untold)}, where one never varies or too "
+            "few rows have both."
+        )
+    return sentences
 
 
 def _clusters(names: Sequence[str], pairs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -108,7 +157,7 @@ def _leakage(
         feature = quality.binned(column)
         if target is not None and feature is not None and name != manifest["target"]:
             share = quality.explained_entropy(target[known], feature[known])
-            if share >= LEAKING:
+            if share >= quality.LEAKING:
                 found.append({"feature": name, "explained": share})
     return sorted(found, key=lambda one: -one["explained"])
 
@@ -191,8 +240,8 @@ def _limitations(
         )
     if manifest.get("target"):
         sentences.append(
-            f"A column is a leakage suspect where its deciles or levels alone explain {LEAKING * 100:g} % of the outcome's "
-            f"entropy; columns of more than {quality.MOST_LEVELS} levels are not tried."
+            f"A column is a leakage suspect where its deciles or levels alone explain {quality.LEAKING * 100:g} % of the "
+            f"outcome's entropy; columns of more than {quality.MOST_LEVELS} levels are not tried."
         )
     direct = [name for name in manifest["sensitive_features"] if name in names]
     if direct:

@@ -45,6 +45,7 @@ def explainability(manifest: Mapping[str, Any], explained: Mapping[str, Any], *,
     generator = np.random.default_rng(seed)
     shown = [_explanation(one, generator) for one in explained["explanations"]]
     content = {
+        "model_family": explained.get("family"),
         "explanations": shown,
         "group_gaps": _gaps(manifest, explained),
         "limitations": _limitations(manifest, explained, shown),

@@ -194,6 +194,16 @@ def _explainability_tables(content: Record) -> Tables:
 def _data_tables(content: Record) -> Tables:
     yield "columns", "Submitted columns", content["columns"]
     yield "correlated-pairs", "Pairs of columns above 0.7", content["correlated_pairs"] or ()
+    matrix = content.get("associations") or {"features": (), "values": ()}
+    names = [one["name"] for one in matrix["features"]]
+    pairs = [
+        {"a": names[line], "b": names[at], "association": value}
+        for line, row in enumerate(matrix["values"])
+        for at, value in enumerate(row)
+    ]
+    yield "associations", "Association of every pair of columns", pairs
+    gains = content.get("feature_gains") or {"features": ()}
+    yield "feature-gains", "What each column adds to a plain regression", gains["features"]
     yield "leakage-suspects", "Columns that alone nearly tell the outcome", content.get("leakage_suspects") or ()
     yield "joint-proxies", "How well all columns together tell a group", content.get("joint_proxies") or ()
     yield "proxies", "Columns that stand in for sensitive ones", content["proxies"] or ()

@@ -123,16 +123,29 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
         bullets(list(charts.data_sentences(content))),
         chart_table(charts.leakage_table(content), "data-leakage-suspects.csv") if content.get("leakage_suspects") else None,
         heading("Columns that say the same"),
+        figure(charts.associations(content), file="data-associations.csv") if content.get("associations") else None,
         chart_table(charts.pairs_table(content), "data-correlated-pairs.csv")
         if pairs
         else paragraph(
             "No pair of columns is correlated above 0.7." if pairs is not None else missing("Not computed.")
         ),
+        heading("What each column adds, and others in their place"),
+        *_refitted(content),
         heading("Columns that may stand in for sensitive ones"),
         chart_table(charts.joint_proxies_table(content), "data-joint-proxies.csv") if content.get("joint_proxies") else None,
         chart_table(charts.proxies_table(content), "data-proxies.csv", most=MOST_PROXIES)
         if proxies
         else paragraph("None: no sensitive column is named." if proxies is not None else missing("Not computed.")),
+    ]
+
+
+def _refitted(content: dict[str, Any]) -> list[Node]:
+    """The sentences are among those of the data; where a table is missing, the limits below say why."""
+    gains, other = charts.feature_gains_table(content), charts.other_set_table(content)
+    nothing = paragraph(missing("What each column adds was not computed."))
+    return [
+        chart_table(gains, "data-feature-gains.csv") if gains.rows else nothing,
+        chart_table(other, widths=(30, 35, 35)) if other.rows else None,
     ]
 
 

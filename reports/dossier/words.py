@@ -131,7 +131,7 @@ def short(digest: str | None) -> str:
 
 
 def limit(bound: Mapping[str, Any] | None) -> str:
-    """`≥ 0.80`, `≤ 0.25`, `fall ≤ 0.10`, `not worse`."""
+    """`≥ 0.80`, `≤ 0.25`, `fall ≤ 0.10`, `regression`, `not worse`."""
     if not bound:
         return NOTHING
     said = []
@@ -142,6 +142,8 @@ def limit(bound: Mapping[str, Any] | None) -> str:
     ):
         if bound.get(key) is not None:
             said.append(form.format(_bound(bound[key])))
+    if bound.get("families"):
+        said.append(" or ".join(bound["families"]))
     margin = bound.get("not_worse_than_champion_by")
     if margin is not None:
         said.append(f"worse by ≤ {plain(margin)}" if margin else "not worse")

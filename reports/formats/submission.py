@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+import pyarrow as pa
+
 from reports.formats.errors import InputError, Rejected, error
 from reports.formats.features import did_you_mean
 from reports.formats.models import open_model
 from reports.formats.predictions import Predictions, read_predictions
 from reports.formats.predictor import Predictor
-from reports.formats.tables import Kind, column_names, read_table
+from reports.formats.tables import MAXIMUM_ROWS, Kind, Rows, column_names, plain_columns, read_table
 from reports.measures.table import Table
 
 MAXIMUM_BACKGROUND = 1_000
@@ -91,8 +93,8 @@ def read_part(file: BinaryIO, manifest: Mapping[str, Any], features: Sequence[st
     kinds = {name: kind for name, (_, kind) in wanted.items() if name in names}
     if part == "evaluation" and GOLDEN in names:
         kinds[GOLDEN] = "number"
-    most = MAXIMUM_BACKGROUND if part == "background" else None
-    table = read_table(file, kinds, pointer=f"/{part}", **({"maximum_rows": most} if most else {}))
+    most = MAXIMUM_BACKGROUND if part == "background" else MAXIMUM_ROWS
+    table = read_table(file, kinds, pointer=f"/{part}", maximum_rows=most)
     if not table.n:
         raise Rejected([error(f"/{part}", "empty", f"{part} has no rows.")])
     return table
@@ -120,6 +122,29 @@ def wanted_columns(manifest: Mapping[str, Any], features: Iterable[str]) -> dict
         if manifest.get(key):
             wanted.setdefault(manifest[key], (f"/manifest/{key}", kind))
     return wanted
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Columns of evaluation that neither model nor manifest names: those that were read, and how many were not."""
+
+    table: Table
+    unread: int
+
+
+def unused_columns(file: BinaryIO, manifest: Mapping[str, Any], features: Sequence[str], rows: Rows, most: int) -> Unused:
+    """At most `most` of them, in the order of the file, on some rows. Nobody asked for them: what cannot be read is no fault."""
+    named = {*wanted_columns(manifest, features), GOLDEN}
+    all_names = [name for name in column_names(file, pointer="/evaluation") if name not in named]
+    plain = set(plain_columns(file, pointer="/evaluation"))
+    names = [name for name in all_names if name in plain][:most]
+    if not names:
+        return Unused(Table({}, len(rows)), len(all_names))
+    try:
+        table = read_table(file, dict.fromkeys(names, "natural"), pointer="/evaluation", rows=rows)
+    except (Rejected, MemoryError, pa.ArrowException):
+        return Unused(Table({}, len(rows)), len(all_names))
+    return Unused(table, len(all_names) - len(names))
 
 
 def agreed_kinds(tables: dict[str, Table], features: Sequence[str]) -> dict[str, Table]:

@@ -19,6 +19,7 @@ from reports.formats.errors import InputError, Rejected, error
 from reports.measures.table import Column, Table
 
 Kind = Literal["number", "text", "natural", "label"]
+Rows = NDArray[np.int64]
 
 MAXIMUM_ROWS = 5_000_000
 MAXIMUM_COLUMNS = 5_000
@@ -56,13 +57,25 @@ def column_names(file: BinaryIO, *, pointer: str) -> list[str]:
     return list(names)
 
 
-def read_table(file: BinaryIO, kinds: Mapping[str, Kind], *, pointer: str, maximum_rows: int = MAXIMUM_ROWS) -> Table:
+def plain_columns(file: BinaryIO, *, pointer: str) -> list[str]:
+    """The columns of the header that hold plain values. Raises Rejected as `column_names` does."""
+    names = column_names(file, pointer=pointer)
+    if not is_parquet(file):
+        return names
+    schema = _parquet(file, pointer).schema_arrow
+    return [name for name in names if not pa.types.is_nested(schema.field(name).type)]
+
+
+def read_table(
+    file: BinaryIO, kinds: Mapping[str, Kind], *, pointer: str, maximum_rows: int = MAXIMUM_ROWS, rows: Rows | None = None
+) -> Table:
     """The named columns of a CSV or Parquet file.
 
     Parameters
     ----------
     kinds : column to `number` (every value must be one), `text`, `natural` (a number where every value is one) or
         `label` (the same, but True and False stay words). All names must stand in the header.
+    rows : ascending positions of those that are kept, all where None; the others are held no longer than their batch.
 
     Returns
     -------
@@ -76,13 +89,14 @@ def read_table(file: BinaryIO, kinds: Mapping[str, Kind], *, pointer: str, maxim
     """
     batches = _parquet_batches if is_parquet(file) else _csv_batches
     parts: dict[str, list[pa.Array]] = {name: [] for name in kinds}
-    rows = 0
+    read = 0
     for n, batch in batches(file, list(kinds), pointer):
-        rows += n
-        if rows > maximum_rows:
+        kept = None if rows is None else pa.array(rows[(rows >= read) & (rows < read + n)] - read)
+        read += n
+        if read > maximum_rows:
             raise Rejected([error(pointer, "too-many-rows", f"More than {maximum_rows:,} rows.")])
         for name in kinds:
-            parts[name].append(batch[name])
+            parts[name].append(batch[name] if kept is None else batch[name].take(kept))
     errors: list[InputError] = []
     columns: dict[str, Column] = {}
     for name, kind in kinds.items():
@@ -95,7 +109,7 @@ def read_table(file: BinaryIO, kinds: Mapping[str, Kind], *, pointer: str, maxim
             columns[name] = column
     if errors:
         raise Rejected(errors)
-    return Table(columns, rows)
+    return Table(columns, read if rows is None else len(rows))
 
 
 def _csv_header(file: BinaryIO, pointer: str) -> list[str]:

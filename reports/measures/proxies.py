@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from reports.measures.performance import area_figure
+from reports.measures.plain_regression import encoded, logistic
 from reports.measures.quality import MOST_LEVELS, distinct
 from reports.measures.table import Column
 from reports.measures.uncertainty import Estimate, estimate
@@ -23,8 +23,6 @@ MOST_ROWS = 20_000
 MOST_GROUPS = 8
 MOST_ENCODED = 300
 LEAST_ROWS = 60
-PENALTY = 1.0
-MOST_STEPS = 30
 
 
 @dataclass(frozen=True)
@@ -56,46 +54,18 @@ def told_by_all(sensitive: Column, columns: Sequence[Column]) -> list[Told] | No
     found = []
     for code in chosen:
         belongs = own.codes[drawn] == code
-        scores = design[held] @ _ridge(design[fitted], belongs[fitted])
+        scores = design[held] @ logistic(design[fitted], belongs[fitted])
         area = estimate(area_figure(belongs[held], scores, np.ones(len(scores))), lowest=0.0, highest=1.0)
         found.append(Told((own.levels or ())[code], int(counts[code]), area))
     return sorted(found, key=lambda one: -np.nan_to_num(one.area.value, nan=-1.0))
 
 
 def _design(columns: Sequence[Column], rows: Codes) -> Floats | None:
-    """A one, then numbers as standard deviations from their mean with a flag where missing, then a flag for each level."""
-    parts: list[Floats] = [np.ones(len(rows))]
+    """A one, then each column in numbers; None for nothing that varies, or too many of them."""
+    parts: list[Floats] = [np.ones((len(rows), 1))]
     for column in columns:
-        if column.is_text:
-            codes = column.codes[rows]
-            parts += [(codes == code).astype(np.float64) for code in np.unique(codes)[1:]]
-        else:
-            values, missing = column.numbers[rows], ~column.present[rows]
-            kept = values[~missing]
-            spread = float(kept.std()) if len(kept) else 0.0
-            if spread > 0:
-                parts.append(np.where(missing, 0.0, (values - kept.mean()) / spread))
-            if missing.any() and not missing.all():
-                parts.append(missing.astype(np.float64))
-        if len(parts) > MOST_ENCODED:
+        parts.append(encoded(column, rows))
+        if sum(part.shape[1] for part in parts) > MOST_ENCODED:
             return None
-    return np.column_stack(parts) if len(parts) > 1 else None
-
-
-def _ridge(design: Floats, positive: NDArray[np.bool_]) -> Floats:
-    """Coefficients that minimise log loss plus half their squares (not the first's), by Newton's steps.
-
-    Hoerl and Kennard (1970), Technometrics 12:55; le Cessie and van Houwelingen (1992), Applied Statistics 41:191.
-    """
-    penalty = np.full(design.shape[1], PENALTY)
-    penalty[0] = 1e-6
-    coefficients = np.zeros(design.shape[1])
-    for _ in range(MOST_STEPS):
-        expected = special.expit(design @ coefficients)
-        slope = design.T @ (positive - expected) - penalty * coefficients
-        curve = design.T @ (design * (expected * (1 - expected))[:, None]) + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        coefficients = coefficients + step
-        if np.abs(step).max() < 1e-8:
-            break
-    return coefficients
+    design = np.column_stack(parts)
+    return design if design.shape[1] > 1 else None

@@ -18,6 +18,8 @@ MOST_LEVELS = 100
 MOST_ENCODED = 2_000
 BLOCK = 4_000_000
 SINGULAR = 1e-10
+LEAKING = 0.5
+"""Share of the outcome's entropy that one column alone may explain before it is named."""
 
 
 def missing_rate(column: Column) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,11 +16,13 @@ from reports.formats.intake import finite_scores, value_errors
 from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.robustness import scored_changes
-from reports.formats.submission import Submission, open_submission
+from reports.formats.submission import Submission, open_submission, unused_columns
 from reports.measures import labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
+from reports.measures.explain.models import family_of
 from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
 from reports.measures.explain.trees import TooLarge
+from reports.measures.feature_sets import MOST_OTHERS, drawn_rows
 from reports.measures.table import Table
 
 BACKGROUND_ROWS = 100
@@ -95,6 +98,14 @@ def predict(params: Params, files: Files, report: Report) -> dict[str, Any]:
         "classes": _classes(given),
         "features": list(given.features),
     }
+
+
+def survey(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """As `predict`, with what else evaluation holds: columns that could stand in for some of the model's."""
+    found = predict(params, files, report)
+    rows = drawn_rows(found["evaluation"].n)
+    unused = unused_columns(files["evaluation"], params["manifest"], found["features"], rows, MOST_OTHERS)
+    return {**found, "unused": unused.table, "unread": unused.unread}
 
 
 def challenge(params: Params, files: Files, report: Report) -> dict[str, Any]:
@@ -212,6 +223,7 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
     return {
         "explanations": found.explanations,
         "cross_checks": found.cross_checks,
+        "family": found.family,
         "limitations": found.limitations,
         "row_id": given.evaluation.columns[row_id].as_text() if row_id else None,
         "row_id_name": row_id,
@@ -232,15 +244,15 @@ def _explained(given: Submission, predictor: Predictor, background: Table, seed:
     setting = Setting(given.evaluation, background, given.features, tuple(classes or ()) or None, seed, report)
     report(0.1, "Reading the model's structure")
     model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
+    family = family_of(model) if model is not None else None
     said = []
     if model is not None:
         try:
-            return explain_additive(model, setting)
+            return replace(explain_additive(model, setting), family=family)
         except TooLarge as reason:
             said = [f"The trees were not explained from their structure, but by asking the model: {reason}."]
     found = explain_opaque(predictor.scores, _output_of_scores(given), setting, slow=predictor.slow)
-    found.limitations = said + found.limitations
-    return found
+    return replace(found, limitations=said + found.limitations, family=family)
 
 
 def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
@@ -284,6 +296,7 @@ def _seconds_to_load(params: Params, files: Files) -> float:
 WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "intake": intake,
     "predict": predict,
+    "survey": survey,
     "challenge": challenge,
     "predict_with": predict_with,
     "contributions": contributions,

@@ -49,3 +49,9 @@ class TreeModel:
 
 
 Additive = LinearModel | TreeModel
+REGRESSION_FAMILY, TREES_FAMILY = "regression", "trees"
+
+
+def family_of(model: Additive) -> str:
+    """`regression`: a linear function of columns that are each made from one submitted column, behind a link; or `trees`."""
+    return REGRESSION_FAMILY if isinstance(model, LinearModel) else TREES_FAMILY

@@ -45,11 +45,15 @@ class Setting:
 
 @dataclass
 class Explanations:
-    """`explanations` and `cross_checks` as plain dicts with arrays; `limitations` are sentences."""
+    """`explanations` and `cross_checks` as plain dicts with arrays; `limitations` are sentences.
+
+    `family` is the kind of model that its file was read as, None where it was not.
+    """
 
     explanations: list[dict[str, Any]] = field(default_factory=list)
     cross_checks: list[dict[str, Any]] = field(default_factory=list)
     limitations: list[str] = field(default_factory=list)
+    family: str | None = None
 
 
 def explain_additive(model: Additive, setting: Setting) -> Explanations:

@@ -240,7 +240,8 @@ def other_set_sentence(content: Content) -> str:
     return (
         f"Another set of as many columns is less alike and not clearly worse: without {', '.join(map(str, found['goes']))}, with "
         f"{', '.join(map(str, found['comes']))} the largest association is "
-        f"{figure(found['largest_association']['other'])} in place of {own}; a plain regression differs by {words.signed(value)} ({words.interval(low, high)})."
+        f"{figure(found['largest_association']['other'])} in place of {own}; a plain regression differs by "
+        f"{words.signed(value)} ({words.interval(low, high)})."
     )
 
 

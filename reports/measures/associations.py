@@ -28,7 +28,7 @@ def associations(columns: Sequence[Column]) -> Floats:
 
 def sizes(matrix: Floats) -> Floats:
     """How strong each association is, 0 to 1; 0 where there is none, and on the diagonal."""
-    found: Floats = np.round(np.abs(np.nan_to_num(matrix, nan=0.0)), DIGITS)
+    found = np.asarray(np.round(np.abs(np.nan_to_num(matrix, nan=0.0)), DIGITS), dtype=np.float64)
     np.fill_diagonal(found, 0.0)
     return found
 

@@ -83,8 +83,8 @@ def least_squares(design: Floats, outcome: Floats, weights: Floats | None = None
     """
     weight = np.ones(len(design)) if weights is None else weights
     weighted = design.T * weight
-    found: Floats = np.linalg.solve(weighted @ design + np.diag(_penalty(design)), weighted @ outcome)
-    return found
+    found = np.linalg.solve(weighted @ design + np.diag(_penalty(design)), weighted @ outcome)
+    return np.asarray(found, dtype=np.float64)
 
 
 def _penalty(design: Floats) -> Floats:

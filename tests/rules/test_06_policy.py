@@ -58,6 +58,64 @@ def test_an_empty_or_foreign_document_is_an_error_and_no_pass(kind, shipped):
         assert states <= {CheckState.ERROR}, states
 
 
+FAMILY = {
+    "key": "explainability.model_family", "title": "Kind of model", "evidence": "explainability", "measure": "model-family",
+    "families": ["regression"], "severity": "high", "blocks": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "parts", "state", "said"),
+    [
+        ({"model_family": "regression"}, PARTS, CheckState.PASS, "was read as a regression"),
+        ({"model_family": "trees"}, PARTS, CheckState.FAIL, "a sum of trees; the policy permits a regression"),
+        ({"model_family": None}, PARTS, CheckState.FAIL, "could not be read"),
+        ({"model_family": None}, PARTS - {"model"} | {"predictions"}, CheckState.FAIL, "Only predictions"),
+        ({"model_family": "regression"}, PARTS | {"predictions"}, CheckState.FAIL, "Only predictions"),
+        ({"model_family": "poem"}, PARTS, CheckState.ERROR, ""),
+        ({}, PARTS, CheckState.ERROR, ""),
+    ],
+)  # fmt: skip
+def test_a_kind_of_model_passes_only_where_its_file_was_read_as_that(content, parts, state, said):
+    judged = Judged(content, {}, {"task": "binary-classification"}, parts, {})
+    (outcome,) = evaluate((FAMILY,), "explainability", judged)
+    assert outcome.state is state
+    assert said in str(outcome.value or "")
+
+
+def test_the_rule_of_a_regression_on_eight_to_ten_uncorrelated_features():
+    rules = (
+        {"key": "data.feature_count", "title": "n", "evidence": "data", "measure": "figure", "figure": "feature_count",
+         "minimum": 8, "maximum": 10, "severity": "high", "blocks": True},
+        {"key": "data.largest_association", "title": "a", "evidence": "data", "measure": "figure",
+         "figure": "largest_association", "maximum": 0.3, "severity": "high", "blocks": True},
+    )  # fmt: skip
+
+    def states(**content):
+        judged = Judged(content, {}, {"task": "binary-classification", "target": "t"}, PARTS, {})
+        return [one.state for one in evaluate(rules, "data", judged)]
+
+    assert states(feature_count=8, largest_association=0.3) == [CheckState.PASS] * 2
+    assert states(feature_count=11, largest_association=0.31) == [CheckState.FAIL] * 2
+    assert CheckState.PASS not in states(feature_count=7, largest_association=None)
+    assert CheckState.NOT_APPLICABLE not in states(feature_count=7, largest_association=None)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {key: value for key, value in FAMILY.items() if key != "families"}, {**FAMILY, "families": []},
+        {**FAMILY, "families": ["poem"]}, {**FAMILY, "evidence": "data"}, {**FAMILY, "measure": "additivity"},
+    ],
+)  # fmt: skip
+def test_a_policy_that_asks_for_kinds_of_model_says_which(rule, shipped):
+    shipped["tiers"]["high"]["checks"] = [FAMILY]
+    check_document(shipped)
+    shipped["tiers"]["high"]["checks"] = [rule]
+    with pytest.raises(BadInput):
+        check_document(shipped)
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

@@ -12,6 +12,8 @@ from reports.charts.svg import Markup, aside, axis_line, beside, box, chart, gri
 from reports.charts.verdicts import Verdict
 
 MOST = 16
+_FEW = 9
+"""Up to so many groups, long names get three lines each and the chart still fits a page."""
 _TOP, _BARE_TOP, _BOTTOM, _LABEL_WIDTH = 26, 4, 30, 34
 
 
@@ -41,22 +43,20 @@ class Guides:
 def forest(key: str, lines: Sequence[Line], scale: Scale, guides: Guides, *, title: str, description: str) -> Markup:
     """The chart of at most `MOST` lines; the caller says which were left out."""
     shown = lines[:MOST]
-    heights = [_height(line) for line in shown]
+    most = 3 if len(shown) <= _FEW else 1
+    names = [svg.lines(line.name, _LABEL_WIDTH, most=most) for line in shown]
+    heights = [34 + 16 * len(one) for one in names]
     top = _BARE_TOP if guides.limit is None and guides.even is None else _TOP
     bottom = top + sum(heights)
     parts = [_ground(scale, guides, top, bottom)]
     y = float(top)
-    for index, (line, height) in enumerate(zip(shown, heights, strict=True)):
+    for index, (line, name, height) in enumerate(zip(shown, names, heights, strict=True)):
         if index:
             parts.append(svg.horizontal(0, 100, y, css="ch-grid", stroke=svg.GRID))
-        parts.append(_line(line, scale, guides.limit, y, height))
+        parts.append(_line(line, name, scale, guides.limit, y, height))
         y += height
     parts += [axis_line(bottom), ticks(scale, bottom + 18)]
     return chart(key, bottom + _BOTTOM, *parts, title=title, description=description)
-
-
-def _height(line: Line) -> int:
-    return 34 + 16 * len(svg.lines(line.name, _LABEL_WIDTH))
 
 
 def _ground(scale: Scale, guides: Guides, top: float, bottom: float) -> Markup:
@@ -95,8 +95,7 @@ def _over(x: float, words_: str, css: str) -> Markup:
     return text(x, 12, words_, css=css, anchor=anchor)
 
 
-def _line(line: Line, scale: Scale, limit: float | None, top: float, height: float) -> Markup:
-    names = svg.lines(line.name, _LABEL_WIDTH)
+def _line(line: Line, names: Sequence[str], scale: Scale, limit: float | None, top: float, height: float) -> Markup:
     parts = [text(0, top + 19 + 16 * index, name, css="lab", shift=6) for index, name in enumerate(names[:-1])]
     n = aside(f"n {words.count(line.n)}") if line.n is not None else Markup("")
     note = aside(line.note) if line.note else Markup("")

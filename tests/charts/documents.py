@@ -88,7 +88,7 @@ def segment(
 
 def segments(kind: str, *levels: dict[str, Any], shown: str = "roc_auc", worst: int | None = None) -> dict[str, Any]:
     """Along one column; the lowest of those that are not small is the worst where none is named."""
-    own = copy.deepcopy(list(levels))
+    own = [copy.deepcopy(one) for one in levels]
     for one in own:
         one["figures"] = {shown: one["figures"]["shown"]}
         one["differences"][0]["figure"] = shown

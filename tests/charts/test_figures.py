@@ -57,6 +57,8 @@ FIGURES = {
     "ratios of nobody": lambda: ratios(NOTHING),
     "ratios of 1,000 groups": lambda: ratios(*MANY),
     "ratios of a hostile group": lambda: ratios(HOSTILE),
+    "ratios of 16 long names": lambda: ratios(*[LONG] * 16),
+    "ratios of 9 long names": lambda: ratios(*[LONG] * 9),
     "ratios of a long name": lambda: ratios(LONG),
     "ratios of no group": lambda: charts.rate_ratios({"groupings": []}, limit=0.8),
     "selection rates": lambda: charts.selection_rates(made.fairness(SMALL, OUTSIDE, NOTHING), 0),

@@ -46,6 +46,7 @@ from reports.charts import (
     employment_tables,
     error_rates,
     explanations_table,
+    feature_gains_sentence,
     feature_gains_table,
     gains,
     gap_tables,
@@ -56,6 +57,7 @@ from reports.charts import (
     leakage_table,
     lift,
     loss_ratio_tables,
+    other_set_sentence,
     other_set_table,
     outcomes_table,
     overfit_table,
@@ -226,6 +228,11 @@ def _each(*tables: Table) -> tuple[Fold, ...]:
     return tuple(Fold(table.caption, tables=(table,)) for table in tables if table.rows)
 
 
+def _told(summary: str, table: Table, *sentences: str) -> tuple[Fold, ...]:
+    said = tuple(one for one in sentences if one)
+    return (Fold(summary, tables=(table,) if table.rows else (), sentences=said),) if said or table.rows else ()
+
+
 def _selected_means(case: Case) -> str:
     manifest = case.review.manifest
     divided = "Each group’s share of selected people is divided by that of its reference group."
@@ -288,10 +295,11 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:
     limit = next((check.limit["maximum"] for check in case.review.checks if _limits_psi(check.key, check.limit)), 0.1)
-    folds = _each(
-        other_set_table(content), feature_gains_table(content), leakage_table(content), pairs_table(content),
-        joint_proxies_table(content), proxies_table(content),
-    )  # fmt: skip
+    folds = (
+        *_told("What each column adds", feature_gains_table(content), feature_gains_sentence(content)),
+        *_told("Other columns in their place", other_set_table(content), other_set_sentence(content)),
+        *_each(leakage_table(content), pairs_table(content), joint_proxies_table(content), proxies_table(content)),
+    )
     figures = (psi(content, limit=limit), *((associations(content),) if content.get("associations") else ()))
     return {"sentence": " ".join(data_sentences(content)), "figures": figures, "folds": folds}
 
@@ -303,8 +311,8 @@ def _limits_psi(key: str, limit: Any) -> bool:
 def _admission(content: Mapping[str, Any], case: Case) -> Shown:
     table = admission_table(content, case.documents["admission"].provenance.get("measured") or {})
     sentence = "Whether the file answers as a program that runs it must be able to expect."
-    told = " ".join((sentence, *robustness_sentences(content)))
-    return {"sentence": told, "opened": (table,), "opened_css": "t--stack", "folds": _each(robustness_table(content))}
+    folds = _told("Answers to missing, moved and extreme inputs", robustness_table(content), *robustness_sentences(content))
+    return {"sentence": sentence, "opened": (table,), "opened_css": "t--stack", "folds": folds}
 
 
 def _no_matter(content: Mapping[str, Any], case: Case) -> Shown:

@@ -38,6 +38,7 @@ from reports.charts.fairness import (
     rate_table,
     score_spread,
     selection_rates,
+    with_interval,
 )
 from reports.charts.fairness_tables import (
     adjusted_gap_tables,
@@ -134,4 +135,5 @@ __all__ = [
     "threshold_tables",
     "weak_sentence",
     "weak_spots_table",
+    "with_interval",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.charts import svg, words
-from reports.charts.columns import feature_gains_sentence, other_set_sentence
 from reports.charts.figure import Column, Figure, Table, table_of
 from reports.charts.forest import limit_line, ticks
 from reports.charts.rows import plain
@@ -172,7 +171,6 @@ def data_sentences(content: Content) -> tuple[str, ...]:
         )
     if content.get("condition_number") is not None:
         told.append(f"Condition number of the columns: {figure(content['condition_number'])}.")
-    told += [one for one in (feature_gains_sentence(content), other_set_sentence(content)) if one]
     if labels := content.get("label_balance"):
         whole = sum(one["n"] for one in labels) or 1
         told.append("Outcomes: " + ", ".join(f"{one['label']} {words.share(one['n'] / whole)}" for one in labels[:6]) + ".")

@@ -404,11 +404,12 @@ def score_spread(content: Content, grouping: int, *, language: str = ENGLISH) ->
     ]
     lines.sort(key=lambda line: line.value or 0)
     sentence = _medians(lines, what)
+    scale = common_scale([(line.value, line.low, line.high, None) for line in lines[:MOST]])
     key = f"score-spread-{grouping}"
     drawn = forest(
         key,
         lines,
-        common_scale([(line.value, line.low, line.high, None) for line in lines[:MOST]]),
+        scale if is_regression(content) else Scale(0, 1),
         Guides(),
         title=f"Spread of {what} by {names}",
         description=f"{sentence} {_drawn(len(lines))}All figures are in the table.",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.documents.canonical import Document, estimate, rounded
+from reports.documents.canonical import Document, estimate, figure, rounded
 from reports.documents.crosschecks import check_groupings
 from reports.documents.employment import employment
 from reports.documents.fairness_of_numbers import of_numbers
@@ -77,7 +77,7 @@ def fairness(
         decided = decisions(manifest, table, given, predicted=predicted)
         favoured = decided.favoured
         outcomes = positive_outcome(manifest, table) if manifest["task"] == BINARY else None
-        content = _classification(manifest, given, parts, decided, held, outcomes)
+        content = _classification(manifest, given, parts, decided, held, outcomes, seed=seed)
         if manifest["task"] == MULTICLASS:
             _add_classes(content, manifest, table, given, predicted, parts)
         checks = check_groupings(parts, decided, seed=seed)
@@ -98,6 +98,8 @@ def _classification(
     decided: Decisions,
     limits: Limits,
     outcomes: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
+    *,
+    seed: int,
 ) -> dict[str, Any]:
     mean_scores = scores if scores is not None and manifest["task"] == BINARY else None
     limitations = _classification_limitations(manifest, decided, mean_scores)
@@ -113,7 +115,7 @@ def _classification(
             for row, mean in zip(groups, means, strict=True):
                 apart = (mean - level) / deviation if deviation > 0 and row["reference"] else np.nan
                 row["standardized_mean_difference"] = float(apart)
-        known: dict[str, Any] = {**measure.aggregates(grouping, counts), "calibration": None}
+        known: dict[str, Any] = {**_aggregates(grouping, counts, seed), "calibration": None}
         if mean_scores is not None and outcomes is not None and len(grouping.features) == 1:
             known["calibration"] = _calibration(grouping, mean_scores, outcomes, counts, limits)
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
@@ -124,6 +126,16 @@ def _classification(
         "thresholds": None if mean_scores is None else _thresholds(manifest, mean_scores, parts, decided, limits),
         "limitations": limitations,
     }
+
+
+def _aggregates(grouping: Grouping, counts: measure.GroupCounts, seed: int) -> dict[str, Any]:
+    """The summary figures, each with its value plus and minus the normal quantile times the bootstrap's standard error."""
+    errors = measure.aggregate_errors(grouping, counts, np.random.default_rng(seed))
+    z, told = intervals.normal_quantile(0.95), {}
+    for name, value in measure.aggregates(grouping, counts).items():
+        low, high = value - z * errors[name], value + z * errors[name]
+        told[name] = figure(value, max(low, 0.0), min(high, 1.0))
+    return told
 
 
 def _quantiles(grouping: Grouping, scores: NDArray[np.float64], limits: Limits) -> list[dict[str, Any]]:

@@ -140,10 +140,12 @@ def _data(facts: Facts, evidence: Evidence) -> list[Node]:
 
 
 def _refitted(content: dict[str, Any]) -> list[Node]:
-    """The sentences are among those of the data; where a table is missing, the limits below say why."""
+    """Where a table is missing, the limits below say why."""
     gains, other = charts.feature_gains_table(content), charts.other_set_table(content)
     nothing = paragraph(missing("What each column adds was not computed."))
+    said = (charts.feature_gains_sentence(content), charts.other_set_sentence(content))
     return [
+        *[paragraph(one) for one in said if one],
         chart_table(gains, "data-feature-gains.csv") if gains.rows else nothing,
         chart_table(other, widths=(30, 35, 35)) if other.rows else None,
     ]
@@ -373,10 +375,12 @@ def _group_tables(content: dict[str, Any]) -> list[Node]:
         ("Other decision thresholds", charts.threshold_tables, "thresholds"),
         ("Calibration by group", charts.calibration_tables, "calibration"),
     )
+    widths = {"thresholds": (16, 11, 15, 13, 31, 14)}
     blocks: list[Node] = []
     for title, made, name in further:
         tables = made(content)[:MOST_GROUP_TABLES]
-        blocks += [heading(title), *[chart_table(one, f"fairness-{name}.csv") for one in tables]] if tables else []
+        printed = [chart_table(one, f"fairness-{name}.csv", widths.get(name, ())) for one in tables]
+        blocks += [heading(title), *printed] if printed else []
     return blocks
 
 
@@ -403,7 +407,7 @@ def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
     rows = [
         (
             chart_words.feature_names(one["features"]),
-            *(chart_words.figure(chart_words.estimate(one.get(key))[0]) for key, _ in names),
+            *(charts.with_interval(chart_words.estimate(one.get(key))) for key, _ in names),
             chart_words.count(one.get("missing")),
         )
         for one in groupings
@@ -412,8 +416,8 @@ def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
     return table(
         header,
         rows,
-        caption="Over all groups, small ones too; defined as in Fairlearn",
-        widths=(25, 15, 10, 15, 15, 10, 10),
+        caption="Over all groups, small ones too; defined as in Fairlearn, with 95 % intervals by resampling within each group",
+        widths=(19, 15, 14, 15, 15, 14, 8),
         numeric=range(1, 7),
         file="fairness-gaps.csv",
     )

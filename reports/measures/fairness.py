@@ -331,6 +331,58 @@ def aggregates(grouping: Grouping, counts: GroupCounts) -> dict[str, float]:
     }
 
 
+AGGREGATES = (
+    "demographic_parity_difference", "demographic_parity_ratio", "equal_opportunity_difference", "equalized_odds_difference",
+    "equalized_odds_ratio",
+)  # fmt: skip
+REPLICATES, MOST_DRAWN = 1_000, 300_000
+
+
+def aggregate_errors(grouping: Grouping, counts: GroupCounts, generator: np.random.Generator) -> dict[str, float]:
+    """Standard errors of the summary figures, by resampling each group's counts: the stratified bootstrap of its rows.
+
+    1,000 times, and less often, but at least 200 times, where there are more than 300 groups. NaN where a figure is not
+    defined, or never moves because no group has more than one row.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), An Introduction to the Bootstrap, 6.2 and 8.4 (one multinomial for each stratum).
+    """
+    cells = counts.cells[eligible(grouping, counts.n)].reshape(-1, 6)
+    if not len(cells) or counts.n.max(initial=0) < 2:
+        return dict.fromkeys(AGGREGATES, float("nan"))
+    n = cells.sum(axis=1)
+    replicates = max(200, min(REPLICATES, MOST_DRAWN // len(cells)))
+    strata = [generator.multinomial(size, own / size, size=replicates) for size, own in zip(n, cells, strict=True)]
+    drawn = np.stack(strata, axis=1)
+    refused, favoured = drawn[..., :3], drawn[..., 3:]
+    selection = _spreads(favoured.sum(axis=-1), n)
+    opportunity, false = (
+        _spreads(favoured[..., one], favoured[..., one] + refused[..., one]) for one in (FAVOURABLE, UNFAVOURABLE)
+    )
+    with np.errstate(invalid="ignore"):
+        values = (
+            *selection, opportunity[0], np.fmax(opportunity[0], false[0]), np.fmin(opportunity[1], false[1]),
+        )  # fmt: skip
+    return {name: _deviation(value) for name, value in zip(AGGREGATES, values, strict=True)}
+
+
+def _spreads(successes: Counts, trials: Counts) -> tuple[Floats, Floats]:
+    """Of each replicate what `spread` is of one set of rates; arrays (replicates, groups) in, (replicates,) out."""
+    rates = intervals.share(successes, np.broadcast_to(trials, successes.shape))
+    known = ~np.isnan(rates).all(axis=1)
+    high, low = np.full((2, len(rates)), np.nan)
+    high[known], low[known] = np.nanmax(rates[known], axis=1), np.nanmin(rates[known], axis=1)
+    return high - low, np.divide(low, high, out=np.full(len(rates), np.nan), where=high > 0)
+
+
+def _deviation(values: Floats) -> float:
+    """NaN where less than half of the replicates have the figure, or where it never moves: then its spread says nothing."""
+    usable = values[~np.isnan(values)]
+    moves = 2 * len(usable) > max(len(values), 3) and np.ptp(usable) > 0
+    return float(np.std(usable, ddof=1)) if moves else float("nan")
+
+
 def _worst(pick: Callable[[list[float]], float], first: float, second: float) -> float:
     defined = [value for value in (first, second) if not np.isnan(value)]
     return pick(defined) if defined else float("nan")

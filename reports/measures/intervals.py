@@ -193,10 +193,16 @@ def fisher_mid_p(successes: int, n: int, reference_successes: int, reference_n: 
         return float("nan")
     total = successes + reference_successes
     possible = np.arange(max(0, total - reference_n), min(n, total) + 1)
-    likely = stats.hypergeom.pmf(possible, n + reference_n, n, total)
+    likely = np.exp(_log_choose(n, possible) + _log_choose(reference_n, total - possible) - _log_choose(n + reference_n, total))
     seen = likely[successes - possible[0]]
     same = np.abs(likely - seen) <= seen * 1e-7
     return float(min(1.0, likely[(likely < seen) & ~same].sum() + likely[same].sum() / 2))
+
+
+def _log_choose(n: int, k: ArrayLike) -> Floats:
+    """Natural logarithm of the number of ways to choose k of n."""
+    chosen = np.asarray(k, dtype=np.float64)
+    return special.gammaln(n + 1) - special.gammaln(chosen + 1) - special.gammaln(n - chosen + 1)
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:

@@ -52,6 +52,10 @@ def people(*groups):
     return table, np.array(scores)
 
 
+def value_of(figure):
+    return figure["value"] if isinstance(figure, dict) else figure
+
+
 def rows_of(document, position=0):
     return {tuple(row["group"].values()): row for row in document.content["groupings"][position]["groups"]}
 
@@ -84,7 +88,7 @@ def test_rates_and_summaries_are_fairlearns(drawn):
             )
             for code, rate in frame.by_group.items():
                 assert found["groups"][code]["selection_rate"]["value"] == pytest.approx(rate, abs=1e-9)
-            assert found["demographic_parity_difference"] == pytest.approx(frame.difference(), abs=1e-9)
+            assert value_of(found["demographic_parity_difference"]) == pytest.approx(frame.difference(), abs=1e-9)
         known = complete & ~np.isnan(outcome)
         good = (outcome == 0)[known]
         for code in np.unique(grouping.codes[known]):
@@ -127,7 +131,7 @@ def test_a_group_may_be_named_none_and_a_missing_value_is_another_row():
     ]
     found = rows_of(document)
     assert found[("b",)]["impact_ratio"] == 1, "the missing row has the higher rate but enters no maximum"
-    assert document.content["groupings"][0]["demographic_parity_difference"] == 0.125
+    assert value_of(document.content["groupings"][0]["demographic_parity_difference"]) == 0.125
 
 
 def test_an_empty_cell_of_an_intersection_is_listed_and_says_nothing():
@@ -372,7 +376,7 @@ def test_each_threshold_gives_what_a_document_decided_at_it_would(drawn, favoura
         decided = fairness({**manifest, "decision_threshold": step["threshold"]}, table, scores, limits=LIMITS, seed=1).content
         for told, grouping in zip(step["groupings"], decided["groupings"], strict=True):
             for name in ("equal_opportunity_difference", "equalized_odds_difference"):
-                assert told[name] == grouping[name]
+                assert told[name] == value_of(grouping[name])
             whole = [row for row in grouping["groups"] if None not in row["group"].values()]
             large = [row for row in whole if row["n"] >= LIMITS["minimum_group_size"]]
             rates = [row["selected"] / row["n"] for row in large]
@@ -448,3 +452,38 @@ def test_each_class_is_counted_as_fairlearn_counts_it(drawn, size):
             assert row["decided"] == round(frame.by_group["rate"][name] * row["n"])
             recall = None if row["recall"] is None else row["recall"]["value"]
             assert recall == (pytest.approx(hits[name]) if name in hits.index else None)
+
+
+@pytest.mark.parametrize("cells", [[[40, 60, 5], [90, 10, 0]], [[12, 8, 0], [30, 70, 3]], [[1, 0, 0], [0, 2, 0]]])
+def test_summaries_move_as_when_the_rows_themselves_are_drawn_again(cells):
+    """The bootstrap of rows within each group is the oracle of that of their counts."""
+    table = np.array([cells, [[55, 45, 2], [60, 40, 1]], [[20, 20, 20], [20, 25, 5]]])
+    codes = np.repeat(np.arange(18), table.ravel())
+    grouping = group_rows(Table({"g": number_column(codes // 6)}, len(codes)), ["g"])
+
+    def figures(chosen):
+        return measure.aggregates(grouping, measure.GroupCounts(np.bincount(chosen, minlength=18).reshape(3, 2, 3)))
+
+    generator = np.random.default_rng(5)
+    drawn = [
+        figures(np.concatenate([generator.choice(own, len(own)) for own in (codes[codes // 6 == k] for k in range(3))]))
+        for _ in range(3_000)
+    ]
+    told = measure.aggregate_errors(grouping, measure.GroupCounts(table), np.random.default_rng(6))
+    for name, error in told.items():
+        assert error == pytest.approx(np.nanstd([one[name] for one in drawn]), rel=0.12), name
+
+
+def test_summaries_carry_intervals_that_hold_their_value():
+    table, scores = people(("a", 60, 40), ("b", 45, 55), ("c", 20, 5))
+    (grouping,) = fairness(BINARY, table, scores, limits=LIMITS, seed=1).content["groupings"]
+    gap = grouping["demographic_parity_difference"]
+    assert 0 <= gap["low"] < gap["value"] < gap["high"] <= 1
+    again = fairness(BINARY, table, scores, limits=LIMITS, seed=1).content["groupings"][0]
+    assert again["demographic_parity_difference"] == gap
+
+
+def test_summaries_of_single_people_have_no_interval():
+    table, scores = people(("a", 1, 0), ("b", 0, 1))
+    (grouping,) = fairness(BINARY, table, scores, limits=LIMITS, seed=1).content["groupings"]
+    assert grouping["demographic_parity_difference"] == 1

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from reports.charts import associations, associations_table, data_sentences, feature_gains_table, other_set_table
+from reports.charts import (
+    associations,
+    associations_table,
+    feature_gains_sentence,
+    feature_gains_table,
+    other_set_sentence,
+    other_set_table,
+)
 from reports.documents.build import data
 from reports.measures.feature_sets import drawn_rows
 from reports.measures.quality import association
@@ -57,7 +64,7 @@ def test_a_column_that_nobody_named_takes_the_place_of_one_that_repeats_another(
     assert (len(found["goes"]), found["comes"]) == (1, ["debt"])
     assert found["largest_association"]["other"] < 0.1 < found["largest_association"]["submitted"]
     assert other_set_table(content).rows[0][2] == "debt"
-    said = " ".join(data_sentences(content))
+    said = f"{feature_gains_sentence(content)} {other_set_sentence(content)}"
     assert "Another set of as many columns is less alike and not clearly worse" in said
     assert "not the submitted model" in said
 

@@ -16,6 +16,7 @@ from governance.audit.verify import BadLog, Record, Report, Verifier
 
 PROGRESS_EVENTS = 50_000
 BLOCK = 1 << SUBTREE_LEVELS
+AT_ONCE = 256
 
 
 def verify_log(*, known: Iterable[Checkpoint] = (), progress: Callable[[int, int], None] | None = None) -> Report:
@@ -34,10 +35,10 @@ def verify_log(*, known: Iterable[Checkpoint] = (), progress: Callable[[int, int
 
 def _verify(verifier: Verifier, known: Iterable[Checkpoint], progress: Callable[[int, int], None]) -> None:
     """The events first, since a bad one explains more than a bad signature over it."""
-    signed = _Signed(known)
+    signed, stored = _Signed(known), _Subtrees()
     records = _readable(queries.records(before=signed.end), verifier)
     while block := list(islice(records, BLOCK)):
-        _add_block(verifier, block, signed)
+        _add_block(verifier, block, signed, stored)
         size = verifier.tree.size
         if size % PROGRESS_EVENTS < BLOCK:
             progress(size, signed.end)
@@ -48,19 +49,19 @@ def _verify(verifier: Verifier, known: Iterable[Checkpoint], progress: Callable[
     _check_end(verifier.tree.size)
 
 
-def _add_block(verifier: Verifier, block: Sequence[Record], signed: _Signed) -> None:
+def _add_block(verifier: Verifier, block: Sequence[Record], signed: _Signed, stored: _Subtrees) -> None:
     """The next events: together where they are in order and nothing was signed between them, else one by one."""
     first = verifier.tree.size
     if len(block) == BLOCK and signed.roots.keys().isdisjoint(range(first + 1, first + BLOCK)):
         completed = verifier.add_block(block)
         if completed is not None:
-            _check_subtrees(verifier, completed)
+            stored.check(verifier, completed)
             _check_roots(verifier, signed)
             return
     for record in block:
         completed = verifier.add(record)
         if len(completed) >= SUBTREE_LEVELS:  # one of each level from 1 on
-            _check_subtrees(verifier, completed)
+            stored.check(verifier, completed)
         _check_roots(verifier, signed)
 
 
@@ -124,13 +125,26 @@ class _Signed:
             self.problems.append(BadLog(last, "checkpoint-invalid", detail))
 
 
-def _check_subtrees(verifier: Verifier, completed: list[tuple[int, int, bytes]]) -> None:
-    """Hold the stored ones of the subtrees that an event completed against what the events give."""
-    for level, position, value in completed:
-        if level % SUBTREE_LEVELS == 0:
-            stored = AuditSubtree.objects.filter(level=level, position=position).values_list("hash", flat=True).first()
-            first = position << level
-            verifier.check_subtree(first, first + (1 << level), value, None if stored is None else bytes(stored))
+class _Subtrees:
+    """The stored subtrees, read in runs of AT_ONCE positions of a level, in the order in which events complete them."""
+
+    def __init__(self) -> None:
+        self.runs: dict[int, tuple[int, dict[int, bytes]]] = {}
+
+    def check(self, verifier: Verifier, completed: list[tuple[int, int, bytes]]) -> None:
+        """Hold the stored ones of the subtrees that events completed against what the events give."""
+        for level, position, value in completed:
+            if level % SUBTREE_LEVELS == 0:
+                first = position << level
+                verifier.check_subtree(first, first + (1 << level), value, self._at(level, position))
+
+    def _at(self, level: int, position: int) -> bytes | None:
+        begin, run = self.runs.get(level, (-AT_ONCE, {}))
+        if not begin <= position < begin + AT_ONCE:
+            found = AuditSubtree.objects.filter(level=level, position__gte=position, position__lt=position + AT_ONCE)
+            run = {at: bytes(stored) for at, stored in found.values_list("position", "hash")}
+            self.runs[level] = position, run
+        return run.get(position)
 
 
 def _check_end(size: int) -> None:

@@ -181,8 +181,8 @@ def records(before: int) -> Iterator[Record]:
     )  # fmt: skip
     rows = AuditEvent.objects.order_by("seq").values_list("seq", "body", "leaf", *repeating)
     for first in range(0, before, CHUNK):  # each its own statement: who downloads slowly keeps no transaction open
-        for row in rows.filter(seq__gte=first, seq__lt=min(first + CHUNK, before)):
-            yield Record(row[0], row[1], bytes(row[2]), row[3:])
+        chunk = rows.filter(seq__gte=first, seq__lt=min(first + CHUNK, before))
+        yield from [Record(seq, body, bytes(leaf), tuple(columns)) for seq, body, leaf, *columns in chunk]
 
 
 def standing_alarm() -> AuditAlarm | None:

@@ -96,13 +96,13 @@ class Verifier:
         of their number: `add` then says of each what it is.
         """
         first = self.tree.size
-        times = [self._last_at]
-        for seq, record in enumerate(block, first):
-            if record.seq != seq or not record.columns or not written_so(record.body, seq, record.columns):
+        times, leaves = [self._last_at], []
+        for place, (seq, body, leaf, columns) in enumerate(block, first):
+            if seq != place or not columns or not written_so(body, seq, columns) or _hashed(body) != leaf:
                 return None
-            times.append(str(record.columns[0]))
-        leaves = [record.leaf for record in block]
-        if [_hashed(record.body) for record in block] != leaves or any(map(gt, times, times[1:])):
+            times.append(str(columns[0]))
+            leaves.append(leaf)
+        if any(map(gt, times, times[1:])):
             return None
         try:
             completed = self.tree.append_block(leaves)
@@ -313,7 +313,7 @@ def written_so(body: str, seq: int, columns: tuple[str | None, ...]) -> bool:
     cannot be others, since what stands between a piece and its place are ids and texts, in which JSON escapes quotes.
     """
     at, action, person, model, candidate, kind, subject = columns
-    head = f'{{"action":"{action}","actor":{{"person":{_written_id(person)},"service_account":'
+    head = _written_head(action, person)
     tail = f',"schema":"{SCHEMA}","seq":{seq},"subject":{{"id":"{subject}","type":"{kind}"}}}}'
     if None in (at, action, model, kind, subject) or not (body.startswith(head) and body.endswith(tail)):
         return False
@@ -321,6 +321,11 @@ def written_so(body: str, seq: int, columns: tuple[str | None, ...]) -> bool:
     which = f'}},"model":"{model}","request_id":' if model else '},"model":null,"request_id":'
     end = len(body) - len(tail)
     return body.startswith(when, body.find('},"at":', len(head))) and body.startswith(which, body.rfind('},"model":', 0, end))
+
+
+@lru_cache(maxsize=4096)
+def _written_head(action: str | None, person: str | None) -> str:
+    return f'{{"action":"{action}","actor":{{"person":{_written_id(person)},"service_account":'
 
 
 @lru_cache(maxsize=4096)

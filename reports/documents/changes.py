@@ -14,7 +14,7 @@ from reports.documents.rows import BINARY, MULTICLASS, REGRESSION
 from reports.measures import comparison as paired
 from reports.measures import intervals, labels
 from reports.measures.drift import decile_edges
-from reports.measures.explain.importance import Standing, standing
+from reports.measures.explain.importance import Standing, coarse, standing
 from reports.measures.groups import Grouping, group_rows, groupings
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, UNKNOWN, Decisions
 from reports.measures.table import Table
@@ -148,7 +148,7 @@ def importance_changes(explained: Mapping[str, Mapping[str, Any]]) -> tuple[Part
     last = len(names) + 1
     order = sorted(range(len(names)), key=lambda i: (mine.rank[i] or last, theirs.rank[i]))
     common = (mine.rank > 0) & (theirs.rank > 0)
-    correlation = paired.spearman(_coarse(mine.size[common]), _coarse(theirs.size[common]))
+    correlation = paired.spearman(coarse(mine.size[common]), coarse(theirs.size[common]))
     part = {
         "rows": int(candidate["rows"]),
         "background_rows": int(candidate["background_rows"]),
@@ -158,11 +158,6 @@ def importance_changes(explained: Mapping[str, Mapping[str, Any]]) -> tuple[Part
         "columns": [_column(names[i], mine, theirs, i) for i in order],
     }
     return part, _about_importance(candidate, champion, correlation)
-
-
-def _coarse(sizes: Scores) -> Scores:
-    """To ten digits, as ranks are made, so that another processor's last digit breaks no tie."""
-    return np.array([float(format(size, ".10g")) for size in sizes], dtype=np.float64)
 
 
 def _column(name: str, mine: Standing, theirs: Standing, at: int) -> dict[str, Any]:

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 from reports.documents.canonical import Document, rounded
 from reports.documents.crosschecks import CrossCheckFailed
-from reports.measures.explain.importance import gap, importance, largest_first
+from reports.documents.population import about_population, stability, synthetic_cases
+from reports.measures.explain.importance import bucket_sums, importance, largest_first
 from reports.measures.groups import Grouping, declared_reference, groupings
+from reports.measures.quality import association
+from reports.measures.table import Column
 
 SCHEMA = "explainability/1"
+ADDITIVITY_TOLERANCE = 1e-3
+"""Relative for answers beyond 1 in size; libraries that add up in single precision stay far below it."""
 PERTURBATION = {
     "interventional": "Interventional values answer what the model does with columns replaced from the background, "
     "also where such combinations do not occur.",
@@ -33,28 +38,55 @@ def explainability(manifest: Mapping[str, Any], explained: Mapping[str, Any], *,
 
     Parameters
     ----------
-    explained : what the job `explain` gave: explanations with values (rows, columns), cross-checks, limitations.
+    explained : what the job `explain` gave: explanations with values (rows, columns), asked for one column at a time;
+        cross-checks, limitations, `features` and `sensitive` columns of all rows.
 
     Raises
     ------
     CrossCheckFailed : shap, or the library itself, gave other values for the same rows.
+    NotAdditive : base value and contributions of some row do not add up to what the model gave for it.
     """
     for check in explained["cross_checks"]:
         if check["state"] == "disagrees":
             raise CrossCheckFailed(check)
     generator = np.random.default_rng(seed)
     shown = [_explanation(one, generator) for one in explained["explanations"]]
+    for one, whole in zip(shown, explained["explanations"], strict=True):
+        if _kind(whole) == _kind(explained["explanations"][0]):
+            one.update(about_population(whole, explained["features"], [feature["name"] for feature in one["features"]]))
     content = {
         "model_family": explained.get("family"),
         "explanations": shown,
         "group_gaps": _gaps(manifest, explained),
+        "stability": stability(explained),
+        "synthetic_cases": synthetic_cases(explained),
         "limitations": _limitations(manifest, explained, shown),
     }
     return Document("explainability", SCHEMA, rounded(content), [dict(check) for check in explained["cross_checks"]])
 
 
+class NotAdditive(ValueError):
+    """What the model gave for some row is not the sum of its explanation."""
+
+
+def _kind(one: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(one[key]) for key in ("perturbation", "output", "players"))
+
+
+def contributions(one: Mapping[str, Any], at: int) -> NDArray[np.float64]:
+    """One column of an explanation's values: (rows,)."""
+    return np.asarray(one["values"][:, at], dtype=np.float64)
+
+
 def _explanation(one: Mapping[str, Any], generator: np.random.Generator) -> dict[str, Any]:
-    found = importance(np.asarray(one["values"], dtype=np.float64), generator)
+    if not one["additivity_max_error"] <= ADDITIVITY_TOLERANCE:
+        raise NotAdditive(
+            f"The contributions ({one['perturbation']}, in {one['output']}) do not add up to the model's answer: the largest "
+            f"error of a row is {one['additivity_max_error']:.3g}, allowed is {ADDITIVITY_TOLERANCE:g}. The file may answer "
+            "otherwise than the structure that it holds."
+        )
+    sums = np.stack([bucket_sums(contributions(one, at)) for at in range(len(one["columns"]))])
+    found = importance(sums, one["rows_explained"], generator)
     features = [
         {
             "name": one["columns"][position],
@@ -79,15 +111,16 @@ def _gaps(manifest: Mapping[str, Any], explained: Mapping[str, Any]) -> list[dic
     """By the first explanation; None where there is none, or one for each class."""
     if not explained["explanations"] or explained["explanations"][0]["class"] is not None:
         return None
-    one, table = explained["explanations"][0], explained["sensitive"]
-    rows = np.asarray(one["rows"])
+    rows = np.asarray(explained["explanations"][0]["rows"])
     out = []
-    for grouping in groupings(manifest, table):
+    for grouping in groupings(manifest, explained["sensitive"]):
         codes = grouping.codes[rows]
         counts = np.bincount(codes, minlength=len(grouping.groups))
         usable = [int(i) for i in np.flatnonzero((counts > 0) & grouping.complete)]
         reference = _reference(manifest, grouping, counts, usable)
-        out += [_gap(one, grouping, codes, i, reference) for i in usable if reference is not None and i != reference]
+        others = [i for i in usable if i != reference]
+        if reference is not None and others:
+            out += _grouping_gaps(explained, grouping, others, reference)
     return out
 
 
@@ -101,18 +134,38 @@ def _reference(
     return max(usable, key=lambda i: (counts[i], -i), default=None)
 
 
-def _gap(
-    one: Mapping[str, Any], grouping: Grouping, codes: NDArray[np.int64], group: int, reference: int
-) -> dict[str, Any]:
-    values, outputs = np.asarray(one["values"]), np.asarray(one["model_output"])
-    found = gap(values, outputs, codes == group, codes == reference)
-    return {
-        "features": list(grouping.features),
-        "group": grouping.named(group),
-        "reference": grouping.named(reference),
-        "score_gap": found.total,
-        "contributions": [{"name": name, "value": part} for name, part in largest_first(found.parts, one["columns"])],
-    }
+def _grouping_gaps(
+    explained: Mapping[str, Any], grouping: Grouping, others: list[int], reference: int
+) -> list[dict[str, Any]]:
+    """Contributions add up, so a gap in mean output splits exactly into columns."""
+    one, count = explained["explanations"][0], len(grouping.groups)
+    codes = grouping.codes[np.asarray(one["rows"])]
+    names = one["columns"]
+    own = np.where(grouping.complete, np.arange(count), -1).astype(np.int32)
+    told = Column(own[grouping.codes], tuple(map(str, range(count))))
+    associations = [abs(association(explained["features"].columns[name], told)) for name in names]
+    means = np.stack([group_means(contributions(one, at), codes, count) for at in range(len(names))])
+    outputs = group_means(np.asarray(one["model_output"]), codes, count)
+    return [
+        {
+            "features": list(grouping.features),
+            "group": grouping.named(group),
+            "reference": grouping.named(reference),
+            "score_gap": float(outputs[group] - outputs[reference]),
+            "contributions": [
+                {"name": names[at], "value": part, "association": associations[at]}
+                for at, part in largest_first(means[:, group] - means[:, reference])
+            ],
+        }
+        for group in others
+    ]
+
+
+def group_means(values: NDArray[np.float64], codes: NDArray[np.int64], groups: int) -> NDArray[np.float64]:
+    """Mean of each group's values, NaN for an empty one: (groups,)."""
+    counts = np.bincount(codes, minlength=groups)
+    total = np.bincount(codes, weights=values, minlength=groups)
+    return np.divide(total, counts, out=np.full(groups, np.nan), where=counts > 0)
 
 
 def at_most(error: float) -> float:

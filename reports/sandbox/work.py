@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -19,8 +20,10 @@ from reports.formats.robustness import scored_changes
 from reports.formats.submission import Submission, open_submission, unused_columns
 from reports.measures import labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
+from reports.measures.explain.importance import ranks
 from reports.measures.explain.models import family_of
 from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
+from reports.measures.explain.synthetic import synthetic_rows
 from reports.measures.explain.trees import TooLarge
 from reports.measures.feature_sets import MOST_OTHERS, drawn_rows
 from reports.measures.table import Table
@@ -28,6 +31,7 @@ from reports.measures.table import Table
 BACKGROUND_ROWS = 100
 PROVING_ROWS = 2_000
 CONTRIBUTION_ROWS, CONTRIBUTION_SECONDS = 500, 30.0
+AGAIN_ROWS = 200
 ABOUT_THE_MODEL = frozenset(
     {"features", "categorical_features", "categories", "task", "positive_class", "classes", "family"}
 )
@@ -206,20 +210,26 @@ def _output_of_scores(given: Submission) -> str:
 
 
 def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
-    """All explanations of the model's scores, with the values of each row, cross-checks and limitations."""
+    """All explanations of the model's scores, with the values of each row, cross-checks and limitations.
+
+    `again`: the first explanation of some rows beside one against other rows of the population. `synthetic`: rows of
+    nobody, explained. Both None where there is no model.
+    """
     report(0.02, "Reading the tables")
     given = open_submission(params, files)
-    manifest, predictor = given.manifest, given.predictor
-    found = Explanations(limitations=[])
+    predictor, seed, row_id = given.predictor, int(params.get("seed", 0)), given.manifest.get("row_id")
+    found, again, synthetic = Explanations(), None, None
     if predictor is None:
         found.limitations.append(
             "Only predictions were handed in: without the model there are no contributions of features to its scores."
         )
     else:
-        background, said = _background(given, int(params.get("seed", 0)))
-        found = _explained(given, predictor, background, int(params.get("seed", 0)), report)
+        background, said = _background(given, seed)
+        found = _explained(given, predictor, background, seed, report)
         found.limitations = said + found.limitations
-    row_id = manifest.get("row_id")
+        report(0.95, "Explaining against other rows of the population, and rows of nobody")
+        again = _again(given, predictor, found, background.n, seed)
+        synthetic = _synthetic(given, predictor, found, background, seed)
     return {
         "explanations": found.explanations,
         "cross_checks": found.cross_checks,
@@ -228,7 +238,58 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
         "row_id": given.evaluation.columns[row_id].as_text() if row_id else None,
         "row_id_name": row_id,
         "sensitive": _sensitive(given),
+        "features": Table({name: given.evaluation.columns[name] for name in given.features}, given.evaluation.n),
+        "again": again,
+        "synthetic": synthetic,
     }
+
+
+def _first_kind(found: Explanations) -> list[dict[str, Any]]:
+    """The first explanation; of several classes one for each."""
+    keys = ("perturbation", "output", "players")
+    return [one for one in found.explanations if all(one[key] == found.explanations[0][key] for key in keys)]
+
+
+def _again(given: Submission, predictor: Predictor, found: Explanations, background: int, seed: int) -> dict[str, Any]:
+    """`values` and `values_again` (outputs, rows, columns): the same rows against the population used and another draw."""
+    first = _first_kind(found)
+    rows = np.asarray(first[0]["rows"])
+    places = evenly(len(rows), AGAIN_ROWS)
+    source, name = (given.reference, "reference") if given.reference is not None else (given.evaluation, "evaluation")
+    drawn = np.sort(np.random.default_rng([seed, 1]).choice(source.n, min(source.n, background), replace=False))
+    again = _first_kind(_few(given, predictor, rows_of(given.evaluation, rows[places]), rows_of(source, drawn), seed))
+    kept = places[np.asarray(again[0]["rows"])]
+    return {
+        "columns": first[0]["columns"],
+        "population": name,
+        "background_rows": len(drawn),
+        "values": np.stack([one["values"][kept] for one in first]),
+        "values_again": np.stack([one["values"] for one in again]),
+    }
+
+
+def _synthetic(
+    given: Submission, predictor: Predictor, found: Explanations, background: Table, seed: int
+) -> dict[str, Any]:
+    """The rows as a table of the features, and their explanations as in `explanations`."""
+    first = _first_kind(found)
+    one, part = first[0], rows_of(given.evaluation, np.asarray(first[0]["rows"]))
+    order = np.argsort(ranks(np.abs(one["values"]).mean(axis=0))) if len(first) == 1 else np.zeros(0, dtype=np.int64)
+    table = synthetic_rows(part, given.features, lambda at: one["values"][:, at], order.tolist())
+    explained = _first_kind(_few(given, predictor, table, background, seed))
+    return {"table": table, "explanations": explained}
+
+
+def _few(given: Submission, predictor: Predictor, table: Table, background: Table, seed: int) -> Explanations:
+    """Further rows as `_explained` has them, interventional alone; a model that must be asked is asked less."""
+    classes = _classes(given) if given.manifest["task"] == "multiclass-classification" else None
+    quiet = lambda share, text: None  # noqa: E731
+    setting = Setting(table, background, given.features, tuple(classes or ()) or None, seed, quiet, along_paths=False)
+    model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
+    if model is not None:
+        with suppress(TooLarge):
+            return explain_additive(model, setting)
+    return explain_opaque(predictor.scores, _output_of_scores(given), setting, slow=True)
 
 
 def _sensitive(given: Submission) -> Table:

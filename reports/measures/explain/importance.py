@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 200
+BUCKETS = 2_000
 
 
 @dataclass(frozen=True)
@@ -33,39 +34,41 @@ class Standing:
     rank: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Mean output of a group minus the reference's, and how much of it each column carries."""
-
-    total: float
-    parts: NDArray[np.float64]
+def bucket_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sizes of one column's contributions (rows,) added up in buckets, every `BUCKETS`-th row in one: (buckets,)."""
+    buckets = min(BUCKETS, len(values))
+    return np.bincount(np.arange(len(values)) % BUCKETS, weights=np.abs(values), minlength=buckets).astype(np.float64)
 
 
-def importance(values: NDArray[np.float64], generator: np.random.Generator) -> Importance:
-    """Importance over rows, with ranks from a Poisson bootstrap over them.
+def importance(sums: NDArray[np.float64], rows: int, generator: np.random.Generator) -> Importance:
+    """Importance over rows, with ranks from a Poisson bootstrap over buckets of rows, which up to `BUCKETS` rows are rows.
+
+    Beyond that the sums of buckets, each a sample of the rows, vary as the rows do, and the cost no longer grows.
 
     Parameters
     ----------
-    values : (rows, columns) contributions, at least one row.
+    sums : (columns, buckets) of `bucket_sums`; rows : at least one.
     """
-    sizes = np.abs(values)
-    drawn = np.empty((RESAMPLES, values.shape[1]), dtype=np.int64)
+    drawn = np.empty((RESAMPLES, len(sums)), dtype=np.int64)
     for resample in drawn:
-        weight = generator.poisson(1.0, len(values)).astype(np.float64)
-        resample[:] = ranks(weight @ sizes)
+        resample[:] = ranks(sums @ np.asarray(generator.poisson(1.0, sums.shape[1]), dtype=np.float64))
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0, method="inverted_cdf")
-    mean = sizes.mean(axis=0)
+    mean = sums.sum(axis=1) / rows
     rank = ranks(mean)
     return Importance(mean, rank, np.minimum(low, rank).astype(np.int64), np.maximum(high, rank).astype(np.int64))
 
 
 def ranks(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
     """1 for the largest; equal sizes, to ten digits, in the order of the columns."""
-    coarse = np.array([float(format(size, ".10g")) for size in sizes])
-    order = np.lexsort((np.arange(len(sizes)), -coarse))
+    order = np.lexsort((np.arange(len(sizes)), -coarse(sizes)))
     out = np.empty(len(sizes), dtype=np.int64)
     out[order] = np.arange(1, len(sizes) + 1)
     return out
+
+
+def coarse(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """To ten digits, so that another processor's last digit breaks no tie."""
+    return np.array([float(format(size, ".10g")) for size in sizes], dtype=np.float64)
 
 
 def standing(values: NDArray[np.float64], own: Sequence[str], names: Sequence[str]) -> Standing:
@@ -83,18 +86,6 @@ def standing(values: NDArray[np.float64], own: Sequence[str], names: Sequence[st
     return Standing(size, size / total if total > 0 else np.full(len(names), np.nan), rank)
 
 
-def gap(
-    values: NDArray[np.float64],
-    outputs: NDArray[np.float64],
-    group: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-) -> Gap:
-    """Contributions add up, so the gap in mean output splits exactly into columns. Both groups must have rows."""
-    parts = values[group].mean(axis=0) - values[reference].mean(axis=0)
-    return Gap(float(outputs[group].mean() - outputs[reference].mean()), parts)
-
-
-def largest_first(parts: NDArray[np.float64], names: Sequence[str]) -> list[tuple[str, float]]:
-    """Columns by the size of their part."""
-    order = np.argsort(ranks(np.abs(parts)))
-    return [(names[i], float(parts[i])) for i in order]
+def largest_first(parts: NDArray[np.float64]) -> list[tuple[int, float]]:
+    """Columns' places with their parts, by the size of these."""
+    return [(int(at), float(parts[at])) for at in np.argsort(ranks(np.abs(parts)))]

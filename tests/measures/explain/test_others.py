@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.documents.explainability import group_means
 from reports.measures.explain import coalitions, oracle
-from reports.measures.explain.importance import gap, importance, ranks
+from reports.measures.explain.importance import bucket_sums, importance, ranks
 from reports.measures.explain.linear import closed_form
 from reports.measures.explain.models import LinearModel
 from reports.measures.explain.run import rows_to_explain
@@ -102,10 +103,10 @@ def test_the_first_rows_are_always_explained() -> None:
 def test_a_gap_between_groups_splits_exactly(seed: int) -> None:
     generator = np.random.default_rng(seed)
     values, base = generator.normal(size=(60, 4)), 0.3
-    first = generator.random(60) < 0.5
-    first[:2] = [True, False]
-    found = gap(values, values.sum(axis=1) + base, first, ~first)
-    assert found.total == pytest.approx(found.parts.sum())
+    codes = generator.integers(0, 3, 60)
+    means = np.stack([group_means(values[:, at], codes, 3) for at in range(4)])
+    outputs = group_means(values.sum(axis=1) + base, codes, 3)
+    assert (means[:, 1] - means[:, 0]).sum() == pytest.approx(outputs[1] - outputs[0])
 
 
 def test_ranks_are_by_size_and_their_intervals_hold_them() -> None:
@@ -113,7 +114,8 @@ def test_ranks_are_by_size_and_their_intervals_hold_them() -> None:
     generator = np.random.default_rng(0)
     values = generator.normal(size=(500, 4)) * [5.0, 1.0, 1.0, 0.0]
     values[:, 2] = values[::-1, 1]  # as large as its neighbour, on other rows
-    found = importance(values, generator)
+    found = importance(np.stack([bucket_sums(column) for column in values.T]), len(values), generator)
+    assert found.size == pytest.approx(np.abs(values).mean(axis=0))
     assert (found.rank[0], found.rank_low[0], found.rank_high[0]) == (1, 1, 1)
     assert (found.rank_low[1], found.rank_high[1]) == (2, 3)
     assert found.rank[3] == found.rank_high[3] == 4

@@ -42,6 +42,7 @@ from reports.charts import (
     decisions_sentence,
     decisions_table,
     deltas,
+    effects,
     employment_sentences,
     employment_tables,
     error_rates,
@@ -49,7 +50,7 @@ from reports.charts import (
     feature_gains_sentence,
     feature_gains_table,
     gains,
-    gap_tables,
+    gaps,
     headline_table,
     importance,
     importance_changes,
@@ -74,7 +75,14 @@ from reports.charts import (
     score_spread,
     segments,
     selection_rates,
+    spread,
+    stability_sentence,
+    stability_table,
+    synthetic_sentences,
+    synthetic_table,
     threshold_tables,
+    together_sentence,
+    together_table,
     weak_sentence,
     weak_spots_table,
     words,
@@ -281,13 +289,17 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
     if not figures:
         return {"sentence": "No explanation could be computed; the limits below say why."}
     further = words.plural(len(figures) - 1, "further explanation", "further explanations")
-    gaps = gap_tables(content)
+    by_value, between, shape = effects(content), gaps(content), content["explanations"][0].get("spread")
     return {
         "sentence": sentence,
-        "figures": tuple(figures[:1]),
+        "figures": (*figures[:1], *((spread(content),) if shape else ())),
         "folds": (
+            *((Fold("How the answer follows the values of the main features", figures=by_value),) if by_value else ()),
+            *((Fold(f"What carries the gaps in mean score: {len(between)}", figures=between),) if between else ()),
+            *_told("Features that say the same", together_table(content), together_sentence(content)),
+            *_told("Against other rows of the population", stability_table(content), stability_sentence(content)),
+            *_told("Synthetic cases", synthetic_table(content), *synthetic_sentences(content)),
             *((Fold(further, figures=tuple(figures[1:])),) if figures[1:] else ()),
-            *((Fold(f"What carries the gaps in mean score: {len(gaps)}", tables=gaps),) if gaps else ()),
             *_each(explanations_table(content)),
         ),
     }

@@ -30,7 +30,8 @@ from reports.charts.data import (
     proxies_table,
     psi,
 )
-from reports.charts.explanations import explanations_table, gap_tables, importance
+from reports.charts.effects import effect_sentences, effects
+from reports.charts.explanations import explanations_table, importance
 from reports.charts.fairness import (
     error_rates,
     predictions_by_group,
@@ -51,6 +52,7 @@ from reports.charts.fairness_tables import (
     threshold_tables,
 )
 from reports.charts.figure import Column, Figure, KeyEntry, Table
+from reports.charts.gaps import gaps
 from reports.charts.marks import icon
 from reports.charts.performance import (
     calibration,
@@ -62,10 +64,12 @@ from reports.charts.performance import (
     per_class_table,
     residuals,
 )
+from reports.charts.population import spread, stability_sentence, stability_table, together_sentence, together_table
 from reports.charts.robustness import robustness_sentences, robustness_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.segments import segments
 from reports.charts.svg import Markup
+from reports.charts.synthetic import synthetic_sentences, synthetic_table
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.weak_spots import weak_sentence, weak_spots_table
 
@@ -93,6 +97,8 @@ __all__ = [
     "decisions_table",
     "deltas",
     "difference_bar",
+    "effect_sentences",
+    "effects",
     "employment_sentences",
     "employment_tables",
     "error_rates",
@@ -101,7 +107,7 @@ __all__ = [
     "feature_gains_sentence",
     "feature_gains_table",
     "gains",
-    "gap_tables",
+    "gaps",
     "headline_table",
     "icon",
     "importance",
@@ -132,7 +138,14 @@ __all__ = [
     "score_spread",
     "segments",
     "selection_rates",
+    "spread",
+    "stability_sentence",
+    "stability_table",
+    "synthetic_sentences",
+    "synthetic_table",
     "threshold_tables",
+    "together_sentence",
+    "together_table",
     "weak_sentence",
     "weak_spots_table",
     "with_interval",

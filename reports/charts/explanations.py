@@ -54,7 +54,7 @@ def importance(content: Content, explanation: int = 0, *, language: str = ENGLIS
     sentence = _importance_sentence(features, unit)
     return Figure(
         key=f"importance-{explanation}",
-        title="Importance",
+        title=f"{features[0]['name']} weighs most" if _share(features, 1) else "Importance",
         subtitle=f"mean absolute contribution in {unit}: {named(one)}",
         sentence=sentence,
         svg=_importance_chart(f"importance-{explanation}", features, unit, sentence) if features else Markup(""),
@@ -197,19 +197,3 @@ def explanations_table(content: Content, *, language: str = ENGLISH) -> Table:
 
 def _first(one: Mapping[str, Any]) -> str:
     return ", ".join(str(feature["name"]) for feature in one["features"][:3])
-
-
-def gap_tables(content: Content, *, language: str = ENGLISH) -> tuple[Table, ...]:
-    """Which features carry a gap in mean score between a group and its reference."""
-    require_language(language)
-    return tuple(_gap_table(gap) for gap in content.get("group_gaps") or ())
-
-
-def _gap_table(gap: Mapping[str, Any]) -> Table:
-    total = estimate(gap.get("score_gap"))[0]
-    who = f"{words.group_name(gap['group'])} against {words.group_name(gap['reference'])}"
-    rows: list[tuple[str | Verdict, ...]] = [
-        (str(one["name"]), words.signed(estimate(one["value"])[0])) for one in gap.get("contributions") or ()
-    ]
-    columns = (Column("Feature", numeric=False), Column(f"Part of {words.signed(total)}"))
-    return table_of(columns, rows, caption=f"What carries the gap in mean score: {who}", what="features", most=MOST)

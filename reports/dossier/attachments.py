@@ -189,6 +189,30 @@ def _explainability_tables(content: Record) -> Tables:
         for part in gap["contributions"]
     ]
     yield "gaps", "What carries gaps in mean score", gaps
+    first = content["explanations"][0] if content["explanations"] else {}
+    yield "spread", "Rows by contribution of each feature", list(_spread(first.get("spread")))
+    effects = [{"feature": one["name"], **each} for one in first.get("effects") or () for each in one["ranges"]]
+    yield "effects", "Contribution by the values of the main features", effects
+    together = [{**one, "features": ", ".join(map(str, one["features"]))} for one in first.get("together") or ()]
+    yield "together", "Features that say the same", together
+    yield "stability", "Ranks against two draws of the population", (content.get("stability") or {"features": ()})["features"]
+    yield "synthetic-cases", "Synthetic cases", [
+        {"case": case["case"], "class": one["class"], "feature": name, "value": case["values"][name], "contribution": value}
+        for case in content.get("synthetic_cases") or ()
+        for one in case["explanations"]
+        for name, value in one["contributions"].items()
+    ]
+
+
+def _spread(found: Record | None) -> Iterator[dict[str, Any]]:
+    if found is None:
+        return
+    for one in found["features"]:
+        for at, (rows, position) in enumerate(zip(one["counts"], one["positions"], strict=True)):
+            yield {
+                "feature": one["name"], "contribution": (found["first"] + at) * found["width"], "rows": rows,
+                "mean_position": position,
+            }  # fmt: skip
 
 
 def _data_tables(content: Record) -> Tables:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from reports.dossier import parts_evidence as evidence
+from reports.dossier import parts_explanations as explained
 from reports.dossier import parts_log as log
 from reports.dossier import parts_record as record
 from reports.dossier import parts_review as review
@@ -65,7 +66,7 @@ def all_parts(files: Sequence[Embedded]) -> tuple[Part, ...]:
         Part("7", "Development", JUDGED.format("developer"), "Annex IV 2(a)–(c)", record.development),
         Part("8", "Data", JUDGED.format("evidence"), "Annex IV 2(d); AI Act Art. 10", evidence.data),
         Part("9", "Performance", JUDGED.format("evidence"), "Annex IV 2(g), 4", evidence.performance),
-        Part("10", "Explanations", JUDGED.format("evidence"), "Annex IV 2(e), 3; Reg B §1002.9", evidence.explanations),
+        Part("10", "Explanations", JUDGED.format("evidence"), "Annex IV 2(e), 3; Reg B §1002.9", explained.explanations),
         Part("11", "Fairness", JUDGED.format("evidence"), "Annex IV 2(g), 3; NYDFS 2024-7", evidence.fairness),
         Part("11L", "Local Law 144 annex (employment only)", JUDGED.format("evidence"), "6 RCNY 5-300 ff",
              evidence.employment),

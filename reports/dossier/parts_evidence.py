@@ -28,20 +28,16 @@ from reports.dossier.facts import Evidence, Facts
 from reports.dossier.html import Markup, Node, join, tag
 from reports.dossier.parts_record import NO_FORM, Body
 
-MOST_GROUPINGS, MOST_EXPLANATIONS, MOST_PROXIES, MOST_GROUP_TABLES = 6, 3, 15, 2
+MOST_GROUPINGS, MOST_PROXIES, MOST_GROUP_TABLES = 6, 15, 2
 DELTA_WIDTHS = (29, 11, 11, 12, 19, 18)
 EMPLOYMENT_WIDTHS = (28, 9, 10, 10, 10, 13, 10, 10)
 DECISION_WIDTHS, WEIGHT_WIDTHS = (18, 8, 21, 10, 9, 8, 8, 18), (22, 8, 12, 9, 12, 11, 13, 13)
 CHANGE_WIDTHS = (22, 16, 18, 16, 16, 12)
 NO_CHANGES = "No changed rows were scored: there is no model to run, or this evidence is from before they were."
 RATE_WIDTHS = (18, 6, 8, 15, 15, 17, 8, 13)
-NOT_CAUSE = (
-    "A contribution says what the model used to arrive at its answer. It does not say what causes the outcome, nor what "
-    "would happen if a person changed that fact about himself."
-)
 
 
-def _from(facts: Facts, kind: str, body: Callable[[Evidence], list[Node]]) -> list[Node]:
+def from_evidence(facts: Facts, kind: str, body: Callable[[Evidence], list[Node]]) -> list[Node]:
     """The part drawn from one document; without it, what became of it."""
     evidence = facts.evidence.get(kind)
     if evidence is None:
@@ -65,7 +61,7 @@ def _limits(evidence: Evidence) -> list[Node]:
     return [tag("h4", "What these figures cannot tell"), bullets(evidence.limitations)]
 
 
-def _interpretations(facts: Facts, kind: str) -> list[Node]:
+def interpretations(facts: Facts, kind: str) -> list[Node]:
     """The second line's word on the evidence, or that there is none."""
     said = [quoted(one["text"], by=one["by"], held=one["roles"], at=one["at"]) for one in facts.interpretations(kind)]
     return [heading("Interpretation"), *(said or [paragraph(missing("Nobody has interpreted this evidence."))])]
@@ -97,7 +93,7 @@ def data(facts: Facts) -> Body:
             ],
             reason="The submission does not say.",
         ),
-        *_from(facts, "data", lambda evidence: _data(facts, evidence)),
+        *from_evidence(facts, "data", lambda evidence: _data(facts, evidence)),
     ]
 
 
@@ -153,9 +149,9 @@ def _refitted(content: dict[str, Any]) -> list[Node]:
 
 def performance(facts: Facts) -> Body:
     return [
-        *_from(facts, "performance", lambda evidence: _performance(facts, evidence)),
+        *from_evidence(facts, "performance", lambda evidence: _performance(facts, evidence)),
         heading("Champion beside challenger"),
-        *_from(facts, "comparison", lambda evidence: _comparison(facts, evidence)),
+        *from_evidence(facts, "comparison", lambda evidence: _comparison(facts, evidence)),
         heading("Stability over time"),
         paragraph(missing("This release does not monitor; figures are of one evaluation.")),
         heading("Stability along declared segments"),
@@ -245,81 +241,12 @@ def _band_widths(given: Figure) -> list[float]:
     return [16, *[84 / bands] * bands]
 
 
-def explanations(facts: Facts) -> Body:
-    return [
-        *_from(facts, "explainability", _explanations),
-        paragraph(tag("b", "Attribution is not cause. "), NOT_CAUSE, class_="caveat"),
-        heading("Single cases"),
-        paragraph("None is printed. Rows of people never enter a dossier."),
-        heading("Reason codes for people who are declined"),
-        paragraph(missing(NO_FORM)),
-        *_interpretations(facts, "explainability"),
-    ]
-
-
-def _explanations(evidence: Evidence) -> list[Node]:
-    content = evidence.content
-    found = content["explanations"]
-    if not found:
-        return [paragraph(missing("The evidence holds no explanation; its limits say why."))]
-    drawn = [
-        figure(charts.importance(content, at), file=f"explainability-importance-{at + 1}.csv", with_table=at == 0)
-        for at in range(min(len(found), MOST_EXPLANATIONS))
-    ]
-    left = len(found) - MOST_EXPLANATIONS
-    return [
-        chart_table(charts.explanations_table(content), "evidence-explainability.json"),
-        *drawn,
-        paragraph(f"{left} more explanations are in the attached files.", class_="meta") if left > 0 else None,
-        heading("What carries gaps between groups"),
-        *_gaps(content),
-        entries(
-            [
-                ("Effect of a feature over its range", missing("This release does not compute it.")),
-                ("Groups of correlated features", missing("This release does not compute them; section 8 has pairs.")),
-            ]
-        ),
-    ]
-
-
-def _gaps(content: dict[str, Any]) -> list[Node]:
-    """Every gap with the features that carry most of it; all features are in the attached file."""
-    gaps = content.get("group_gaps")
-    if not gaps:
-        return [paragraph(missing("The evidence does not say which features carry gaps in mean score."))]
-    rows: list[tuple[Cell, ...]] = [
-        (
-            chart_words.group_name(gap["group"]),
-            chart_words.group_name(gap["reference"]),
-            chart_words.signed(chart_words.estimate(gap["score_gap"])[0]),
-            _carried(gap["contributions"]),
-        )
-        for gap in gaps
-    ]
-    return [
-        table(
-            ("Group", "Against", "Gap in mean score", "Carried most by"),
-            rows,
-            caption="Gaps in mean score between groups, and the features that carry them",
-            widths=(21, 21, 13, 45),
-            numeric=(2,),
-            file="explainability-gaps.csv",
-        )
-    ]
-
-
-def _carried(contributions: list[dict[str, Any]], most: int = 4) -> str:
-    read = [(str(one["name"]), chart_words.estimate(one["value"])[0] or 0.0) for one in contributions]
-    largest = sorted(read, key=lambda one: -abs(one[1]))[:most]
-    return ", ".join(f"{name} {chart_words.signed(value)}" for name, value in largest)
-
-
 def fairness(facts: Facts) -> Body:
     return [
-        *_from(facts, "fairness", lambda evidence: _fairness(facts, evidence)),
+        *from_evidence(facts, "fairness", lambda evidence: _fairness(facts, evidence)),
         heading("Alternatives considered"),
         _alternatives(facts),
-        *_interpretations(facts, "fairness"),
+        *interpretations(facts, "fairness"),
     ]
 
 
@@ -426,7 +353,7 @@ def _gap_table(groupings: list[dict[str, Any]]) -> Markup:
 def employment(facts: Facts) -> Body:
     if not facts.manifest.get("employment"):
         return Missing("The submission does not say that the model decides about employment.", applicable=False)
-    return _from(facts, "fairness", lambda evidence: _employment(evidence.content))
+    return from_evidence(facts, "fairness", lambda evidence: _employment(evidence.content))
 
 
 def _employment(content: dict[str, Any]) -> list[Node]:
@@ -440,7 +367,7 @@ def _employment(content: dict[str, Any]) -> list[Node]:
 
 def robustness(facts: Facts) -> Body:
     return [
-        *_from(facts, "admission", _admission),
+        *from_evidence(facts, "admission", _admission),
         entries(
             [
                 ("Security of the model against attack", missing("This release computes none.")),

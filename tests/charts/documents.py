@@ -170,6 +170,56 @@ def explainability(*names: str) -> dict[str, Any]:
     return {"explanations": [one], "group_gaps": None, "limitations": []}
 
 
+def ranges(*means: float, missing: float | None = None) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"n": 40, "mean": mean, "lower": mean - 0.2, "upper": mean + 0.2, "low": 10.0 * at, "high": 10.0 * at + 10}
+        for at, mean in enumerate(means)
+    ]
+    return found + ([{"n": 9, "mean": missing, "lower": missing, "upper": missing}] if missing is not None else [])
+
+
+def levels(*named: tuple[str, float], rare: int = 0) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"n": 40, "mean": mean, "lower": mean - 0.2, "upper": mean + 0.2, "level": name} for name, mean in named
+    ]
+    return found + ([{"n": 7, "mean": 0.0, "lower": -0.1, "upper": 0.1, "levels": rare}] if rare else [])
+
+
+def effect(name: str, found: list[dict[str, Any]], share_rising: float | None = None) -> dict[str, Any]:
+    return {"name": name, "share_rising": share_rising, "ranges": found}
+
+
+def population(*names: str, effects: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+    """An explainability document with what contributions look like over all rows."""
+    content = explainability(*names)
+    order = [feature["name"] for feature in content["explanations"][0]["features"]]
+    counts, positions = [0, 5, 0, 90, 200, 4, 1], [None, 0.1, None, 0.3, 0.6, 0.8, 0.9]
+    content["explanations"][0] |= {
+        "spread": {
+            "width": 0.1, "first": -3,
+            "features": [{"name": name, "counts": counts, "positions": positions} for name in order[:20]],
+        },
+        "effects": effects if effects is not None else [effect(name, ranges(-0.3, 0.1, 0.4), 1.0) for name in order[:8]],
+        "together": [
+            {"features": order[:2], "strongest_association": 0.83, "mean_abs_shap": 0.3, "sum_of_mean_abs_shap": 0.5}
+        ],
+    }  # fmt: skip
+    gaps = [{"name": name, "value": 0.4 / (at + 1), "association": 0.2} for at, name in enumerate(order)]
+    content["group_gaps"] = [
+        {"features": ["sex"], "group": {"sex": "f"}, "reference": {"sex": "m"}, "score_gap": 0.7, "contributions": gaps}
+    ]
+    content["stability"] = {
+        "population": "reference", "background_rows": 100, "rows": 200, "rank_correlation": 0.98,
+        "features": [{"name": name, "rank": at + 1, "rank_again": at + 1} for at, name in enumerate(order)],
+    }  # fmt: skip
+    one = {"class": None, "output": "log-odds", "base_value": -1.2, "model_output": -0.4}
+    content["synthetic_cases"] = [
+        {"case": case, "values": dict.fromkeys(order, 4.0), "explanations": [{**one, "contributions": dict.fromkeys(order, 0.1)}]}
+        for case in ("middle", "lowered", "raised")
+    ]
+    return {**content, **more}
+
+
 def delta(metric: str, value: float | None, spread: float = 0.1, *, worse: bool | None = False, **more: Any) -> dict:
     return {
         "metric": metric,

@@ -52,6 +52,11 @@ def along(kind: str, *levels: dict) -> Figure:
     return figure
 
 
+def effect(found: list[dict], share_rising: float | None = None, name: str = made.HOSTILE) -> Figure:
+    (figure,) = charts.effects(made.population(effects=[made.effect(name, found, share_rising)]))
+    return figure
+
+
 FIGURES = {
     "ratios": lambda: ratios(SMALL, WITHIN, REVIEW, OUTSIDE),
     "ratios of nobody": lambda: ratios(NOTHING),
@@ -81,6 +86,15 @@ FIGURES = {
     "spread of 1,000 groups": lambda: charts.score_spread(made.spread(*map(str, range(1000))), 0),
     "importance": lambda: charts.importance(made.explainability()),
     "importance of 300 hostile features": lambda: charts.importance(made.explainability(*[made.HOSTILE] * 300)),
+    "spread of contributions": lambda: charts.spread(made.population()),
+    "spread of 300 hostile features": lambda: charts.spread(made.population(*[made.HOSTILE] * 300)),
+    "spread in an older document": lambda: charts.spread(made.explainability()),
+    "effect of a number": lambda: effect(made.ranges(-0.3, 0.4, missing=0.2), 1.0),
+    "effect of one value": lambda: effect([{**made.ranges(0.2)[0], "high": 0.0}]),
+    "effect of hostile levels": lambda: effect(made.levels(*[(made.HOSTILE, 0.1 * at) for at in range(12)], rare=9)),
+    "effect of missing values alone": lambda: effect(made.ranges(missing=0.2)),
+    "gap": lambda: charts.gaps(made.population())[0],
+    "gap of 300 hostile features": lambda: charts.gaps(made.population(*[made.HOSTILE] * 300))[0],
     "stability of levels": lambda: along("levels", made.segment("north", 0.8), made.segment("south", 0.6, "worse")),
     "stability over time": lambda: along("periods", *[made.segment(f"2024-{at:02}", 0.7 + at / 100) for at in range(50)]),
     "stability of hostile levels": lambda: along(
@@ -234,6 +248,80 @@ def test_deciles_and_what_is_not_shown_are_named() -> None:
     many = along("levels", *[made.segment(f"l{at}", at / 50) for at in range(40)])
     assert many.further == ("The 16 worst of 40 segments are drawn; the table has all.",)
     assert charts.segments({}) == charts.segments({"segments": None}) == ()
+
+
+@pytest.mark.parametrize(
+    ("found", "share", "title"),
+    [
+        (made.ranges(-0.3, 0.1, 0.4), 1.0, "Higher age raises the answer"),
+        (made.ranges(0.4, 0.41, -0.3), 0.02, "Higher age lowers the answer"),
+        (made.ranges(0.4, 0.5, -0.3), 0.2, "Higher age mostly lowers the answer"),
+        (made.ranges(0.4, 0.1, 0.4), 0.5, "age moves the answer both ways"),
+        (made.levels(("a", 0.1), ("b", 0.9)), None, "b is the value of age with the highest answers"),
+        (made.levels(("a", 0.1)), None, "age"),
+    ],
+)
+def test_the_title_of_an_effect_states_the_finding(found: list[dict], share: float | None, title: str) -> None:
+    assert effect(found, share, "age").title == title
+
+
+def test_an_effect_is_told_with_its_rows() -> None:
+    figure = effect(made.ranges(-0.3, 0.1, 0.4, missing=-0.05), 0.6, "age")
+    assert figure.sentence == (
+        "age adds least at 0–10 (−0.300 log-odds, n 40) and most at 20–30 (+0.400, n 40). "
+        "Of its movement 60 % goes up with the values."
+    )
+    assert figure.further == ("Rows without a value (n 9): −0.050 on average.",)
+    assert [row[0] for row in figure.table.rows] == ["0–10", "10–20", "20–30", "(missing)"]
+
+
+def test_the_spread_says_what_high_values_do_and_where_nine_of_ten_rows_lie() -> None:
+    content = made.population("age", "amount", "colour")
+    first, second, third = content["explanations"][0]["spread"]["features"]
+    second["positions"] = [None, 0.9, None, 0.6, 0.3, 0.2, 0.1]
+    third["positions"] = [None] * 7
+    figure = charts.spread(content)
+    assert figure.sentence == (
+        "For nine rows in ten, age moves the answer by 0.000 to +0.100 log-odds. High values of age raise the answer."
+    )
+    assert [row[-1] for row in figure.table.rows] == ["raise the answer", "lower the answer", "no order"]
+    assert len(charts.spread(made.population(*[f"feature {at}" for at in range(300)])).svg) < 100_000
+    assert first["name"] == "age"
+
+
+def test_a_gap_is_told_with_what_carries_it_and_how_far_that_tells_the_groups_apart() -> None:
+    (figure,) = charts.gaps(made.population("age", "amount"))
+    assert figure.title == "age carries most of the gap: f against m"
+    assert figure.sentence == (
+        "F against m: the mean score differs by +0.700. age carries +0.400 of it, and is associated with the groups by 0.200."
+    )
+    older = made.population("age")
+    for part in older["group_gaps"][0]["contributions"]:
+        del part["association"]
+    assert charts.gaps(older)[0].sentence.endswith("age carries +0.400 of it.")
+    assert charts.gaps(made.explainability()) == ()
+
+
+def test_sentences_about_groups_of_features_other_rows_and_synthetic_cases() -> None:
+    content = made.population("age", "amount")
+    assert charts.together_sentence(content).startswith("1 group of features is associated by 0.7 or more.")
+    assert charts.together_table(content).rows == (("age, amount", "0.830", "0.300", "0.500"),)
+    assert charts.stability_sentence(content) == (
+        "Repeated against 100 other rows of reference, on 200 rows: rank correlation 0.980; the first five keep their places."
+    )
+    content["stability"]["features"][1]["rank_again"] = 7
+    assert charts.stability_sentence(content).endswith("of the first five amount goes from 2 to 7.")
+    content["stability"]["rank_correlation"] = None
+    assert "ranks cannot be compared" in charts.stability_sentence(content)
+    assert charts.synthetic_table(content).rows[0] == ("age", "4", "+0.100", "4", "+0.100", "4", "+0.100")
+    assert charts.synthetic_sentences(content)[0] == (
+        "Middle (every column at its median or most frequent level): from −1.200, what the population gets on average, "
+        "to −0.400 log-odds."
+    )
+    older = made.explainability()
+    assert charts.together_sentence(older).endswith("not part of this document.")
+    assert (charts.synthetic_sentences(older), charts.synthetic_table(older).rows) == ((), ())
+    assert charts.stability_sentence(older) == "The explanation was not repeated against other rows."
 
 
 def test_the_reference_is_no_comparison() -> None:

@@ -40,9 +40,8 @@ def names(content: Content) -> list[str]:
 def named(one: Mapping[str, Any]) -> str:
     label = one.get("class")
     whose = f", class {label}" if label is not None else ""
-    method = one.get("method") or "SHAP"
     exact = "exact" if one.get("exact") else "estimated"
-    return f"{words.sentence_case(str(one['perturbation']))} {method}, {exact}, in {one['output']}{whose}"
+    return f"{words.sentence_case(str(one['perturbation']))}, {exact}, in {one['output']}{whose}"
 
 
 def importance(content: Content, explanation: int = 0, *, language: str = ENGLISH) -> Figure:
@@ -91,7 +90,7 @@ def _importance_sentence(features: Sequence[Feature], unit: str) -> str:
 
 
 def _importance_further(one: Mapping[str, Any], features: Sequence[Feature]) -> tuple[str, ...]:
-    told = [f"Explained are {words.count(one.get('rows_explained'))} rows {_population(one)}."]
+    told = [f"Explained are {words.count(one.get('rows_explained'))} rows {_population(one)}: {one.get('method') or 'SHAP'}."]
     error = one.get("additivity_max_error")
     if error is not None:
         told.append(f"Contributions add up to the model’s answer: the largest error of a row is {_tiny(error)}.")

@@ -229,6 +229,8 @@ def other_set_sentence(content: Content) -> str:
     found = content.get("alternative_set")
     if not found:
         return ""
+    if not found["candidates"]:
+        return "No other submitted column could take the place of one of the model’s."
     others = words.plural(found["candidates"], "other submitted column", "other submitted columns")
     own = figure(found["largest_association"]["submitted"])
     if not found["comes"]:

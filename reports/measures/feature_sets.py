@@ -76,7 +76,8 @@ class Set:
 
 @dataclass(frozen=True)
 class Alternative:
-    """`found` is None where no set tried is less associated and does as well. `candidates`: how many others were tried.
+    """`found` is None where no set tried is less associated and does as well. `candidates`: how many others were tried, 0 where
+    all are too good.
 
     `difference`: performance of the set found less that of the submitted one, on the same held-out rows. `too_good`: others
     that were not tried, for each tells clearly more of the outcome alone than all submitted columns together.

@@ -15,6 +15,7 @@ from reports.charts import (
     decisions_table,
     importance_changes,
     leakage_table,
+    other_set_sentence,
     outcomes_table,
     robustness_sentences,
     robustness_table,
@@ -90,6 +91,19 @@ def test_a_side_in_words(one: dict[str, Any], words: str) -> None:
     found = weak(True)
     found["weak_spots"]["regions"][0]["columns"] = [one]
     assert words in weak_sentence(found).replace("2.000", "2").replace("3.000", "3")
+
+
+@pytest.mark.parametrize(
+    ("tried", "begins"),
+    [
+        (0, "No other submitted column could take the place of one of the model’s."),
+        (1, "With 1 other submitted column no set of as many was found"),
+        (3, "With 3 other submitted columns no set of as many was found"),
+    ],
+)
+def test_how_many_other_columns_were_tried_is_told_also_where_there_was_none(tried: int, begins: str) -> None:
+    found = {"candidates": tried, "goes": [], "comes": [], "largest_association": {"submitted": 0.4, "other": None}}
+    assert other_set_sentence({"alternative_set": found}).startswith(begins)
 
 
 def test_what_is_odd_about_the_data_is_said_and_what_is_not_too() -> None:

@@ -69,6 +69,14 @@ def test_a_column_that_nobody_named_takes_the_place_of_one_that_repeats_another(
     assert "not the submitted model" in said
 
 
+def test_where_every_other_column_tells_too_much_none_was_tried():
+    content = made(features=("debt", "group"), others=("income", "salary"))
+    assert content["alternative_set"]["candidates"] == 0
+    assert other_set_table(content).rows == ()
+    assert other_set_sentence(content) == "No other submitted column could take the place of one of the model’s."
+    assert any("income and salary alone tell clearly more" in one for one in content["limitations"])
+
+
 def test_what_each_column_adds_is_told_with_its_interval():
     content = made(features=("income", "debt", "salary"), others=())
     added = {one["name"]: one["adds"] for one in content["feature_gains"]["features"]}

@@ -14,6 +14,7 @@ from governance.policy.models import PolicyVersion
 from governance.registry.models import TIERS
 from governance.web.base import PersonView
 from governance.web.pages import Crumb, Fact, PoliciesPage, PolicyPage, PolicyRow, PolicyStage, PolicyTier
+from reports.charts import expected_limit
 from reports.charts.figure import Column, Table
 
 
@@ -52,6 +53,7 @@ class OnePolicy(PersonView):
                 Fact("Origin", one.origin),
                 Fact("Smallest group judged", str(one.rules["limits"]["minimum_group_size"])),
                 Fact("Selection ratio", f"at least {one.rules['limits']['rate_ratio_minimum']}"),
+                Fact("A pass of it needs", expected_limit(one.rules["limits"]) or "no number of expected people"),
             ),
             tiers=tuple(_tier(one, tier) for tier in TIERS),
             document=json.dumps(one.rules, indent=1, ensure_ascii=False),

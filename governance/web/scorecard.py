@@ -15,6 +15,7 @@ from reports.charts.fairness import is_regression
 from reports.charts.rows import Direction, Limit, plain
 from reports.charts.scale import Scale
 from reports.charts.svg import Markup
+from reports.charts.too_few import too_few_words
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.words import estimate
 
@@ -178,18 +179,12 @@ def _sub(check: CheckFact, verdict: Verdict, group: Mapping[str, Any] | None, fa
         if check.cause not in facts.policy["acceptable_not_applicable"]:
             parts.append("which the policy does not accept")
     if group and verdict is Verdict.INSUFFICIENT:
-        parts.append(_too_few(group, facts.policy["limits"]["minimum_group_size"]))
+        parts.append(too_few_words(group, group["reference_row"], facts.policy["limits"]))
     if group and verdict is Verdict.OUTSIDE and "minimum" in (check.limit or {}):
         parts.append(_short(group, check.limit["minimum"]))
     if check.settled:
         parts.append("taken out of the way by a waiver")
     return ", ".join(part for part in parts if part)
-
-
-def _too_few(group: Mapping[str, Any], least: int) -> str:
-    if group["n"] < least:
-        return f"fewer than the {least} that the policy asks for"
-    return f"its reference group has fewer than the {least} that the policy asks for"
 
 
 def _short(group: Mapping[str, Any], minimum: float) -> str:
@@ -245,5 +240,6 @@ def _sample_sentence(performance: Content | None, verdicts: list[Verdict]) -> Se
     if unsure:
         told.append(f"For {words.plural(unsure, 'check', 'checks')} it is too small to be sure.")
     if few:
-        told.append(f"{words.plural(few, 'comparison rests', 'comparisons rest')} on too few people to judge: never a pass.")
+        rest = words.plural(few, "comparison rests", "comparisons rest")
+        told.append(f"{rest} on too few people, selected and refused, to judge: never a pass.")
     return Sentence(Verdict.REVIEW if unsure else Verdict.INSUFFICIENT, " ".join([rows, *told]))

@@ -70,6 +70,7 @@ from reports.charts.rows import common_scale, difference_bar, interval_bar, limi
 from reports.charts.segments import segments
 from reports.charts.svg import Markup
 from reports.charts.synthetic import synthetic_sentences, synthetic_table
+from reports.charts.too_few import expected_limit
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.weak_spots import weak_sentence, weak_spots_table
 
@@ -102,6 +103,7 @@ __all__ = [
     "employment_sentences",
     "employment_tables",
     "error_rates",
+    "expected_limit",
     "explanations_table",
     "fairness_beside",
     "feature_gains_sentence",

@@ -12,6 +12,7 @@ from reports.charts.marks import icon, swatch
 from reports.charts.rows import common_scale, plain
 from reports.charts.scale import Scale
 from reports.charts.svg import Markup
+from reports.charts.too_few import TooFew, reference_of, too_few, too_few_counted
 from reports.charts.verdicts import Verdict
 from reports.charts.words import ENGLISH, estimate, figure, group_name, interval, require_language
 
@@ -85,7 +86,8 @@ def rate_ratios(content: Content, *, limit: float, language: str = ENGLISH) -> F
     ]
     compared.sort(key=_trouble)
     lines = [_ratio_line(group) for group in compared]
-    sentence = _ratio_sentence(compared, limit)
+    few = _too_few(content)
+    sentence = _ratio_sentence(compared, few, limit)
     return Figure(
         key="rate-ratios",
         title="Selection ratio",
@@ -95,7 +97,7 @@ def rate_ratios(content: Content, *, limit: float, language: str = ENGLISH) -> F
         table=rate_table(content),
         alt=sentence,
         verdict=min((line.verdict for line in lines if line.verdict), key=lambda one: one.rank, default=None),
-        further=_further(compared, limit),
+        further=_further(compared, few, limit),
         legend=_verdict_legend(lines),
     )
 
@@ -112,6 +114,15 @@ def _trouble(group: Group) -> tuple[int, float]:
 def _ratio_line(group: Group) -> Line:
     value, low, high = estimate(group.get("rate_ratio"))
     return Line(group_name(group["group"]), group.get("n"), value, low, high, verdict_of(group))
+
+
+def _too_few(content: Content) -> list[TooFew]:
+    return [
+        too_few(group, reference_of(group, grouping["groups"]))
+        for grouping in content["groupings"]
+        for group in grouping["groups"]
+        if verdict_of(group) == Verdict.INSUFFICIENT
+    ]
 
 
 def _against(compared: Sequence[Group]) -> str:
@@ -140,7 +151,7 @@ def _drawn(number: int) -> str:
     return f"Of {number:,} groups the first {MOST} are drawn. " if number > MOST else ""
 
 
-def _ratio_sentence(compared: Sequence[Group], limit: float) -> str:
+def _ratio_sentence(compared: Sequence[Group], few: Sequence[TooFew], limit: float) -> str:
     """What the chart says, by rule: the worst outside, else the worst under review, else the lowest of all."""
     by = {verdict: [group for group in compared if verdict_of(group) == verdict] for verdict in Verdict}
     if by[Verdict.OUTSIDE]:
@@ -152,6 +163,8 @@ def _ratio_sentence(compared: Sequence[Group], limit: float) -> str:
     if by[Verdict.WITHIN]:
         lowest = min(by[Verdict.WITHIN], key=lambda group: _ratio(group) or 0)
         return f"Every group that can be judged is within the limit. Lowest: {_told(lowest, limit)}"
+    if TooFew.EXPECTED in few:
+        return "No group can be called within the limit: there are too few people, selected and refused, on both sides."
     return "No group can be judged: there is no ratio with enough people on both sides."
 
 
@@ -186,15 +199,13 @@ def _turning(compared: Sequence[Group]) -> list[str]:
     return told
 
 
-def _further(compared: Sequence[Group], limit: float) -> tuple[str, ...]:
+def _further(compared: Sequence[Group], few: Sequence[TooFew], limit: float) -> tuple[str, ...]:
     outside = [group for group in compared if verdict_of(group) == Verdict.OUTSIDE]
-    small = sum(verdict_of(group) == Verdict.INSUFFICIENT for group in compared)
     told = [_told(group, limit) for group in outside[1:3]]
     if len(outside) > 3:
         told.append(f"{words.plural(len(outside) - 3, 'more group is', 'more groups are')} outside; the table has them.")
     told += _turning(compared)
-    if small:
-        told.append(f"{words.plural(small, 'group is', 'groups are')} too small to judge: never a pass.")
+    told += too_few_counted(few)
     if len(compared) > MOST:
         told.append(f"Drawn are the first {MOST} of {len(compared):,} groups, trouble first.")
     return tuple(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def fairness(
     Parameters
     ----------
     scores : (n,) or (n, k) as the model gave them; None where the submission brought classes only (`predicted`).
-    limits : the policy's, with `minimum_group_size` and `rate_ratio_minimum`.
+    limits : the policy's, with `minimum_group_size`, `rate_ratio_minimum` and, where it asks for one, `minimum_expected_count`.
 
     Raises
     ------
@@ -121,6 +121,7 @@ def _classification(
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
         limitations += grouping_limitations(grouping, counts.n, declared, reference, limits, unit="selection rate")
         limitations += _count_limitations(grouping, counts, reference)
+        limitations += _expected_limitations(grouping, counts, reference, groups, limits)
     return {
         "groupings": tables,
         "thresholds": None if mean_scores is None else _thresholds(manifest, mean_scores, parts, decided, limits),
@@ -293,6 +294,7 @@ def _verdict(
         int(counts.n[reference]),
         minimum=limits.rate_ratio_minimum,
         minimum_group_size=limits.minimum_group_size,
+        minimum_expected_count=limits.minimum_expected_count,
         ratio_low=float(compared.ratio_interval.low[index]),
         p_value_exact=float(compared.p_value_exact[index]),
     )
@@ -306,8 +308,9 @@ def _in_people(
     if pair is None:
         return {"shortfall": None, "one_person_away": None}
     away = measure.verdicts_one_person_away(
-        *pair, minimum=limits.rate_ratio_minimum, minimum_group_size=limits.minimum_group_size
-    )
+        *pair, minimum=limits.rate_ratio_minimum, minimum_group_size=limits.minimum_group_size,
+        minimum_expected_count=limits.minimum_expected_count,
+    )  # fmt: skip
     return {"shortfall": measure.shortfall(*pair, minimum=limits.rate_ratio_minimum), "one_person_away": list(away)}
 
 
@@ -345,6 +348,24 @@ def _classification_limitations(
     if manifest.get("weight"):
         sentences.append(f"Group rates count every row once; the weight {manifest['weight']!r} does not enter them.")
     return sentences
+
+
+def _expected_limitations(
+    grouping: Grouping, counts: measure.GroupCounts, reference: int | None, groups: Sequence[Mapping[str, Any]], limits: Limits
+) -> list[str]:
+    """Which groups are large enough, have a ratio, and are no pass all the same."""
+    if reference is None or counts.selected[reference] == 0 or counts.n[reference] < limits.minimum_group_size:
+        return []
+    few = [
+        group_name(grouping, i) for i, row in enumerate(groups)
+        if row["verdict"] == measure.INSUFFICIENT and counts.n[i] >= max(limits.minimum_group_size, 1)
+    ]  # fmt: skip
+    if not few:
+        return []
+    return [
+        f"{' and '.join(grouping.features)}: fewer than {limits.minimum_expected_count} of the selected, or of the refused, "
+        f"would be expected in {listed(few)} or in the reference group; that is too few for a pass."
+    ]
 
 
 def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, reference: int | None) -> list[str]:

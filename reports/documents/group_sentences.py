@@ -16,14 +16,19 @@ from reports.measures.groups import MOST_CELLS, Grouping
 
 @dataclass(frozen=True)
 class Limits:
-    """The policy's limits that concern groups."""
+    """The policy's limits that concern groups. A policy that names no `minimum_expected_count` does not ask for one: 0."""
 
     minimum_group_size: int
     rate_ratio_minimum: Fraction
+    minimum_expected_count: int
 
     @classmethod
     def of(cls, limits: Mapping[str, Any]) -> Limits:
-        return cls(int(limits["minimum_group_size"]), Fraction(str(limits["rate_ratio_minimum"])))
+        return cls(
+            int(limits["minimum_group_size"]),
+            Fraction(str(limits["rate_ratio_minimum"])),
+            int(limits.get("minimum_expected_count", 0)),
+        )
 
 
 def group_name(grouping: Grouping, index: int | np.integer[Any]) -> str:

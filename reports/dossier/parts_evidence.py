@@ -269,11 +269,13 @@ def _fairness(facts: Facts, evidence: Evidence) -> list[Node]:
         drawn = [figure(charts.predictions_by_group(content, at), file="fairness-groups.csv") for at in shown]
         return [_meaning(facts), *drawn, note, *_spread(content, shown), *_group_tables(content)]
     limits = facts.policy["limits"]
+    expected = charts.expected_limit(limits)
     return [
         _meaning(facts),
         paragraph(
             f"Limit of the policy: a selection ratio of at least {charts.limit_words(limits['rate_ratio_minimum'], '')}. "
             f"A group under {limits['minimum_group_size']} people is too small to judge: never a pass."
+            + (f" A pass needs {expected}, if both had the same rate." if expected else "")
         ),
         figure(
             charts.rate_ratios(content, limit=limits["rate_ratio_minimum"]),

@@ -233,7 +233,7 @@ def reading(facts: Facts) -> list[Node]:
             Verdict.REVIEW,
             "the value breaks the limit and chance could explain it, or only its interval breaks the limit",
         ),
-        (Verdict.INSUFFICIENT, "too few people on one side to judge; never a pass"),
+        (Verdict.INSUFFICIENT, "too few people on one side, or too few selected or refused, to judge; never a pass"),
         (Verdict.WITHIN, "value and interval keep the limit"),
         (Verdict.NOT_APPLICABLE, "not held against the limit, for the reason given; never a pass"),
         (Verdict.ERROR, "the figure could not be computed; never a pass"),

@@ -256,6 +256,7 @@ def verdict(
     *,
     minimum: Fraction,
     minimum_group_size: int,
+    minimum_expected_count: int,
     ratio_low: float,
     p_value_exact: float,
 ) -> str:
@@ -263,18 +264,33 @@ def verdict(
 
     `insufficient-data` where a side is below the minimum size, or where nobody of the reference group was selected
     (there is then no ratio); `outside` where the value breaks the limit and the exact test's p is below 0.05; `review`
-    where the value breaks it and p does not, or only the interval breaks it; `within` where neither does.
+    where the value breaks it and p does not, or only the interval breaks it. Where neither does, `within` if the smallest
+    expected count reaches its minimum and `insufficient-data` if not. Few expected people take nothing adverse away: the
+    exact test and the interval hold for small counts, so that `outside` and `review` stay what they are.
     """
     if min(n, reference_n) < max(minimum_group_size, 1) or reference_selected == 0:
         return INSUFFICIENT
     if Fraction(selected, n) < minimum * Fraction(reference_selected, reference_n):
         return OUTSIDE if p_value_exact < SIGNIFICANCE else REVIEW
-    return REVIEW if ratio_low < minimum else WITHIN
+    if ratio_low < minimum:
+        return REVIEW
+    enough = smallest_expected(selected, n, reference_selected, reference_n) >= minimum_expected_count
+    return WITHIN if enough else INSUFFICIENT
+
+
+def smallest_expected(selected: int, n: int, reference_selected: int, reference_n: int) -> Fraction:
+    """The smallest of the four counts, selected and refused in either group, that one common rate would give; people.
+
+    Cochran (1954), Biometrics 10:417, who asks for 5. Raises ZeroDivisionError for two empty groups.
+    """
+    everybody, chosen = n + reference_n, selected + reference_selected
+    return Fraction(min(n, reference_n) * min(chosen, everybody - chosen), everybody)
 
 
 def verdicts_one_person_away(
-    selected: int, n: int, reference_selected: int, reference_n: int, *, minimum: Fraction, minimum_group_size: int
-) -> tuple[str, ...]:
+    selected: int, n: int, reference_selected: int, reference_n: int, *, minimum: Fraction, minimum_group_size: int,
+    minimum_expected_count: int,
+) -> tuple[str, ...]:  # fmt: skip
     """The other verdicts that one decision more or less on either side would have given, the worst first."""
 
     def judged(x: int, y: int) -> str:
@@ -282,8 +298,9 @@ def verdicts_one_person_away(
         below = reference_n > 0 and Fraction(x, max(n, 1)) < minimum * Fraction(y, reference_n)
         p = intervals.fisher_exact(x, n, y, reference_n) if below else 1.0
         return verdict(
-            x, n, y, reference_n, minimum=minimum, minimum_group_size=minimum_group_size, ratio_low=low, p_value_exact=p
-        )
+            x, n, y, reference_n, minimum=minimum, minimum_group_size=minimum_group_size,
+            minimum_expected_count=minimum_expected_count, ratio_low=low, p_value_exact=p,
+        )  # fmt: skip
 
     here, near = judged(selected, reference_selected), set()
     for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1)):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reports import charts
 from reports.charts import Figure, Verdict
 from reports.charts.svg import element, lines, said
+from reports.charts.too_few import too_few_words
 from tests.charts import documents as made
 
 OUTSIDE = made.group("female", n=60, ratio=0.7, verdict="outside")
@@ -23,6 +24,7 @@ SMALL = made.group("y", n=9, ratio=0.4, verdict="insufficient-data")
 MANY = [made.group(f"group {index}", n=60, ratio=0.7 + index / 2000, verdict="review") for index in range(1000)]
 HOSTILE = made.group(made.HOSTILE, n=60, ratio=0.7, verdict="outside")
 LONG = made.group("a very long name " * 40, n=60, ratio=0.7, verdict="outside")
+UNSURE = made.group("z", n=60, ratio=1.2, verdict="insufficient-data")
 NOTHING = made.group(None, n=0, ratio=None, verdict="insufficient-data")
 
 
@@ -181,10 +183,51 @@ def test_places_lie_on_the_drawing(figure: Figure) -> None:
             "Lowest: x: 46 of 60 selected. Ratio 0.950 (0.850–1.050), limit 0.80.",
         ),
         ((SMALL,), "No group can be judged: there is no ratio with enough people on both sides."),
+        (
+            (SMALL, UNSURE),
+            "No group can be called within the limit: there are too few people, selected and refused, on both sides.",
+        ),
     ],
 )
 def test_the_sentence_tells_the_worst_group_first(groups: tuple, sentence: str) -> None:
     assert ratios(*groups).sentence == sentence
+
+
+def test_why_groups_cannot_be_judged_is_said_reason_by_reason() -> None:
+    said = ("1 group is too small to judge: never a pass.",
+            "For 2 groups too few of the selected, or of the refused, would be expected to call it a pass.")  # fmt: skip
+    assert ratios(WITHIN, SMALL, UNSURE, UNSURE).further == said
+    assert ratios(SMALL).further == said[:1]
+    document = made.fairness(WITHIN, UNSURE)
+    reference = document["groupings"][0]["groups"][-1]
+    for change, told in (
+        ({"small_sample": True}, "1 group is compared with one that is too small to judge by: never a pass."),
+        ({"selected": 0}, "1 group is compared with one of which nobody was selected: never a pass."),
+    ):
+        with_this = {**document, "groupings": [{**document["groupings"][0], "groups": [WITHIN, UNSURE, {**reference, **change}]}]}
+        assert charts.rate_ratios(with_this, limit=0.8).further == (told,)
+    alone = {**UNSURE, "reference": None}
+    told = "1 group cannot be judged: no group is large enough to compare with; never a pass."
+    assert ratios(WITHIN, alone).further == (told,)
+
+
+@pytest.mark.parametrize(
+    ("group", "reference", "told"),
+    [
+        ({}, None, "no group is large enough to compare with"),
+        ({"small_sample": True}, {}, "fewer than the 30 that the policy asks for"),
+        ({}, {"small_sample": True}, "its reference group has fewer than the 30 that the policy asks for"),
+        ({}, {"selected": 0}, "nobody of its reference group was selected, so that there is no ratio"),
+        ({"selected": 59}, {"selected": 299}, "fewer than 5 of the refused would be expected in one of the two groups; "
+                                              "too few to call it a pass"),
+        ({"selected": 1}, {"selected": 2}, "fewer than 5 of the selected would be expected in one of the two groups; "
+                                           "too few to call it a pass"),
+    ],
+)  # fmt: skip
+def test_the_reason_of_one_group_has_the_policys_limit(group: dict, reference: dict | None, told: str) -> None:
+    against = None if reference is None else {**made.group("male", n=300), **reference}
+    limits = {"minimum_group_size": 30, "minimum_expected_count": 5}
+    assert too_few_words({**UNSURE, **group}, against, limits) == told
 
 
 def test_what_is_left_out_is_said() -> None:

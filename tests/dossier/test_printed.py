@@ -34,7 +34,7 @@ from tests.dossier.cases import (
     text_of,
 )
 from tests.measures.test_employment import HIRING, applicants
-from tests.measures.test_fairness import LIMITS
+from tests.measures.test_fairness import BINARY, LIMITS, people
 
 NUMBERS = [*map(str, range(12)), "11L", *map(str, range(12, 27))]
 
@@ -238,6 +238,26 @@ def test_other_tasks_print_their_own_figures(task):
     written = html(Facts(document), ())
     assert ("Lift" if task == "regression" else "Macro F1") in written
     assert ("Ratio of predictions" if task == "regression" else "Selection ratio") in written
+
+
+def test_a_ratio_that_few_expected_people_keep_from_passing_is_printed_with_the_policys_limit():
+    document = facts()
+    document["policy"]["limits"]["minimum_expected_count"] = 5
+    table, scores = people(("a", 97, 3), ("b", 396, 4))
+    manifest = {**BINARY, "reference_groups": {"group": "b"}}
+    limited = fairness(manifest, table, scores, limits=document["policy"]["limits"], seed=1)
+    for one in document["evidence"]:
+        if one["kind"] == "fairness":
+            one["content"] = canonical(limited.content)
+    written = html(Facts(document), ())
+    for said in (
+        "A pass needs at least 5 selected and 5 refused people expected in either group, if both had the same rate.",
+        "For 1 group too few of the selected, or of the refused, would be expected to call it a pass.",
+        "fewer than 5 of the selected, or of the refused, would be expected in group a or in the reference group",
+        "too few people on one side, or too few selected or refused, to judge; never a pass",
+    ):
+        assert said in written
+    assert "A pass needs" not in html(Facts(facts()), ())
 
 
 def test_an_employment_law_has_its_annex_and_alternatives_are_printed():

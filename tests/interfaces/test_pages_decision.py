@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +15,14 @@ from django.test.utils import CaptureQueriesContext
 from governance.accounts.models import Person
 from governance.actions import jobs
 from governance.actions.findings import open_finding
+from governance.actions.install import load_policy
 from governance.audit.canonical import digest
 from governance.audit.clock import database_now
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
 from governance.review.models import Finding
+from governance.review.queries import current_pin
 from tests.charts import documents as made
 from tests.charts.documents import change, robust, segment, segments
 from tests.factories import (
@@ -47,7 +50,8 @@ def trouble(content: dict[str, Any]) -> None:
     for row, verdict in zip(compared, ("outside", "review", "insufficient-data"), strict=False):
         row["verdict"] = verdict
         row["rate_ratio"] = {"value": 0.5, "low": 0.3, "high": 0.9}
-        row["n"] = 20 if verdict == "insufficient-data" else row["n"]
+        if verdict == "insufficient-data":
+            row["n"], row["small_sample"] = 20, True
 
 
 @pytest.fixture
@@ -289,6 +293,46 @@ def test_whose_decision_changes_where_scores_go_and_what_answers_rest_on_is_show
         assert said in told
     assert written.count('id="score-migration-t"') == written.count('id="importance-changes-t"') == 1
     assert "</text><script" not in written
+
+
+def few_refused(content: dict[str, Any]) -> None:
+    """One group is too small; of another too few refusals would be expected to call it a pass."""
+    small, unsure = [row for grouping in content["groupings"] for row in grouping["groups"] if row["verdict"]][:2]
+    for row in (small, unsure):
+        row["verdict"], row["rate_ratio"] = "insufficient-data", {"value": 1.0, "low": 0.9, "high": 1.1}
+    small |= {"n": 20, "selected": 20, "small_sample": True}
+    unsure |= {"selected": unsure["n"]}
+    grouping = next(one for one in content["groupings"] if unsure in one["groups"])
+    reference = next(row for row in grouping["groups"] if row["group"] == unsure["reference"])
+    reference |= {"selected": reference["n"] - 1}
+
+
+def test_why_a_comparison_is_no_pass_is_told_with_the_limit_that_it_misses(people: dict[str, Person]) -> None:
+    candidate = computed(a_candidate(people, a_model(people)), fairness=few_refused)
+    told = text_of(Browser(people["officer"]).decision(candidate))
+    for said in (
+        "fewer than the 30 that the policy asks for",
+        "fewer than 5 of the refused would be expected in one of the two groups; too few to call it a pass",
+        "For 1 group too few of the selected, or of the refused, would be expected to call it a pass.",
+        "Insufficient data: too few people, selected and refused, to say; never a pass.",
+    ):
+        assert said in told
+
+
+def test_a_policy_shows_how_many_people_a_pass_needs_and_an_earlier_one_that_it_asks_for_none(
+    people: dict[str, Person], settings: Any, tmp_path: Path
+) -> None:
+    earlier = json.loads((settings.COUNTERSIGN_POLICY_FOLDER / "standard-1.json").read_text()) | {"name": "earlier"}
+    del earlier["limits"]["minimum_expected_count"]
+    path = tmp_path / "earlier-1.json"
+    path.write_text(json.dumps(earlier))
+    load_policy(path)
+    browser = Browser(people["officer"])
+    assert browser.page("/policies/standard/1/").says("at least 5 selected and 5 refused people expected in either group")
+    assert browser.page("/policies/earlier/1/").says("no number of expected people")
+    candidate = computed(a_candidate(people, a_model(people)), fairness=trouble)
+    assert current_pin(candidate).policy.name == "earlier"
+    assert browser.decision(candidate).says("fewer than the 30 that the policy asks for")
 
 
 def test_every_golden_kind_has_a_section(people: dict[str, Person], troubled: Candidate) -> None:

@@ -9,7 +9,9 @@ from fairlearn import metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.stats import contingency
 
+from reports.charts.too_few import TooFew, too_few, too_few_words
 from reports.documents.build import fairness
 from reports.measures import fairness as measure
 from reports.measures import intervals
@@ -21,6 +23,7 @@ from tests.examples import examples
 
 EIGHTY = Fraction("0.8")
 LIMITS = {"minimum_group_size": 30, "rate_ratio_minimum": 0.8, "rate_ratio_fall": 0.1, "comparison_margins": {}}
+ASKING = {**LIMITS, "minimum_expected_count": 5}
 BINARY = {
     "task": "binary-classification",
     "target": "outcome",
@@ -173,9 +176,91 @@ def test_an_empty_cell_of_an_intersection_is_listed_and_says_nothing():
 )
 def test_the_verdict(group, reference, size, low, p, wanted):
     found = measure.verdict(
-        *group, *reference, minimum=Fraction("0.8"), minimum_group_size=size, ratio_low=low, p_value_exact=p
+        *group, *reference, minimum=EIGHTY, minimum_group_size=size, minimum_expected_count=0, ratio_low=low, p_value_exact=p
     )
     assert found == wanted
+
+
+def test_the_smallest_expected_count_is_scipys():
+    pairs = np.random.default_rng(3).integers(1, 400, size=(200, 4))
+    for n, m, x, y in ((int(n), int(m), int(x % n), int(y % m)) for n, m, x, y in pairs):
+        table = np.array([[x, n - x], [y, m - y]])
+        assert float(measure.smallest_expected(x, n, y, m)) == pytest.approx(contingency.expected_freq(table).min(), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("group", "reference", "least", "low", "p", "wanted"),
+    [
+        ((45, 50), (45, 50), 5, 0.85, 0.5, "within"),  # 5 of 10 refused expected in each: exactly enough
+        ((45, 50), (46, 50), 5, 0.85, 0.5, "insufficient-data"),  # 4.5
+        ((5, 50), (5, 50), 5, 0.85, 0.5, "within"),  # the selected are the few
+        ((5, 50), (4, 50), 5, 0.85, 0.5, "insufficient-data"),
+        ((25, 30), (500, 600), 5, 0.85, 0.5, "within"),  # the group is the small side: 30 of 630, 105 refused
+        ((26, 30), (500, 600), 5, 0.85, 0.5, "insufficient-data"),
+        ((500, 600), (26, 30), 5, 0.85, 0.5, "insufficient-data"),  # the reference is
+        ((50, 50), (50, 50), 1, 0.92, 1.0, "insufficient-data"),  # nobody refused: never a pass
+        ((50, 50), (50, 50), 0, 0.92, 1.0, "within"),  # not asked for
+        ((0, 50), (0, 50), 5, float("nan"), 1.0, "insufficient-data"),
+        ((0, 0), (0, 0), 5, float("nan"), float("nan"), "insufficient-data"),
+        ((5, 50), (4, 50), 5, 0.79, 0.5, "review"),  # what is adverse stays
+        ((2, 40), (4, 40), 5, 0.1, 0.6, "review"),
+        ((0, 40), (9, 40), 5, 0.0, 0.001, "outside"),
+    ],
+)
+def test_where_few_are_expected_nothing_is_a_pass_and_nothing_adverse_goes(group, reference, least, low, p, wanted):
+    found = measure.verdict(
+        *group, *reference, minimum=EIGHTY, minimum_group_size=30, minimum_expected_count=least, ratio_low=low, p_value_exact=p
+    )
+    assert found == wanted
+
+
+def asked_for(selected, n, reference_selected, reference_n, least):
+    low = float(intervals.katz(selected, n, reference_selected, reference_n).low)
+    p = intervals.fisher_exact(selected, n, reference_selected, reference_n)
+    return measure.verdict(
+        selected, n, reference_selected, reference_n, minimum=EIGHTY, minimum_group_size=30, minimum_expected_count=least,
+        ratio_low=low, p_value_exact=p,
+    )  # fmt: skip
+
+
+@given(n=st.integers(1, 300), m=st.integers(1, 300), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)), least=st.integers(0, 20))
+def test_few_expected_people_turn_a_pass_into_insufficient_data_and_change_nothing_else(n, m, shares, least):
+    x, y = round(shares[0] * n), round(shares[1] * m)
+    without, asked = asked_for(x, n, y, m, 0), asked_for(x, n, y, m, least)
+    few = measure.smallest_expected(x, n, y, m) < least
+    assert asked == ("insufficient-data" if without == "within" and few else without)
+
+
+@examples(15)
+@given(n=st.integers(1, 60), m=st.integers(1, 60), refused=st.tuples(st.integers(0, 60), st.integers(0, 60)))
+def test_the_reason_of_want_of_data_is_the_rule_that_gave_it(n, m, refused):
+    table, scores = people(("a", max(0, n - refused[0]), min(n, refused[0])), ("b", max(0, m - refused[1]), min(m, refused[1])))
+    manifest = {**BINARY, "reference_groups": {"group": "b"}}
+    without, asked = (rows_of(fairness(manifest, table, scores, limits=limits, seed=1)) for limits in (LIMITS, ASKING))
+    row, reference = asked[("a",)], asked[("b",)]
+    if row["verdict"] == "insufficient-data":
+        changed = without[("a",)]["verdict"] == "within"
+        assert (too_few(row, reference) is TooFew.EXPECTED) == changed
+        assert not changed or "5 of the refused would be" in too_few_words(row, reference, ASKING)
+    else:
+        assert row["verdict"] == without[("a",)]["verdict"]
+
+
+@pytest.mark.parametrize("refused", [(3, 4), (0, 0)])
+def test_few_expected_refusals_are_no_pass_and_said(refused):
+    table, scores = people(("a", 100 - refused[0], refused[0]), ("b", 400 - refused[1], refused[1]))
+    manifest = {**BINARY, "reference_groups": {"group": "b"}}
+    asked = fairness(manifest, table, scores, limits=ASKING, seed=1)
+    row = rows_of(asked)[("a",)]
+    assert (row["verdict"], row["small_sample"]) == ("insufficient-data", False)
+    assert (
+        "group: fewer than 5 of the selected, or of the refused, would be expected in group a or in the reference group; that is "
+        "too few for a pass." in asked.content["limitations"]
+    )
+    without = fairness(manifest, table, scores, limits=LIMITS, seed=1)
+    assert rows_of(without)[("a",)]["verdict"] == "within"
+    assert without.content == fairness(manifest, table, scores, limits={**LIMITS, "minimum_expected_count": 0}, seed=1).content
+    assert not any("expected" in one for one in without.content["limitations"])
 
 
 def test_the_uniform_guidelines_example_finds_only_the_third_group_below_four_fifths():
@@ -210,15 +295,17 @@ def test_the_shortfall_is_the_smallest_number_that_reaches_the_limit(n, m, share
 
 
 @examples(25)
-@given(n=st.integers(1, 60), m=st.integers(1, 60), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_what_one_decision_would_change_is_found_by_making_it(n, m, shares):
+@given(
+    n=st.integers(1, 60), m=st.integers(1, 60), shares=st.tuples(st.floats(0, 1), st.floats(0, 1)), least=st.sampled_from([0, 5])
+)
+def test_what_one_decision_would_change_is_found_by_making_it(n, m, shares, least):
     """Each neighbouring table is put through the whole document."""
     x, y = int(shares[0] * n), int(shares[1] * m)
 
     def verdict(selected, reference):
         table, scores = people(("a", selected, n - selected), ("b", reference, m - reference))
-        manifest = {**BINARY, "reference_groups": {"group": "b"}}
-        return rows_of(fairness(manifest, table, scores, limits=LIMITS, seed=1))[("a",)]
+        manifest, limits = {**BINARY, "reference_groups": {"group": "b"}}, {**LIMITS, "minimum_expected_count": least}
+        return rows_of(fairness(manifest, table, scores, limits=limits, seed=1))[("a",)]
 
     moves = [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)]
     near = {verdict(*one)["verdict"] for one in moves if 0 <= one[0] <= n and 0 <= one[1] <= m}

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -113,6 +114,15 @@ def test_a_policy_that_asks_for_kinds_of_model_says_which(rule, shipped):
     check_document(shipped)
     shipped["tiers"]["high"]["checks"] = [rule]
     with pytest.raises(BadInput):
+        check_document(shipped)
+
+
+@pytest.mark.parametrize(("least", "kept"), [(0, True), (5, True), (-1, False), (2.5, False), ("5", False), (None, False)])
+def test_a_policy_asks_for_a_whole_number_of_expected_people_or_for_none(least, kept, shipped):
+    assert shipped["limits"].pop("minimum_expected_count") == 5
+    check_document(shipped)
+    shipped["limits"]["minimum_expected_count"] = least
+    with nullcontext() if kept else pytest.raises(BadInput):
         check_document(shipped)
 
 

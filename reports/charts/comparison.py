@@ -14,12 +14,11 @@ from reports.charts.scale import symmetric
 from reports.charts.svg import Markup, aside, beside, chart, join, text, vertical
 from reports.charts.verdicts import Verdict
 from reports.charts.words import ENGLISH, estimate, figure, require_language
+from reports.measures.names import HIGHER_IS_BETTER, LOWER_IS_BETTER
 
 Content = Mapping[str, Any]
 
 MOST = 16
-_HIGHER_IS_BETTER = frozenset({"roc_auc", "gini", "ks", "average_precision", "accuracy", "macro_f1", "r2"})
-_LOWER_IS_BETTER = frozenset({"brier", "log_loss", "rmse", "mae", "mean_deviance"})
 _GROUP_FIGURES = {
     "rate_ratio": "Selection ratio",
     "selection_rate": "Selection rate",
@@ -85,8 +84,8 @@ def reading(one: Mapping[str, Any]) -> Verdict:
     if low is None or high is None or low <= 0 <= high:
         return Verdict.UNCLEAR
     metric = one["metric"]
-    if metric in _HIGHER_IS_BETTER or metric in _LOWER_IS_BETTER:
-        better = (low > 0) == (metric in _HIGHER_IS_BETTER)
+    if metric in HIGHER_IS_BETTER or metric in LOWER_IS_BETTER:
+        better = (low > 0) == (metric in HIGHER_IS_BETTER)
         return Verdict.BETTER if better else Verdict.CHANGED
     return Verdict.CHANGED
 

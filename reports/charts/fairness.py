@@ -15,6 +15,7 @@ from reports.charts.svg import Markup
 from reports.charts.too_few import TooFew, reference_of, too_few, too_few_counted
 from reports.charts.verdicts import Verdict
 from reports.charts.words import ENGLISH, estimate, figure, group_name, interval, require_language
+from reports.measures.names import QUANTILES
 
 Content = Mapping[str, Any]
 Group = Mapping[str, Any]
@@ -45,7 +46,7 @@ _RATE_COLUMNS = (
 _SPREAD_COLUMNS = (
     Column("Group", numeric=False),
     Column("n"),
-    *(Column(f"{share} %") for share in (5, 25, 50, 75, 95)),
+    *(Column(f"{100 * share:g} %") for share in QUANTILES),
 )
 _REGRESSION_COLUMNS = (
     Column("Group", numeric=False),

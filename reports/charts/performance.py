@@ -26,6 +26,7 @@ from reports.charts.svg import (
 )
 from reports.charts.verdicts import Verdict
 from reports.charts.words import ENGLISH, estimate, figure, interval, require_language
+from reports.measures.names import QUANTILES
 
 Content = Mapping[str, Any]
 
@@ -307,7 +308,7 @@ def _residual_table(tenths: Sequence[Mapping[str, Any]]) -> Table:
         Column("n"),
         Column("Mean prediction"),
         Column("Mean residual"),
-        *(Column(f"{share} %") for share in (5, 25, 50, 75, 95)),
+        *(Column(f"{100 * share:g} %") for share in QUANTILES),
     )
     return table_of(columns, rows, caption="Residuals, tenths ordered by prediction", what="tenths")
 

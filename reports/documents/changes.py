@@ -17,6 +17,7 @@ from reports.measures.drift import decile_edges
 from reports.measures.explain.importance import Standing, coarse, standing
 from reports.measures.groups import Grouping, group_rows, groupings
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, UNKNOWN, Decisions
+from reports.measures.names import QUANTILES
 from reports.measures.table import Table
 
 Scores = NDArray[np.float64]
@@ -112,7 +113,7 @@ def score_migration(
         "psi": found.stability,
         "mean_change": estimate(change.value, change.low, change.high),
         "quantiles": [
-            {"share": share, "change": change} for share, change in zip(paired.QUANTILES, found.quantiles, strict=True)
+            {"share": share, "change": change} for share, change in zip(QUANTILES, found.quantiles, strict=True)
         ],
         "rank_correlation": found.correlation,
     }

@@ -28,11 +28,11 @@ from reports.measures import comparison as paired
 from reports.measures import fairness as measure
 from reports.measures import labels, multiclass, performance, regression
 from reports.measures.groups import Grouping, declared_reference, groupings
+from reports.measures.names import LOWER_IS_BETTER
 from reports.measures.table import Column, Table
 from reports.measures.uncertainty import Estimate, Figure, Resamples, difference, mean_figure
 
 SCHEMA = "comparison/1"
-HIGHER_IS_WORSE = frozenset({"brier", "log_loss", "rmse", "mae", "mean_deviance"})
 RATE_FIGURES = ("selection_rate", "true_positive_rate", "accuracy", "rate_ratio", "impact_ratio")
 
 Scores = NDArray[np.float64]
@@ -227,7 +227,7 @@ def _overall(setting: Setting, mine: Mapping[str, Figure], theirs: Mapping[str, 
             found = _unknown(figure.value, champion=float("nan") if other is None else other.value)
         else:
             found = paired.Delta(other.value, figure.value, difference(figure, other))
-        yield _delta(setting, metric, None, found, higher_is_worse=metric in HIGHER_IS_WORSE)
+        yield _delta(setting, metric, None, found, higher_is_worse=metric in LOWER_IS_BETTER)
 
 
 def _classification(setting: Setting, side: Side, rival: Rival) -> Deltas:

@@ -16,6 +16,7 @@ from reports.measures import fairness as measure
 from reports.measures import regression
 from reports.measures.groups import Grouping
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, UNKNOWN, Decisions
+from reports.measures.table import drawn_rows
 from reports.measures.uncertainty import Figure
 
 MOST_ROWS = 100_000
@@ -89,9 +90,7 @@ def check_groupings(parts: list[Grouping], decided: Decisions, *, seed: int) -> 
     """
     if not parts:
         return []
-    chosen = np.arange(len(decided.favoured))
-    if len(chosen) > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(chosen), MOST_ROWS, replace=False))
+    chosen = drawn_rows(len(decided.favoured), MOST_ROWS, np.random.default_rng(seed))
     checks = []
     for grouping in parts:
         rows = chosen[_in_large_groups(grouping, chosen)]
@@ -183,8 +182,7 @@ def check_means(
 ) -> list[dict[str, Any]]:
     """Weighted group means and errors of a regression by MetricFrame, on at most 100,000 seeded rows with outcomes."""
     usable = np.flatnonzero(~np.isnan(outcome) & (weights > 0))
-    if len(usable) > MOST_ROWS:
-        usable = np.sort(np.random.default_rng(seed).choice(usable, MOST_ROWS, replace=False))
+    usable = usable[drawn_rows(len(usable), MOST_ROWS, np.random.default_rng(seed))]
     if not len(usable):
         return []
     given = prediction[usable], outcome[usable], weights[usable]

@@ -38,11 +38,11 @@ from reports.measures.labels import (
     require_known_labels,
     text,
 )
+from reports.measures.names import QUANTILES
 from reports.measures.table import Column, Table
 
 SCHEMA = "fairness/1"
 MOST_CLASS_CELLS = 3_000
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 THRESHOLD_RATES = ("selection_rate", "positive_predictive_value", "accuracy")
 
 

@@ -24,15 +24,14 @@ from reports.documents.rows import (
 from reports.documents.segments import segments
 from reports.measures import intervals, labels, multiclass, regression
 from reports.measures import performance as measure
+from reports.measures.names import NOT_NEGATIVE, SHARES
 from reports.measures.segments import of_classes, of_numbers, of_scores
 from reports.measures.table import Column, Table
 from reports.measures.uncertainty import MOST_DRAWN, Estimate, Figure, Resamples, estimate
 from reports.measures.weak_spots import weak_spots
 
 SCHEMA = "performance/1"
-SHARES = frozenset({"roc_auc", "ks", "average_precision", "brier", "accuracy", "macro_f1"})
 OVERFIT_FIGURES = ("roc_auc", "accuracy", "macro_f1", "brier", "log_loss", "rmse", "mae", "mean_deviance", "r2")
-NOT_NEGATIVE = frozenset({"log_loss", "rmse", "mae", "mean_deviance"})
 WEAK_SPOTS = (
     "Where the model is worst was looked for on other rows than those that measure it; each interval speaks of its region "
     "alone, and of forty regions like the rest one is called worse by chance."

@@ -13,7 +13,7 @@ from reports.formats.errors import Rejected
 from reports.formats.intake import finite_scores
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.submission import GOLDEN, Submission
-from reports.measures.table import Column, Table
+from reports.measures.table import Column, Table, drawn_rows
 
 SINGLE_ROWS = 25
 SHUFFLED_ROWS = 20_000
@@ -45,12 +45,12 @@ def behaviour(given: Submission, seed: int, directions: Mapping[str, str]) -> di
         "one-row-equals-batch": _one_by_one(given.predictor, given.evaluation, scores, generator),
         "row-order-irrelevant": _shuffled(given.predictor, given.evaluation, scores, generator),
     }
-    some = rows_of(given.evaluation, _drawn(given.evaluation, SPOILT_ROWS, generator))
+    some = rows_of(given.evaluation, drawn_rows(given.evaluation.n, SPOILT_ROWS, generator))
     texts = [name for name in given.features if some.columns[name].is_text]
     found["missing-value-handled"] = _spoilt(given.predictor, given, some, given.features, _missing)
     found["unseen-level-handled"] = _spoilt(given.predictor, given, some, texts, _unseen)
     found["monotone"] = _monotone(
-        given.predictor, given, _drawn(given.evaluation, MONOTONE_ROWS, generator), directions
+        given.predictor, given, drawn_rows(given.evaluation.n, MONOTONE_ROWS, generator), directions
     )
     found["latency-p99"] = _timed(given.predictor, given.evaluation, generator)
     return found
@@ -60,10 +60,6 @@ def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Largest difference, relative above 1; infinite where one of the two is no number."""
     difference = np.abs(one - other) / np.maximum(1.0, np.abs(other))
     return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
-
-
-def _drawn(table: Table, most: int, generator: np.random.Generator) -> Rows:
-    return np.sort(generator.choice(table.n, min(table.n, most), replace=False))
 
 
 def _golden(table: Table, scores: NDArray[np.float64] | None) -> dict[str, Any]:
@@ -79,7 +75,7 @@ def _alone(predictor: Predictor, table: Table, row: int) -> NDArray[np.float64]:
 def _one_by_one(
     predictor: Predictor, table: Table, scores: NDArray[np.float64], generator: np.random.Generator
 ) -> dict[str, Any]:
-    chosen = _drawn(table, SINGLE_ROWS, generator)
+    chosen = drawn_rows(table.n, SINGLE_ROWS, generator)
     alone = [_alone(predictor, table, int(i)) for i in chosen]
     return {"rows": len(chosen), "difference": apart(np.concatenate(alone), scores[chosen])}
 

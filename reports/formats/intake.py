@@ -11,7 +11,7 @@ from reports.formats.errors import InputError, Rejected, error
 from reports.formats.predictor import Predictor, manifest_classes, rows_of
 from reports.formats.submission import GOLDEN, Submission
 from reports.measures.groups import groupings
-from reports.measures.labels import favourable_classes, text
+from reports.measures.labels import favourable_classes, outside_probabilities, text
 from reports.measures.segments import distinct_levels
 from reports.measures.table import Column, Table
 
@@ -196,7 +196,6 @@ def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any
     wrong = int(np.count_nonzero(~np.isfinite(scores).reshape(table.n, -1).all(axis=1)))
     if wrong:
         raise Rejected([error("/model", "not-finite", f"The model gives no finite score for {wrong:,} rows.")])
-    outside = manifest["task"] != "regression" and np.any((scores < -1e-6) | (scores > 1 + 1e-6))
-    if outside:
+    if manifest["task"] != "regression" and outside_probabilities(scores).any():
         raise Rejected([error("/model", "not-a-probability", "The model's scores are not between 0 and 1.")])
     return scores

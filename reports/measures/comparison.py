@@ -12,6 +12,7 @@ from reports.measures import intervals
 from reports.measures.drift import stability_index
 from reports.measures.groups import Grouping
 from reports.measures.labels import FAVOURABLE, UNFAVOURABLE, Decisions
+from reports.measures.names import QUANTILES
 from reports.measures.quality import pearson
 from reports.measures.uncertainty import Estimate, estimate, mean_figure
 
@@ -21,7 +22,6 @@ Floats = NDArray[np.float64]
 REPLICATES = 4_000
 MOST_DRAWS = 2_000_000
 BANDS = 10
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from reports.measures.table import Column, Table
 
 UNFAVOURABLE, FAVOURABLE, UNKNOWN = 0, 1, 2
 DEFAULT_THRESHOLD = 0.5
+ROUNDING = 1e-6
+"""By this much a probability may lie outside 0 to 1."""
 
 
 class UnusableScores(ValueError):
@@ -175,6 +177,12 @@ def _favourable_outcome(manifest: Mapping[str, Any], table: Table, favourable: f
     return np.where(known, good.astype(np.int8), np.int8(UNKNOWN)).astype(np.int8)
 
 
+def outside_probabilities(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which scores lie outside 0 to 1 by more than a rounding error; NaN does not."""
+    outside: NDArray[np.bool_] = (scores < -ROUNDING) | (scores > 1 + ROUNDING)
+    return outside
+
+
 def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[Any]) -> NDArray[np.float64]:
     """Scores as float64 of the right shape. Raises UnusableScores: wrong shape, NaN, beyond 0 to 1."""
     values = np.asarray(scores, dtype=np.float64)
@@ -184,6 +192,6 @@ def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[An
     broken = ~np.isfinite(values)
     if broken.any():
         raise UnusableScores(f"The model gave no number for {int(np.count_nonzero(broken))} of its outputs.")
-    if manifest["task"] != "regression" and ((values < -1e-6) | (values > 1 + 1e-6)).any():
+    if manifest["task"] != "regression" and outside_probabilities(values).any():
         raise UnusableScores("The model gave scores outside 0 to 1, which are no probabilities.")
     return values

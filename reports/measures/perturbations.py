@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.measures import table
+from reports.measures.labels import outside_probabilities
 from reports.measures.table import Column
 
 Floats = NDArray[np.float64]
@@ -48,9 +50,7 @@ class Effect:
 
 def drawn_rows(n: int, most: int) -> Rows:
     """Positions of at most `most` of n rows, ascending; they depend on nothing but the two numbers."""
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(DRAWN).choice(n, most, replace=False))
+    return table.drawn_rows(n, most, np.random.default_rng(DRAWN))
 
 
 def changes(columns: Mapping[str, Column], rows: Rows) -> list[Change]:
@@ -127,6 +127,6 @@ def valid_scores(scores: Floats, *, probabilities: bool) -> NDArray[np.bool_]:
     """Per row: every number is finite and, for probabilities, between 0 and 1 within a rounding error."""
     inside: NDArray[np.bool_] = np.isfinite(scores)
     if probabilities:
-        inside &= (scores >= -1e-6) & (scores <= 1 + 1e-6)
+        inside &= ~outside_probabilities(scores)
     whole: NDArray[np.bool_] = np.all(inside.reshape(len(scores), -1), axis=1)
     return whole

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reports.measures.groups import Grouping
 from reports.measures.intervals import Intervals, normal_quantile
+from reports.measures.names import QUANTILES
 from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
@@ -133,12 +134,9 @@ def lift(outcome: Floats, prediction: Floats, weights: Floats) -> list[Lift]:
     return [Lift(i + 1, int(n[i]), float(means[0][i]), float(means[1][i])) for i in range(10)]
 
 
-RESIDUAL_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
 @dataclass(frozen=True)
 class ResidualTenth:
-    """Outcomes less predictions in one tenth of the weight, lowest predictions first; quantiles at RESIDUAL_SHARES count
+    """Outcomes less predictions in one tenth of the weight, lowest predictions first; quantiles at QUANTILES count
     every row once."""
 
     decile: int
@@ -155,7 +153,7 @@ def residuals(outcome: Floats, prediction: Floats, weights: Floats) -> list[Resi
         rows = decile == i
         if rows.any():
             mean, residual = (weighted_mean(part[rows], weights[rows]) for part in (prediction, error))
-            spread = tuple(float(one) for one in np.quantile(error[rows], RESIDUAL_SHARES))
+            spread = tuple(float(one) for one in np.quantile(error[rows], QUANTILES))
             told.append(ResidualTenth(i + 1, int(rows.sum()), mean, residual, spread))
     return told
 

@@ -14,6 +14,7 @@ from scipy import special
 from reports.measures import intervals
 from reports.measures.drift import decile_edges
 from reports.measures.multiclass import macro_f1_figure
+from reports.measures.names import HIGHER_IS_BETTER, NOT_NEGATIVE, SHARES
 from reports.measures.performance import area_figure, squared_errors
 from reports.measures.regression import ratio_figure, root_figure
 from reports.measures.table import Column
@@ -27,11 +28,9 @@ MOST_LEVELS = 50
 MOST_VALUES, TENTHS = 36, 10
 LEAST_ROWS, LEAST_OF_EACH = 30, 10
 SIGNIFICANCE = 0.05
-HIGHER_IS_BETTER = {"roc_auc": True, "brier": False, "accuracy": True, "macro_f1": True, "rmse": False, "mae": False}
+JUDGED = ("roc_auc", "brier", "accuracy", "macro_f1", "rmse", "mae")
 """The figures in which a segment can be worse than the rest. The first of these that a task has is the one shown first."""
 COUNTED = frozenset({"accuracy", "observed_rate"})
-SHARES = frozenset({"roc_auc", "brier", "accuracy", "macro_f1", "observed_rate", "mean_score"})
-NOT_NEGATIVE = frozenset({"rmse", "mae"})
 
 _DATE = re.compile(r"\d{4}(?:-?Q[1-4]|-\d\d(?:-\d\d(?:[T ]\d\d:\d\d.*)?)?)?", re.DOTALL)
 _PERIODS = (10, 7, 4)  # characters of a day, a month and a year as ISO 8601 writes them
@@ -241,7 +240,7 @@ def stability(division: Division, measured: Measured) -> Stability:
     whole = measured.figures(np.ones(len(codes), dtype=bool))
     if not len(codes):
         raise ValueError("there are no rows to divide")
-    judged = [name for name in HIGHER_IS_BETTER if name in whole]
+    judged = [name for name in JUDGED if name in whole]
     rows = [codes == at for at in range(len(division.levels))]
     enough = [_enough(one, measured.outcome) for one in rows]
     own = [measured.figures(one) for one in rows]
@@ -303,7 +302,7 @@ def _compared(
 
 def _judged(name: str, difference: Estimate, p_value: float, holm: float) -> Difference:
     clear = holm < SIGNIFICANCE and (difference.low > 0 or difference.high < 0)
-    better = (difference.value > 0) == HIGHER_IS_BETTER[name]
+    better = (difference.value > 0) == (name in HIGHER_IS_BETTER)
     return Difference(difference, p_value, holm, worse=clear and not better, better=clear and better)
 
 
@@ -312,4 +311,4 @@ def _worst(name: str, segments: tuple[Segment, ...]) -> int | None:
     known = [(value, at) for value, at in values if np.isfinite(value)]
     if not known:
         return None
-    return min(known)[1] if HIGHER_IS_BETTER[name] else max(known, key=lambda one: (one[0], -one[1]))[1]
+    return min(known)[1] if name in HIGHER_IS_BETTER else max(known, key=lambda one: (one[0], -one[1]))[1]

@@ -63,3 +63,8 @@ class Table:
 
     columns: dict[str, Column]
     n: int
+
+
+def drawn_rows(n: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of at most `most` of n rows, ascending; where all are, the generator is drawn from all the same."""
+    return np.sort(generator.choice(n, min(n, most), replace=False))

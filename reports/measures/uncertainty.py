@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures.intervals import normal_quantile
+from reports.measures.table import drawn_rows
 
 Floats = NDArray[np.float64]
 
@@ -93,9 +94,7 @@ class Resamples:
     @property
     def rows(self) -> NDArray[np.int64]:
         """Positions of the rows that are drawn from."""
-        if self.n <= MOST_DRAWN:
-            return np.arange(self.n)
-        return np.sort(np.random.default_rng([self.seed, 1]).choice(self.n, MOST_DRAWN, replace=False))
+        return drawn_rows(self.n, MOST_DRAWN, np.random.default_rng([self.seed, 1]))
 
     @property
     def scale(self) -> float:

@@ -18,15 +18,14 @@ from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.robustness import scored_changes
 from reports.formats.submission import Submission, open_submission, unused_columns
-from reports.measures import labels
+from reports.measures import feature_sets, labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
 from reports.measures.explain.importance import ranks
 from reports.measures.explain.models import family_of
 from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
 from reports.measures.explain.synthetic import synthetic_rows
 from reports.measures.explain.trees import TooLarge
-from reports.measures.feature_sets import MOST_OTHERS, drawn_rows
-from reports.measures.table import Table
+from reports.measures.table import Table, drawn_rows
 
 BACKGROUND_ROWS = 100
 PROVING_ROWS = 2_000
@@ -107,8 +106,8 @@ def predict(params: Params, files: Files, report: Report) -> dict[str, Any]:
 def survey(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """As `predict`, with what else evaluation holds: columns that could stand in for some of the model's."""
     found = predict(params, files, report)
-    rows = drawn_rows(found["evaluation"].n)
-    unused = unused_columns(files["evaluation"], params["manifest"], found["features"], rows, MOST_OTHERS)
+    rows = feature_sets.drawn_rows(found["evaluation"].n)
+    unused = unused_columns(files["evaluation"], params["manifest"], found["features"], rows, feature_sets.MOST_OTHERS)
     return {**found, "unused": unused.table, "unread": unused.unread}
 
 
@@ -321,7 +320,7 @@ def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
     if given.background is not None:
         return given.background, []
     source, name = (given.reference, "reference") if given.reference is not None else (given.evaluation, "evaluation")
-    rows = np.sort(np.random.default_rng(seed).choice(source.n, min(source.n, BACKGROUND_ROWS), replace=False))
+    rows = drawn_rows(source.n, BACKGROUND_ROWS, np.random.default_rng(seed))
     said = f"No background was handed in: {len(rows)} rows drawn from {name} stand for the population."
     return rows_of(source, rows), [said]
 

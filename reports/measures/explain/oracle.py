@@ -156,8 +156,3 @@ def asked_values(players: Players, scores: Scores, rows: NDArray[np.float64]) ->
     explained = shap.explainers.Exact(model, masker)(rows, max_evals=1 << (len(players.names) + 1), silent=True)
     values = np.asarray(explained.values).reshape(len(rows), len(players.names), -1)
     return values.transpose(2, 1, 0)
-
-
-def chosen_rows(rows: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """At most `most` of the rows, seeded, in their order."""
-    return np.sort(generator.choice(rows, min(rows, most), replace=False)) if rows else np.empty(0, np.int64)

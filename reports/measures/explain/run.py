@@ -13,7 +13,7 @@ from reports.measures.explain import coalitions, linear, oracle, trees
 from reports.measures.explain.coalitions import Players, Scores
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
 from reports.measures.explain.trees import Explained
-from reports.measures.table import Column, Table
+from reports.measures.table import Column, Table, drawn_rows
 
 FIRST_ROWS = 100
 SECONDS = 180.0
@@ -79,7 +79,7 @@ def _explain_linear(model: LinearModel, setting: Setting) -> Explanations:
     out.explanations += _laid_out(found, model.outputs(part), rows, made, setting)
     out.limitations += _row_limits(rows, setting.table.n)
     setting.progress(0.8, "Checking against shap")
-    chosen = oracle.chosen_rows(len(rows), oracle.ROWS, np.random.default_rng(setting.seed))
+    chosen = drawn_rows(len(rows), oracle.ROWS, np.random.default_rng(setting.seed))
     theirs = oracle.linear_values(model, encoded[chosen], background)
     out.cross_checks.append(
         _compared(
@@ -111,7 +111,7 @@ def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
     found = trees.interventional(model.ensemble, encoded, background, model.source)
     out.explanations += _laid_out(found, outputs, rows, {**against, **more}, setting)
     generator = np.random.default_rng(setting.seed)
-    few = oracle.chosen_rows(len(rows), min(oracle.ROWS, max(10, oracle.MOST_PAIRS // len(background))), generator)
+    few = drawn_rows(len(rows), min(oracle.ROWS, max(10, oracle.MOST_PAIRS // len(background))), generator)
     setting.progress(0.5, "Checking against shap")
     out.cross_checks.append(_check_trees(model, against, found, encoded, background, few, picked(part, few), setting))
     if setting.along_paths and model.ensemble.cover is None:
@@ -123,7 +123,7 @@ def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
         along = {"perturbation": "tree-path-dependent", **common}
         found = trees.path_dependent(model.ensemble, encoded, model.source)
         out.explanations += _laid_out(found, outputs, rows, {**along, **more}, setting)
-        few = oracle.chosen_rows(len(rows), oracle.ROWS, generator)
+        few = drawn_rows(len(rows), oracle.ROWS, generator)
         out.cross_checks.append(_check_trees(model, along, found, encoded, None, few, picked(part, few), setting))
     out.limitations += _row_limits(rows, setting.table.n)
     return out
@@ -225,7 +225,7 @@ def _check_asked(
     if not exact:
         return _not_compared(common, OURS_SAMPLING, "Two samples differ by chance; the standard error says how far.")
     each = (1 << len(players.names)) * len(players.background)
-    few = oracle.chosen_rows(len(players.rows), max(1, min(oracle.ROWS, oracle.MOST_EVALUATIONS // each)), generator)
+    few = drawn_rows(len(players.rows), max(1, min(oracle.ROWS, oracle.MOST_EVALUATIONS // each)), generator)
     theirs = oracle.asked_values(players, scores, players.rows[few])
     name = f"{oracle.version()} Exact"
     return _compared(common, found.values[:, :, few], theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
@@ -242,8 +242,8 @@ def rows_to_explain(rows: int, most: int, seed: int) -> NDArray[np.int64]:
     if rows <= most:
         return np.arange(rows)
     first = min(FIRST_ROWS, most)
-    others = np.random.default_rng(seed).choice(rows - first, most - first, replace=False) + first
-    return np.concatenate([np.arange(first), np.sort(others)])
+    others = drawn_rows(rows - first, most - first, np.random.default_rng(seed)) + first
+    return np.concatenate([np.arange(first), others])
 
 
 def _row_limits(rows: NDArray[np.int64], all_rows: int) -> list[str]:

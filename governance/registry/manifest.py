@@ -1,28 +1,27 @@
-"""The manifest "candidate/1": reading hostile JSON, and every fault that shows without a row of data. No models here.
+"""The manifest "candidate/1": every fault that shows without a row of data. No models here.
 
-Order of the checks: 1 size, encoding, depth and form of the JSON  2 keys known, required and allowed for the task
-3 the form of each value  4 values against each other  5 columns against the header of the evaluation file, where known.
+Order of the checks: 1 size, encoding, depth and form of the JSON (manifest_json.py)  2 keys known, required and allowed for
+the task  3 the form of each value  4 values against each other  5 columns against the header of the evaluation file, where
+known.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from governance.audit.canonical import EXACT, canonical_document, digest
-from governance.audit.errors import BadInput, fault
+from governance.audit.canonical import canonical_document, digest
+from governance.audit.errors import fault
+from governance.registry.manifest_json import SHOWN_CHARACTERS, kind, quoted
 
 Faults = list[dict[str, str]]
 
 SCHEMA = "candidate/1"
-MAX_BYTES = 1024**2
-MAX_DEPTH = 16
 MAX_FAULTS = 50
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary-classification", "multiclass-classification", "regression")
 FAMILIES = "gaussian, poisson, gamma or tweedie:p with p between 1 and 2"
@@ -46,40 +45,8 @@ LEFT_OUT_KEYS = ("group", "reason", "auditor")
 ALTERNATIVE_KEYS = ("alternative", "result", "why_not_chosen")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TWEEDIE = re.compile(r"tweedie:(1\.[0-9]{0,6}[1-9][0-9]{0,6})")
-_TEXT_IN_JSON = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # possessive: linear on unterminated text
 SHOWN_NAMES = 30
-SHOWN_CHARACTERS = 60
 COMPARED_NAMES = 300
-
-
-class _Refused(ValueError):
-    """JSON that is well formed for Python and still no manifest; the message is the detail, `code` the fault's."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-
-def parse(data: bytes) -> dict[str, Any]:
-    """The manifest as Python values.
-
-    Raises BadInput for more than 1 MiB, for what is no UTF-8 or no JSON, for nesting beyond 16 levels, for a key given
-    twice, for NaN, infinity, NUL characters, half surrogate pairs and integers beyond ±2^53, for all but an object.
-    """
-    try:
-        value = _decoded(data)
-        canonical_document(value)
-    except _Refused as refused:
-        raise BadInput([fault("/manifest", refused.code, str(refused))]) from refused
-    except UnicodeDecodeError as error:
-        raise BadInput([fault("/manifest", "not-json", f"The manifest is no UTF-8: {error.reason}.")]) from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise BadInput([fault("/manifest", "not-json", f"The manifest is no JSON: {error.msg} at {where}.")]) from error
-    except ValueError as error:
-        detail = f"The manifest has no exact form: {_shortened(error)}."
-        raise BadInput([fault("/manifest", "not-json", detail)]) from error
-    return value
 
 
 def validate(manifest: Mapping[str, Any], header: Sequence[str] | None) -> Faults:
@@ -122,83 +89,12 @@ def label(value: Any) -> str:
     return str(value)
 
 
-# -- reading ---------------------------------------------------------------------------------------------------------
-
-
-def _decoded(data: bytes) -> dict[str, Any]:
-    if len(data) > MAX_BYTES:
-        raise _Refused("too-large", f"The manifest has {len(data):,} bytes; at most {MAX_BYTES:,} are taken.")
-    _require_shallow(data)
-    value = json.loads(
-        data.decode("utf-8-sig"),
-        object_pairs_hook=_object,
-        parse_constant=_no_constant,
-        parse_float=_finite,
-        parse_int=_exact,
-    )
-    if not isinstance(value, dict):
-        raise _Refused("wrong-type", f"The manifest is {_kind(value)}, not an object.")
-    _require_no_nul(value)
-    return value
-
-
-def _require_shallow(data: bytes) -> None:
-    """Counted before the parser runs, which would recurse as deep as the input says."""
-    depth = 0
-    for byte in _TEXT_IN_JSON.sub(b"", data):
-        if byte in b"[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _Refused("too-deep", f"The manifest nests deeper than {MAX_DEPTH} levels.")
-        elif byte in b"]}":
-            depth -= 1
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _Refused("duplicate-key", f"The key {_quoted(key)} is given twice in one object.")
-        found[key] = value
-    return found
-
-
-def _no_constant(text: str) -> None:
-    raise _Refused("not-json", f"{text} is no JSON number.")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _Refused("not-json", f"{text[:SHOWN_CHARACTERS]} is too large for a number.")
-    return number
-
-
-def _exact(text: str) -> int:
-    if len(text) > len(str(-EXACT)) or abs(int(text)) >= EXACT:
-        raise _Refused("not-json", f"{text[:SHOWN_CHARACTERS]} is beyond 2^53 and would lose digits.")
-    return int(text)
-
-
-def _require_no_nul(value: Any) -> None:
-    """No database column can hold a NUL character."""
-    if isinstance(value, str) and "\0" in value:
-        raise _Refused("not-json", f"The text {_quoted(value)} holds a NUL character.")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _require_no_nul(key)
-            _require_no_nul(item)
-    if isinstance(value, list):
-        for item in value:
-            _require_no_nul(item)
-
-
 # -- keys ------------------------------------------------------------------------------------------------------------
 
 
 def _unknown_keys(pointer: str, value: Mapping[str, Any], known: Sequence[str]) -> Faults:
     return [
-        fault(f"{pointer}/{_step(key)}", "unknown-key", f"The key {_quoted(key)} is unknown; {_existing(key, known)}")
+        fault(f"{pointer}/{_step(key)}", "unknown-key", f"The key {quoted(key)} is unknown; {_existing(key, known)}")
         for key in islice((key for key in value if key not in known), MAX_FAULTS)
     ]
 
@@ -231,7 +127,7 @@ def _one_of(*allowed: str) -> Callable[[str, Any], Faults]:
             return [_wrong_type(pointer, value, "text")]
         if value in allowed:
             return []
-        return [fault(pointer, "unknown-value", f"{_quoted(value)} is unknown; {_existing(value, allowed)}")]
+        return [fault(pointer, "unknown-value", f"{quoted(value)} is unknown; {_existing(value, allowed)}")]
 
     return form
 
@@ -272,7 +168,7 @@ def _repeated(pointer: str, items: Iterable[Any]) -> Faults:
     for position, item in enumerate(items):
         text = json.dumps([label(one) for one in item]) if isinstance(item, list) else label(item)
         if text in seen:
-            detail = f"{_quoted(text)} stands at positions {seen[text]} and {position}."
+            detail = f"{quoted(text)} stands at positions {seen[text]} and {position}."
             faults.append(fault(f"{pointer}/{position}", "duplicate", detail))
         seen.setdefault(text, position)
     return faults
@@ -304,7 +200,7 @@ def _family(pointer: str, value: Any) -> Faults:
         return [_wrong_type(pointer, value, "text")]
     if value in ("gaussian", "poisson", "gamma") or _TWEEDIE.fullmatch(value):
         return []
-    return [fault(pointer, "unknown-value", f"{_quoted(value)} is no family; there are {FAMILIES}.")]
+    return [fault(pointer, "unknown-value", f"{quoted(value)} is no family; there are {FAMILIES}.")]
 
 
 def _candidate_id(pointer: str, value: Any) -> Faults:
@@ -313,7 +209,7 @@ def _candidate_id(pointer: str, value: Any) -> Faults:
     try:
         UUID(value)
     except ValueError:
-        return [fault(pointer, "unknown-value", f"{_quoted(value)} is no candidate id.")]
+        return [fault(pointer, "unknown-value", f"{quoted(value)} is no candidate id.")]
     return []
 
 
@@ -322,7 +218,7 @@ def _digest(pointer: str, value: Any) -> Faults:
         return [_wrong_type(pointer, value, "text")]
     if DIGEST.fullmatch(value):
         return []
-    detail = f"{_quoted(value)} is no digest; write sha256: and 64 lower-case hexadecimal digits."
+    detail = f"{quoted(value)} is no digest; write sha256: and 64 lower-case hexadecimal digits."
     return [fault(pointer, "malformed-digest", detail)]
 
 
@@ -420,7 +316,7 @@ def _against_each_other(manifest: Mapping[str, Any]) -> Faults:
 def _outcomes_fit_the_task(manifest: Mapping[str, Any]) -> Faults:
     task, favourable, pointer = manifest["task"], manifest["favourable_outcome"], "/manifest/favourable_outcome"
     if task == REGRESSION and favourable not in ("low", "high"):
-        return [fault(pointer, "unknown-value", f"{_quoted(favourable)} is unknown; a regression has 'low' or 'high'.")]
+        return [fault(pointer, "unknown-value", f"{quoted(favourable)} is unknown; a regression has 'low' or 'high'.")]
     if task == BINARY and isinstance(favourable, list):
         return [fault(pointer, "wrong-type", "A binary classification has one favourable outcome, not a list.")]
     return []
@@ -439,7 +335,7 @@ def _outcomes_are_classes(manifest: Mapping[str, Any]) -> Faults:
     named += [("positive_class", manifest["positive_class"])] if "positive_class" in manifest else []
     for key, value in named:
         if label(value) not in classes:
-            detail = f"{_quoted(value)} is none of the classes; {_existing(label(value), classes)}"
+            detail = f"{quoted(value)} is none of the classes; {_existing(label(value), classes)}"
             faults.append(fault(f"/manifest/{key}", "unknown-class", detail))
     if isinstance(favourable, list) and len(favourable) >= len(classes):
         detail = "Every class is named as favourable; then nobody can be disadvantaged."
@@ -483,7 +379,7 @@ def _undeclared(key: str, names: Iterable[str], declared: Sequence[str], where: 
         fault(
             f"/manifest/{key}/{_step(step)}",
             "not-declared",
-            f"{_quoted(name)} does not stand in {where!r}; {_existing(name, declared)}",
+            f"{quoted(name)} does not stand in {where!r}; {_existing(name, declared)}",
         )
         for name, step in islice(((name, step) for name, step in steps if name not in allowed), MAX_FAULTS)
     ]
@@ -495,11 +391,11 @@ def _target_is_no_input(manifest: Mapping[str, Any]) -> Faults:
     for key in ("features", "sensitive_features", "allowed_factors", "segments"):
         if target is not None and target in manifest.get(key, ()):
             position = manifest[key].index(target)
-            detail = f"The target {_quoted(target)} cannot be one of the {key.replace('_', ' ')}."
+            detail = f"The target {quoted(target)} cannot be one of the {key.replace('_', ' ')}."
             faults.append(fault(f"/manifest/{key}/{position}", "not-allowed", detail))
     for key in ("weight", "row_id", "premium"):
         if target is not None and manifest.get(key) == target:
-            detail = f"The target {_quoted(target)} cannot be the {key} too."
+            detail = f"The target {quoted(target)} cannot be the {key} too."
             faults.append(fault(f"/manifest/{key}", "not-allowed", detail))
     return faults
 
@@ -509,7 +405,7 @@ def _row_id_is_no_segment(manifest: Mapping[str, Any]) -> Faults:
     segments, row_id = manifest.get("segments", ()), manifest.get("row_id")
     if row_id not in segments:
         return []
-    detail = f"The row id {_quoted(row_id)} cannot be one of the segments: each row would be one."
+    detail = f"The row id {quoted(row_id)} cannot be one of the segments: each row would be one."
     return [fault(f"/manifest/segments/{segments.index(row_id)}", "not-allowed", detail)]
 
 
@@ -528,7 +424,7 @@ def _unknown_columns(manifest: Mapping[str, Any], header: Sequence[str] | None) 
     missing = ((pointer, name) for pointer, name in _columns(manifest) if name not in existing)
     return [
         fault(
-            pointer, "unknown-column", f"The evaluation file lacks a column {_quoted(name)}; {_existing(name, header)}"
+            pointer, "unknown-column", f"The evaluation file lacks a column {quoted(name)}; {_existing(name, header)}"
         )
         for pointer, name in islice(missing, MAX_FAULTS)
     ]
@@ -555,23 +451,7 @@ def _bounded(faults: Faults) -> Faults:
 
 
 def _wrong_type(pointer: str, value: Any, wanted: str) -> dict[str, str]:
-    return fault(pointer, "wrong-type", f"The value is {_kind(value)}; it must be {wanted}.")
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a truth value"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
+    return fault(pointer, "wrong-type", f"The value is {kind(value)}; it must be {wanted}.")
 
 
 def _existing(name: str, known: Sequence[str]) -> str:
@@ -580,19 +460,10 @@ def _existing(name: str, known: Sequence[str]) -> str:
     if len(name) <= SHOWN_CHARACTERS:
         compared = [one for one in known[:COMPARED_NAMES] if len(one) <= SHOWN_CHARACTERS]
         near = difflib.get_close_matches(name, compared, n=1)
-    meant = f"did you mean {_quoted(near[0])}? There" if near else "there"
-    names = ", ".join(_quoted(one) for one in known[:SHOWN_NAMES]) or "none"
+    meant = f"did you mean {quoted(near[0])}? There" if near else "there"
+    names = ", ".join(quoted(one) for one in known[:SHOWN_NAMES]) or "none"
     more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""
     return f"{meant} exist {names}{more}."
-
-
-def _quoted(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-
-
-def _shortened(error: Exception) -> str:
-    return str(error)[:200]
 
 
 def _step(key: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from governance.audit.canonical import canonical_document
 from governance.audit.errors import BadInput, fault
 from governance.registry import manifest as manifests
+from governance.registry import manifest_json
 from governance.registry.sniff import MODELS, TABLES, Format, csv_header, format_fault, sniff
 from governance.registry.uploads import StoredUpload
 
@@ -145,7 +146,7 @@ def _manifest(data: bytes | None, header: list[str] | None) -> tuple[dict[str, A
     if data is None:
         return {}, [fault("/manifest", "required", "The part 'manifest' is missing.")]
     try:
-        manifest = manifests.parse(data)
+        manifest = manifest_json.parse(data)
     except BadInput as refused:
         return {}, refused.errors
     return manifest, manifests.validate(manifest, header)

@@ -16,7 +16,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 
 from governance.audit.errors import BadInput, fault
-from governance.registry import manifest as manifests
+from governance.registry import manifest_json
 from governance.registry.sniff import HEAD_BYTES
 from governance.registry.storage import Incoming, Stored
 
@@ -70,7 +70,7 @@ class StreamToStorage(FileUploadHandler):
         self.incoming = Incoming()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        limit = manifests.MAX_BYTES if self.field_name == MANIFEST else self.most_bytes()
+        limit = manifest_json.MAX_BYTES if self.field_name == MANIFEST else self.most_bytes()
         if self.incoming.size + len(raw_data) > limit:
             self.incoming.close()
             self._note(f"/{self.field_name}", "too-large", f"The part has more than {limit:,} bytes.")

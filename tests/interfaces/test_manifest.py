@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from governance.audit.errors import BadInput
 from governance.registry import manifest as manifests
+from governance.registry import manifest_json
 from governance.web.submit import KEYS, as_fields, as_manifest
 from tests.examples import examples
 from tests.shared import shared_data
@@ -141,7 +142,7 @@ HIRING = {**BINARY, "employment": {**LAW, "left_out": [OMITTED]}, "alternatives"
 
 @pytest.mark.parametrize("good", [BINARY, MULTICLASS, REGRESSION, PRICING, HIRING])
 def test_a_manifest_that_keeps_the_contract_has_no_fault(good: dict[str, Any]) -> None:
-    assert manifests.validate(manifests.parse(json.dumps(good).encode()), HEADER) == []
+    assert manifests.validate(manifest_json.parse(json.dumps(good).encode()), HEADER) == []
 
 
 @pytest.mark.parametrize(("change", "pointer", "code"), FAULTS, ids=[f"{p}-{c}" for _, p, c in FAULTS])
@@ -200,7 +201,7 @@ HOSTILE = {
     "deep nesting": (b"[" * 500_000, "too-deep"),
     "deep nesting of objects": (b'{"a":' * 100_000, "too-deep"),
     "brackets inside text are no depth": (b'"' + b"[" * 1000 + b'"', "wrong-type"),
-    "too many bytes": (b'{"summary": "' + b"x" * manifests.MAX_BYTES + b'"}', "too-large"),
+    "too many bytes": (b'{"summary": "' + b"x" * manifest_json.MAX_BYTES + b'"}', "too-large"),
     "no UTF-8": (b'{"summary": "\xff\xfe"}', "not-json"),
     "half a surrogate pair": (b'{"summary": "\\ud800"}', "not-json"),
     "a NUL character": (b'{"summary": "a\\u0000b"}', "not-json"),
@@ -217,7 +218,7 @@ def test_hostile_json_is_refused_quickly(case: str) -> None:
     data, code = HOSTILE[case]
     began = time.monotonic()
     with pytest.raises(BadInput) as refused:
-        manifests.parse(data)
+        manifest_json.parse(data)
     assert [one["code"] for one in refused.value.errors] == [code]
     assert len(refused.value.errors[0]["detail"]) < 500
     assert time.monotonic() - began < 2
@@ -225,7 +226,7 @@ def test_hostile_json_is_refused_quickly(case: str) -> None:
 
 def test_a_manifest_with_as_many_faults_as_fit_costs_bounded_work_and_words() -> None:
     names = [f"no_such_column_{number}" for number in range(30_000)]
-    manifest = manifests.parse(json.dumps({**BINARY, "features": names, "categorical_features": names[:5000]}).encode())
+    manifest = manifest_json.parse(json.dumps({**BINARY, "features": names, "categorical_features": names[:5000]}).encode())
     began = time.monotonic()
     faults = manifests.validate(manifest, [f"column_{number}" for number in range(5000)])
     assert time.monotonic() - began < 5
@@ -246,7 +247,7 @@ json_values = st.recursive(
 def test_any_json_is_taken_or_refused_with_faults_and_never_breaks(drawn: dict[str, Any], complete: bool) -> None:
     data = json.dumps({**BINARY, **drawn} if complete else drawn).encode()
     try:
-        manifest = manifests.parse(data)
+        manifest = manifest_json.parse(data)
     except BadInput:
         return
     for one in manifests.validate(manifest, HEADER):
@@ -259,7 +260,7 @@ def test_any_json_is_taken_or_refused_with_faults_and_never_breaks(drawn: dict[s
 @given(st.permutations(list(BINARY.items())))
 def test_the_digest_does_not_depend_on_order_or_white_space(items: list[tuple[str, Any]]) -> None:
     written = json.dumps(dict(items), indent=3).encode()
-    assert manifests.manifest_digest(manifests.parse(written)) == manifests.manifest_digest(BINARY)
+    assert manifests.manifest_digest(manifest_json.parse(written)) == manifests.manifest_digest(BINARY)
 
 
 def test_the_digest_follows_every_key_and_the_computing_keys_leave_four_out() -> None:
@@ -274,4 +275,4 @@ def test_every_manifest_of_the_shared_submissions_is_taken() -> None:
     found = sorted(shared_data().glob("*/*/manifest.json"))
     assert found
     for path in found:
-        assert manifests.validate(manifests.parse(path.read_bytes()), None) == [], path
+        assert manifests.validate(manifest_json.parse(path.read_bytes()), None) == [], path

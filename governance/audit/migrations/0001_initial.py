@@ -16,6 +16,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='AuditAlarm',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('event', models.BigIntegerField()),
+                ('code', models.CharField(max_length=40)),
+                ('detail', models.TextField()),
+            ],
+            options={
+                'db_table': 'audit_alarm',
+            },
+        ),
+        migrations.CreateModel(
             name='AuditCheckpoint',
             fields=[
                 ('size', models.BigIntegerField(primary_key=True, serialize=False)),
@@ -59,6 +72,20 @@ class Migration(migrations.Migration):
             options={
                 'db_table': 'audit_head',
                 'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='audit_head_single_row'), models.CheckConstraint(condition=models.Q(('size__gte', 0)), name='audit_head_size')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AuditPublication',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField()),
+                ('destination', models.CharField(max_length=10)),
+                ('size', models.BigIntegerField()),
+                ('failure', models.TextField(blank=True)),
+            ],
+            options={
+                'db_table': 'audit_publication',
+                'indexes': [models.Index(fields=['destination', 'id'], name='audit_publication_newest')],
             },
         ),
         migrations.CreateModel(

@@ -157,16 +157,20 @@ def rank(feature: Feature, index: int) -> str:
 
 def _importance_table(features: Sequence[Feature], unit: str) -> Table:
     sizes = sum(float(estimate(feature["mean_abs_shap"])[0] or 0) for feature in features)
+    sampled = any(feature.get("standard_error") is not None for feature in features)
     rows: list[tuple[str | Verdict, ...]] = []
     for index, feature in enumerate(features):
         value, low, high = estimate(feature["mean_abs_shap"])
         shown = words.interval(low, high)
         part = words.share(value / sizes) if value is not None and sizes else words.NOTHING
+        error = (figure(feature.get("standard_error")),) if sampled else ()
         rows.append(
-            (str(feature["name"]), figure(value) + (f" ({shown})" if shown else ""), part, rank(feature, index))
+            (str(feature["name"]), figure(value) + (f" ({shown})" if shown else ""), part, rank(feature, index), *error)
         )
-    columns = (Column("Feature", numeric=False), Column(f"Mean |SHAP|, {unit}"), Column("Share of all"), Column("Rank"))
-    return table_of(columns, rows, caption="Mean absolute contributions, most important first", what="features")
+    columns = [Column("Feature", numeric=False), Column(f"Mean |SHAP|, {unit}"), Column("Share of all"), Column("Rank")]
+    if sampled:
+        columns.append(Column("Standard error of a row’s"))
+    return table_of(tuple(columns), rows, caption="Mean absolute contributions, most important first", what="features")
 
 
 def explanations_table(content: Content, *, language: str = ENGLISH) -> Table:

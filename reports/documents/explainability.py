@@ -87,6 +87,7 @@ def _explanation(one: Mapping[str, Any], generator: np.random.Generator) -> dict
         )
     sums = np.stack([bucket_sums(contributions(one, at)) for at in range(len(one["columns"]))])
     found = importance(sums, one["rows_explained"], generator)
+    errors = one.get("standard_errors")
     features = [
         {
             "name": one["columns"][position],
@@ -94,6 +95,7 @@ def _explanation(one: Mapping[str, Any], generator: np.random.Generator) -> dict
             "rank": int(found.rank[position]),
             "rank_low": int(found.rank_low[position]),
             "rank_high": int(found.rank_high[position]),
+            "standard_error": None if errors is None else float(errors[position]),
         }
         for position in np.argsort(found.rank)
     ]

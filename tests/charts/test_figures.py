@@ -345,6 +345,15 @@ def test_a_gap_is_told_with_what_carries_it_and_how_far_that_tells_the_groups_ap
     assert charts.gaps(made.explainability()) == ()
 
 
+def test_sampled_contributions_come_with_their_standard_errors() -> None:
+    content = made.explainability("age", "amount")
+    assert "Standard error of a row’s" not in charts.importance(content).table.header
+    for feature in content["explanations"][0]["features"]:
+        feature["standard_error"] = 0.012
+    table = charts.importance(content).table
+    assert (table.header[-1], table.rows[0][-1]) == ("Standard error of a row’s", "0.012")
+
+
 def test_sentences_about_groups_of_features_other_rows_and_synthetic_cases() -> None:
     content = made.population("age", "amount")
     assert charts.together_sentence(content).startswith("1 group of features is associated by 0.7 or more.")

@@ -25,7 +25,7 @@ SCHEMA = "candidate/1"
 MAX_FAULTS = 50
 BINARY, MULTICLASS, REGRESSION = TASKS = ("binary-classification", "multiclass-classification", "regression")
 FAMILIES = "gaussian, poisson, gamma or tweedie:p with p between 1 and 2"
-NOT_COMPUTING = frozenset({"summary", "source", "previous", "deployable", "alternatives"})
+NOT_COMPUTING = frozenset({"summary", "source", "previous", "deployable", "alternatives", "reason_codes"})
 REQUIRED = ("schema", "task", "sensitive_features", "summary")
 REQUIRED_FOR = {
     BINARY: ("positive_class", "favourable_outcome"),
@@ -34,8 +34,8 @@ REQUIRED_FOR = {
 }
 NOT_ALLOWED_FOR = {
     BINARY: ("family", "premium", "allowed_factors"),
-    MULTICLASS: ("positive_class", "decision_threshold", "family", "premium", "allowed_factors"),
-    REGRESSION: ("positive_class", "decision_threshold", "classes"),
+    MULTICLASS: ("positive_class", "decision_threshold", "family", "premium", "allowed_factors", "reason_codes"),
+    REGRESSION: ("positive_class", "decision_threshold", "classes", "reason_codes"),
 }
 SOURCE_KEYS = ("author", "git_commit", "run_url", "training_data")
 DEPLOYABLE_KEYS = ("digest", "where")
@@ -43,6 +43,8 @@ EMPLOYMENT_LAWS = {"local-law-144": ("sex", "race_ethnicity")}
 """Laws whose tables of an employment tool are made, and the columns that each needs."""
 LEFT_OUT_KEYS = ("group", "reason", "auditor")
 ALTERNATIVE_KEYS = ("alternative", "result", "why_not_chosen")
+REASON_LENGTHS = {"code": 20, "reason": 300}
+"""What a reason for a refusal is told in, and how many characters each may have."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TWEEDIE = re.compile(r"tweedie:(1\.[0-9]{0,6}[1-9][0-9]{0,6})")
 SHOWN_NAMES = 30
@@ -275,6 +277,15 @@ def _employment(pointer: str, value: Any) -> Faults:
     return faults + _list_of(_left_out)(f"{pointer}/left_out", value.get("left_out", []))
 
 
+def _reason(pointer: str, value: Any) -> Faults:
+    faults = _texts_of(tuple(REASON_LENGTHS))(pointer, value)
+    return faults or [
+        fault(f"{pointer}/{key}", "too-long", f"The {key} has {len(value[key]):,} characters; at most {most} are taken.")
+        for key, most in REASON_LENGTHS.items()
+        if len(value[key]) > most
+    ]
+
+
 _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "schema": _one_of(SCHEMA),
     "task": _one_of(*TASKS),
@@ -300,6 +311,7 @@ _FORMS: dict[str, Callable[[str, Any], Faults]] = {
     "deployable": _deployable,
     "summary": _text,
     "alternatives": _list_of(_texts_of(ALTERNATIVE_KEYS)),
+    "reason_codes": _object_of(_reason),
     "source": _source,
 }
 KEYS = tuple(_FORMS)
@@ -409,8 +421,32 @@ def _row_id_is_no_segment(manifest: Mapping[str, Any]) -> Faults:
     return [fault(f"/manifest/segments/{segments.index(row_id)}", "not-allowed", detail)]
 
 
+def _reasons_are_of_features(manifest: Mapping[str, Any]) -> Faults:
+    """A refusal is explained by what the model was given, never by what a person is protected for."""
+    reasons, sensitive = manifest.get("reason_codes", {}), frozenset(manifest["sensitive_features"])
+    faults = _undeclared("reason_codes", reasons, manifest["features"], "features") if "features" in manifest else []
+    detail = "{} is a sensitive column; it is never given as the reason for a refusal."
+    faults += [
+        fault(f"/manifest/reason_codes/{_step(name)}", "not-allowed", detail.format(_quoted(name)))
+        for name in islice((name for name in reasons if name in sensitive), MAX_FAULTS)
+    ]
+    return faults + _codes_used_twice(reasons)
+
+
+def _codes_used_twice(reasons: Mapping[str, Mapping[str, str]]) -> Faults:
+    first: dict[str, str] = {}
+    faults = []
+    for name, one in reasons.items():
+        other = first.setdefault(one["code"].strip(), name)
+        if other != name:
+            detail = f"The code {_quoted(one['code'])} stands for {_quoted(other)} and for {_quoted(name)}."
+            faults.append(fault(f"/manifest/reason_codes/{_step(name)}/code", "duplicate", detail))
+    return faults
+
+
 _RULES = (
     _outcomes_fit_the_task, _outcomes_are_classes, _names_are_declared, _target_is_no_input, _row_id_is_no_segment,
+    _reasons_are_of_features,
 )  # fmt: skip
 
 

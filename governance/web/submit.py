@@ -33,9 +33,10 @@ FILES = (
 )
 TEXT = ("task", "target", "row_id", "weight", "premium", "family", "summary")
 LISTS = ("features", "categorical_features", "sensitive_features", "allowed_factors", "segments", "classes")
-DOCUMENTS = ("categories", "employment", "alternatives")
+DOCUMENTS = ("categories", "employment", "alternatives", "reason_codes")
 EMPLOYMENT_EXAMPLE = 'As JSON: {"law": "local-law-144", "sex": "sex", "race_ethnicity": "race"}'
 ALTERNATIVES_EXAMPLE = 'As JSON: [{"alternative": "without postcode", "result": "ratio 0.91", "why_not_chosen": "…"}]'
+REASONS_EXAMPLE = 'As JSON: {"income": {"code": "R01", "reason": "Income too low for the amount requested"}}'
 KEYS = (
     *TEXT, *LISTS, "reference_groups", "positive_class", "favourable_outcome", "decision_threshold", "intersections",
     *DOCUMENTS,
@@ -150,6 +151,7 @@ def _sections(given: dict[str, str], faults: Faults | None) -> tuple[FieldSectio
                 FieldRow((lines("allowed_factors", "Factors allowed to explain a gap", "Pricing only; one a line.", 2),)),
                 FieldRow((lines("employment", "Employment", EMPLOYMENT_EXAMPLE, 2),)),
                 FieldRow((lines("alternatives", "Alternatives considered", ALTERNATIVES_EXAMPLE, 3),)),
+                FieldRow((lines("reason_codes", "Reasons for a refusal, by feature", REASONS_EXAMPLE, 3),)),
             ),
             folded=True,
         ),

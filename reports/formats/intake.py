@@ -24,7 +24,7 @@ def value_errors(given: Submission) -> list[InputError]:
     manifest, table = given.manifest, given.evaluation
     errors = _target_errors(manifest, table, given.predictor)
     errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
-    errors += _segment_errors(manifest, table)
+    errors += _segment_errors(manifest, table) + _reason_errors(manifest, given.features)
     if manifest.get("weight"):
         errors += _weight_errors(manifest["weight"], table.columns[manifest["weight"]])
     if manifest.get("premium"):
@@ -129,6 +129,16 @@ def _segment_errors(manifest: Mapping[str, Any], table: Table) -> list[InputErro
         error("/manifest/segments", "too-many-levels", detail.format(name, levels, MOST_GROUPS))
         for name, levels in found.items()
         if levels > MOST_GROUPS
+    ]
+
+
+def _reason_errors(manifest: Mapping[str, Any], features: Sequence[str]) -> list[InputError]:
+    """Where the model's file names the features, only it knows whether a reason is given for one of them."""
+    strange = [name for name in manifest.get("reason_codes") or {} if name not in features]
+    detail = "{} is no feature of the model; the features are {}."
+    return [
+        error(f"/manifest/reason_codes/{name}", "not-declared", detail.format(name, ", ".join(features[:30])))
+        for name in strange[:30]
     ]
 
 

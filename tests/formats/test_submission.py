@@ -89,6 +89,10 @@ SPOILT: dict[str, tuple[Callable[[], dict[str, Any]], tuple[str, str]]] = {
         },
         ("/manifest/intersections", "too-many-groups"),
     ),
+    "a reason for what is no feature": (
+        lambda: {"manifest": {"reason_codes": {"height": {"code": "R1", "reason": "Too tall"}}}},
+        ("/manifest/reason_codes/height", "not-declared"),
+    ),
     "no such segment": (lambda: {"manifest": {"segments": ["sex", "regoin"]}}, ("/manifest/segments", "unknown-column")),
     "a segment for almost every row": (
         lambda: {

@@ -39,6 +39,7 @@ BINARY: dict[str, Any] = {
     "deployable": {"digest": "sha256:" + "a" * 64, "where": "registry"},
     "summary": "First scorecard.",
     "source": {"author": "ada", "git_commit": "abc", "run_url": "r", "training_data": "t"},
+    "reason_codes": {"income": {"code": "R01", "reason": "Income too low for the amount requested"}},
 }
 MULTICLASS = {
     "schema": "candidate/1",
@@ -59,6 +60,7 @@ REGRESSION = {
 
 DROP = object()
 LAW = {"law": "local-law-144", "sex": "sex", "race_ethnicity": "age_group"}
+REASON = {"code": "R01", "reason": "Income too low for the amount requested"}
 OMITTED = {"group": {"sex": "x"}, "reason": "3 of 2,000.", "auditor": "Audit Partners"}
 FAULTS = [
     # change of the binary manifest, pointer, code
@@ -128,6 +130,21 @@ FAULTS = [
     ({"employment": LAW | {"left_out": [OMITTED, OMITTED]}}, "/manifest/employment/left_out/1", "duplicate"),
     ({"alternatives": [{"alternative": "a", "result": "b"}]}, "/manifest/alternatives/0/why_not_chosen", "required"),
     ({"alternatives": {"alternative": "a"}}, "/manifest/alternatives", "wrong-type"),
+    ({"reason_codes": [REASON]}, "/manifest/reason_codes", "wrong-type"),
+    ({"reason_codes": {"income": "Too low"}}, "/manifest/reason_codes/income", "wrong-type"),
+    ({"reason_codes": {"income": {"code": "R01"}}}, "/manifest/reason_codes/income/reason", "required"),
+    ({"reason_codes": {"income": REASON | {"reason": " \n"}}}, "/manifest/reason_codes/income/reason", "empty"),
+    ({"reason_codes": {"income": REASON | {"reason": "x" * 301}}}, "/manifest/reason_codes/income/reason", "too-long"),
+    ({"reason_codes": {"income": REASON | {"code": "R" * 21}}}, "/manifest/reason_codes/income/code", "too-long"),
+    ({"reason_codes": {"income": REASON | {"code": 1}}}, "/manifest/reason_codes/income/code", "wrong-type"),
+    ({"reason_codes": {"income": REASON | {"text": "x"}}}, "/manifest/reason_codes/income/text", "unknown-key"),
+    ({"reason_codes": {"income": REASON, "age": REASON}}, "/manifest/reason_codes/age/code", "duplicate"),
+    ({"reason_codes": {"height": REASON}}, "/manifest/reason_codes/height", "not-declared"),
+    ({"reason_codes": {"sex": REASON}}, "/manifest/reason_codes/sex", "not-allowed"),
+    ({"features": DROP, "reason_codes": {"age_group": REASON}, "categorical_features": DROP, "categories": DROP},
+     "/manifest/reason_codes/age_group", "not-allowed"),
+    ({"features": ["age", "sex"], "reason_codes": {"sex": REASON}, "categorical_features": DROP, "categories": DROP},
+     "/manifest/reason_codes/sex", "not-allowed"),
 ]  # fmt: skip
 
 
@@ -151,16 +168,16 @@ def test_each_fault_is_named_where_it_stands(change: dict[str, Any], pointer: st
     assert (pointer, code) in [(one["pointer"], one["code"]) for one in faults]
 
 
-@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "family"])
+@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "family", "reason_codes"])
 def test_what_means_nothing_for_several_classes_is_refused(key: str) -> None:
-    value = {"positive_class": "pass", "decision_threshold": 0.5, "family": "poisson"}[key]
+    value = {"positive_class": "pass", "decision_threshold": 0.5, "family": "poisson", "reason_codes": {}}[key]
     faults = manifests.validate({**MULTICLASS, key: value}, None)
     assert [(one["pointer"], one["code"]) for one in faults] == [(f"/manifest/{key}", "not-allowed")]
 
 
-@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "classes"])
+@pytest.mark.parametrize("key", ["positive_class", "decision_threshold", "classes", "reason_codes"])
 def test_what_means_nothing_for_a_regression_is_refused(key: str) -> None:
-    value: Any = {"positive_class": "pass", "decision_threshold": 0.5, "classes": [0, 1]}[key]
+    value: Any = {"positive_class": "pass", "decision_threshold": 0.5, "classes": [0, 1], "reason_codes": {}}[key]
     faults = manifests.validate({**REGRESSION, key: value}, None)
     assert [(one["pointer"], one["code"]) for one in faults] == [(f"/manifest/{key}", "not-allowed")]
 

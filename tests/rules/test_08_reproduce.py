@@ -19,6 +19,7 @@ NOT_COMPUTING = {
     "source": {"git_commit": "abc"},
     "previous": "another candidate",
     "deployable": {"digest": "sha256:" + "1" * 64, "where": "registry"},
+    "reason_codes": {"duration": {"code": "R01", "reason": "Loan runs too long"}},
 }
 
 

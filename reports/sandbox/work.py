@@ -17,6 +17,7 @@ from reports.formats.intake import finite_scores, value_errors
 from reports.formats.models import open_model
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.robustness import scored_changes
+from reports.formats.single_decision import single_decision
 from reports.formats.submission import Submission, open_submission, unused_columns
 from reports.measures import feature_sets, labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
@@ -361,5 +362,6 @@ WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "predict_with": predict_with,
     "contributions": contributions,
     "explain": explain,
+    "single_decision": single_decision,
     "admission": admission,
 }

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from reports.documents import build
 from reports.documents.canonical import Document, rounded
+from reports.documents.single_decision import single_decision
 from reports.measures.admission import MEGABYTE
 from reports.sandbox.errors import RejectedInput
 from reports.sandbox.job import Outcome
@@ -27,6 +28,7 @@ LIBRARIES = (
 )  # fmt: skip
 INTAKE = Limits(wall_seconds=300)
 COMPUTE = Limits(wall_seconds=1800)
+LOOK_UP = Limits(wall_seconds=300)
 PREDICT_SHARE, EXPLAIN_SHARE = 0.6, 0.75
 CHALLENGE = ("challenge-performance", "challenge-fairness")
 TABLE_OF = ("perturbation", "output", "players")
@@ -92,6 +94,13 @@ def compute_evidence(work: Work, zygote: Zygote, report: Report, keep: Callable[
     provenance = _provenance(work, document, outcome) | extra
     provenance["duration_seconds"] = round(time.monotonic() - began, 3)
     return Computed(document.schema, document.content, provenance)
+
+
+def look_up(work: Work, zygote: Zygote, values: Path, explanation: dict[str, str], **asked: Any) -> dict[str, Any]:
+    """What is told of the row of this `row_id` or `position`; `several`: values of several classes. Raises SandboxError."""
+    files = {**work.files, "values": values}
+    outcome = zygote.run("single_decision", params={**_params(work), **asked}, files=files, limits=LOOK_UP)
+    return single_decision(work.manifest, outcome.value, explanation)
 
 
 Made = tuple[Document, Outcome, dict[str, Any]]

@@ -13,14 +13,16 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from governance.actions import checkpoints, gate_questions, idempotency, jobs, remind, verification
+from governance.actions.single_decision import explanations
 from governance.audit.canonical import canonical_document, digest
-from governance.evidence import reproductions
+from governance.evidence import reproductions, single_decisions
 from governance.evidence.jobs import HEARTBEAT_SECONDS
 from governance.evidence.judged import judged_run
+from governance.evidence.kinds import Kind
 from governance.registry import storage
 from governance.release.dossier import dossier_facts
 from reports.dossier.document import printed
-from reports.pipeline import compute_evidence, open_submission
+from reports.pipeline import compute_evidence, look_up, open_submission
 from reports.reproduction import compared
 from reports.sandbox.errors import Failure, SandboxError
 from reports.worker import zygote
@@ -124,6 +126,33 @@ def reproduce_order(order: str, candidate: str, kind: str) -> None:
         answer = reproduce(candidate, kind)
     finally:
         reproductions.answered(UUID(candidate), UUID(order), kind, answer)
+
+
+def single_decision(candidate: UUID, question: single_decisions.Question) -> dict[str, object]:
+    """One row of the evaluation data, as its values are stored and as the sandbox reads it again. Records nothing."""
+    evidence = judged_run(candidate, Kind.EXPLAINABILITY)
+    if evidence is None:
+        raise LookupError("its explanations are not there any more")
+    inputs = jobs.reproduction_inputs(evidence)
+    if not all(path.exists() for path in inputs.files.values()):
+        return {"unknown": "purged"}
+    [one] = [one for one in explanations(evidence.candidate) if one.parts == question.explanation]
+    asked = {"row_id": question.row_id, "position": question.position, "several": one.several}
+    return look_up(inputs, zygote(), storage.path(one.file), one.parts, **asked)
+
+
+@shared_task(name="reports.single_decision", ignore_result=True)
+def single_decision_order(order: str, candidate: str) -> None:
+    """The same, for the person who asked. No error's own words are logged: they may quote the row."""
+    answer, one = None, UUID(candidate)
+    try:
+        question = single_decisions.question_of(one, UUID(order))
+        answer = single_decision(one, question) if question else None
+    except Exception as failure:
+        code = failure.code if isinstance(failure, SandboxError) else type(failure).__name__
+        logger.error("a single decision of candidate %s could not be looked up: %s", candidate, code)
+    finally:
+        single_decisions.answered(one, UUID(order), answer)
 
 
 @shared_task(name="governance.sweep", ignore_result=True)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from allauth.mfa.adapter import DefaultMFAAdapter
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 
 from governance.accounts import relying_party
 from governance.accounts.models import Person
+from governance.accounts.sealing import cipher
 from governance.audit.errors import Refused
 
 INFO = b"governance.accounts authenticator secrets"
-
-
-def _cipher() -> MultiFernet:
-    """Keys derived from the instance's secret key, the present one first and then those of before."""
-    keys = [str(settings.SECRET_KEY), *map(str, settings.SECRET_KEY_FALLBACKS)]
-    derived = [HKDF(algorithm=SHA256(), length=32, salt=None, info=INFO).derive(key.encode()) for key in keys]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in derived])
 
 
 class MFAAdapter(DefaultMFAAdapter):
@@ -34,12 +24,12 @@ class MFAAdapter(DefaultMFAAdapter):
         return relying_party.NAME
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return cipher(INFO).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """Raises Refused `authenticator-unreadable` once the instance's secret key is another."""
         try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
+            return cipher(INFO).decrypt(encrypted_text.encode()).decode()
         except InvalidToken as error:
             detail = "What this installation keeps of your authenticator app cannot be read any more: its secret key was changed."
             raise Refused("authenticator-unreadable", detail, who="an administrator, who resets it", status=409) from error

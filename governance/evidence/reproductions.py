@@ -47,7 +47,7 @@ def begin(candidate: uuid.UUID, kinds: tuple[str, ...], *, after: Reproduction |
     An order that no worker takes within the hour is not taken any more.
     """
     one = Reproduction(uuid.uuid4(), candidate, kinds)
-    with _reached() as kept:
+    with reached() as kept:
         kept.set(_name(candidate, one.id), json.dumps(kinds), ex=LIFE_SECONDS)
         if not _becomes_newest(kept, one, after):
             return None
@@ -61,13 +61,13 @@ def begin(candidate: uuid.UUID, kinds: tuple[str, ...], *, after: Reproduction |
 
 
 def find(candidate: uuid.UUID, order: uuid.UUID) -> Reproduction | None:
-    with _reached() as kept:
+    with reached() as kept:
         kinds = kept.get(_name(candidate, order))
     return None if kinds is None else Reproduction(order, candidate, tuple(json.loads(kinds)))
 
 
 def newest(candidate: uuid.UUID) -> Reproduction | None:
-    with _reached() as kept:
+    with reached() as kept:
         order = kept.get(_newest(candidate))
     return None if order is None else find(candidate, uuid.UUID(order.decode()))
 
@@ -75,13 +75,13 @@ def newest(candidate: uuid.UUID) -> Reproduction | None:
 def answered(candidate: uuid.UUID, order: uuid.UUID, kind: str, answer: dict[str, Any] | None) -> None:
     """What a worker found out; None where it could not."""
     told = FAILED if answer is None else {"state": "done", **answer}
-    with _reached() as kept:
+    with reached() as kept:
         kept.set(f"{_name(candidate, order)}:{kind}", json.dumps(told), ex=LIFE_SECONDS)
 
 
 def results(one: Reproduction) -> list[dict[str, Any]]:
     """By kind: `waiting`, `failed`, or `done` with how it compares."""
-    with _reached() as kept:
+    with reached() as kept:
         answers = kept.mget([f"{_name(one.candidate, one.id)}:{kind}" for kind in one.kinds])
     told = [WAITING if answer is None else json.loads(answer) for answer in answers]
     return [{"kind": kind, **answer} for kind, answer in zip(one.kinds, told, strict=True)]
@@ -94,7 +94,7 @@ def is_done(found: list[dict[str, Any]]) -> bool:
 def count_order(token: uuid.UUID, hour: int) -> int:
     """How many this token has ordered in this hour, with this one."""
     name = f"countersign:reproductions:{token}:{hour}"
-    with _reached() as kept:
+    with reached() as kept:
         kept.set(name, 0, nx=True, ex=LIFE_SECONDS)
         return int(kept.incr(name))
 
@@ -121,7 +121,8 @@ def _send(one: Reproduction, kind: str) -> None:
 
 
 @contextmanager
-def _reached() -> Iterator[Any]:
+def reached() -> Iterator[Any]:
+    """What is kept for a while. Raises BrokerAway."""
     try:
         yield _store()
     except (RedisError, OperationalError, OSError) as problem:

@@ -39,6 +39,7 @@ from governance.web.pages import (
     Work,
 )
 from governance.web.scorecard import scorecard
+from governance.web.single_decisions import address
 from reports.charts import words
 from reports.charts.verdicts import Verdict
 
@@ -96,6 +97,7 @@ def decision_page(
         summary=review.summary,
         requests=requests(case),
         letters=letters(case),
+        single_decisions="" if in_the_past() else address(case),
     )
     return replace(page, faults=_homeless(case, page))
 

@@ -672,6 +672,8 @@ class DecisionPage:
     letters: LettersPart | None = None
     as_of: datetime | None = None
     """The earlier moment that the page shows; None on the page of now."""
+    single_decisions: str = ""
+    """Where this viewer looks up single rows; empty for who may not."""
     as_of_field: Field = Field("as_of", "As of", help="A day such as 2026-05-03, to its end (UTC), or a time")
 
     @property

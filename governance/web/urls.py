@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from governance.web import inbox, letter_views, views
+from governance.web import inbox, letter_views, single_decisions, views
 
 urlpatterns = [
     path("", inbox.Inbox.as_view(), name="inbox"),
@@ -10,6 +10,16 @@ urlpatterns = [
     path("candidates/<uuid:candidate>/", views.Decision.as_view(), name="candidate"),
     path("candidates/<uuid:candidate>/progress/", views.Progress.as_view(), name="candidate_progress"),
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", views.EvidenceDocument.as_view(), name="evidence_document"),
+    path(
+        "candidates/<uuid:candidate>/single-decisions/",
+        single_decisions.SingleDecisions.as_view(),
+        name="candidate_single_decisions",
+    ),
+    path(
+        "candidates/<uuid:candidate>/single-decisions/<uuid:order>/",
+        single_decisions.OneSingleDecision.as_view(),
+        name="candidate_single_decision",
+    ),
     path("candidates/<uuid:candidate>/sign/", views.Sign.as_view(), name="candidate_sign"),
     path(
         "candidates/<uuid:candidate>/sign/challenge/", views.SignChallenge.as_view(), name="candidate_sign_challenge"

@@ -72,6 +72,7 @@ from reports.charts.svg import Markup
 from reports.charts.synthetic import synthetic_sentences, synthetic_table
 from reports.charts.too_few import expected_limit
 from reports.charts.verdicts import Verdict, of_check
+from reports.charts.waterfall import waterfall
 from reports.charts.weak_spots import weak_sentence, weak_spots_table
 
 __all__ = [
@@ -148,6 +149,7 @@ __all__ = [
     "threshold_tables",
     "together_sentence",
     "together_table",
+    "waterfall",
     "weak_sentence",
     "weak_spots_table",
     "with_interval",

@@ -357,6 +357,8 @@ PAGE_FORMS: dict[str, Callable[[Bank, str], Form]] = {
     "what a passkey signs, without one": _passkey_challenge,
     "have somebody stand in": _delegation,
     "end a delegation": lambda bank, column: (f"/people/stand-ins/{bank.delegation.pk}/end/", GIVEN),  # type: ignore[union-attr]
+    # Nothing was computed of it, so that the question comes as far as it can without a broker.
+    "look up a row": on("authorless", "single-decisions", position="1"),
     "open a finding": on("ready", "findings", title="It leaks", detail="", severity="high", blocking="yes"),
     "answer a finding": on("ready", "findings/1/answer", text=TEXT),
     "close a finding": on("ready", "findings/1/close", text=TEXT),

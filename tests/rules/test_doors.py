@@ -82,6 +82,7 @@ confirm a letter                  403    done   done   done   403    404    403 
 what a passkey signs, without one 403    409    403    403    403    404    403    login
 have somebody stand in            403    done   done   done   403    403    403    login
 end a delegation                  403    done   403    403    403    403    403    login
+look up a row                     403    409    403    403    403    404    403    login
 open a finding                    403    done   done   done   403    404    403    login
 answer a finding                  done   403    403    403    403    404    403    login
 close a finding                   403    done   done   done   403    404    403    login

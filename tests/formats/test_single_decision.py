@@ -1,0 +1,137 @@
+"""One row looked up by the work function that the sandbox runs, against the explanation that the values are of."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.documents.single_decision import single_decision as told
+from reports.measures.reasons import NEAR_LEAST
+from reports.sandbox.work import WORK
+from reports.values import values_table
+from tests.formats import models
+
+ARABIC, LONG = "طلب-١٢", "x" * 5_000
+
+
+def nothing(share: float, text: str) -> None:
+    """Progress that nobody hears."""
+
+
+def rows() -> pd.DataFrame:
+    """Ids that people may have: right to left, endless, markup; and a value that is missing."""
+    frame = models.data().copy()
+    frame.loc[[1, 2, 3], "id"] = [ARABIC, LONG, "<b>row</b>"]
+    frame.loc[5, "income"] = np.nan
+    return frame
+
+
+@cache
+def explained(model_format: str = "lightgbm-text") -> tuple[dict[str, Any], bytes]:
+    found = WORK["explain"](params(model_format), files(model_format), nothing)
+    first = [one for one in found["explanations"] if one["perturbation"] == "interventional"]
+    return first[0], values_table(first, found).getvalue()
+
+
+def params(model_format: str, **asked: Any) -> dict[str, Any]:
+    given = {"manifest": models.manifest(), "model_format": model_format, "seed": 7, "several": False}
+    return {**given, "row_id": None, "position": None, **asked}
+
+
+def files(model_format: str, **more: bytes) -> dict[str, io.BytesIO]:
+    made = {"lightgbm-text": models.lightgbm_text, "skops": models.skops_file}
+    given = {"model": made[model_format](), "evaluation": models.csv(rows()).getvalue(), **more}
+    return {name: io.BytesIO(content) for name, content in given.items()}
+
+
+def looked_up(model_format: str = "lightgbm-text", values: bytes | None = None, **asked: Any) -> dict[str, Any]:
+    stored = values if values is not None else explained(model_format)[1]
+    return WORK["single_decision"](params(model_format, **asked), files(model_format, values=stored), nothing)
+
+
+@pytest.mark.parametrize("model_format", ["lightgbm-text", "skops"])
+def test_a_row_is_told_as_it_was_explained(model_format: str) -> None:
+    explanation, _ = explained(model_format)
+    found = looked_up(model_format, position=17)
+    assert (found["row"], found["row_id"], found["rows"], found["rows_explained"]) == (17, "row-17", 400, 400)
+    (part,) = found["parts"]
+    np.testing.assert_array_equal(part["contributions"], explanation["values"][17])
+    assert part["base_value"] + part["contributions"].sum() == pytest.approx(part["model_output"], abs=1e-6)
+    assert found["score"] == pytest.approx(1 / (1 + np.exp(-part["model_output"])), abs=1e-6)
+    assert found["favoured"] == (found["score"] < 0.5)
+    assert found["values"] == [rows().loc[17, name] for name in models.FEATURES]
+    everybody, near = found["comparisons"]
+    np.testing.assert_allclose(everybody["average"], explanation["values"].mean(axis=0), atol=1e-12)
+    scores = 1 / (1 + np.exp(-explanation["model_output"]))
+    nearest = np.argsort(np.where(scores < 0.5, 0.5 - scores, np.inf))[: near["rows"]]
+    assert near["rows"] >= NEAR_LEAST
+    np.testing.assert_allclose(near["average"], explanation["values"][nearest].mean(axis=0), atol=1e-9)
+    assert max(near["scores"]) < 0.5
+
+
+@pytest.mark.parametrize(("row_id", "row"), [(ARABIC, 1), (LONG, 2), ("<b>row</b>", 3), (" row-17\n", 17)])
+def test_a_row_is_found_by_whatever_id_it_has(row_id: str, row: int) -> None:
+    found = looked_up(row_id=row_id)
+    assert (found["row"], found["row_id"]) == (row, row_id.strip())
+    assert looked_up(position=row)["parts"][0]["model_output"] == found["parts"][0]["model_output"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown"),
+    [({"row_id": "row-400"}, "row-id"), ({"row_id": ""}, "row-id"), ({"row_id": "x" * 4_999}, "row-id"),
+     ({"position": 400}, "position"), ({"position": -1}, "position"), ({"position": 10**15}, "position")],
+)  # fmt: skip
+def test_a_row_that_is_not_there_is_said_not_to_be(asked: dict[str, Any], unknown: str) -> None:
+    found = looked_up(**asked)
+    assert (found["unknown"], found["rows"]) == (unknown, 400)
+
+
+def test_a_row_that_was_not_explained_has_neighbours_that_were() -> None:
+    explanation, _ = explained()
+    some = np.array([0, 1, 5, 40])
+    part = {**explanation, "rows": some, "values": explanation["values"][some], "model_output": explanation["model_output"][some]}
+    stored = values_table([part], {}).getvalue()
+    found = looked_up(values=stored, position=7)
+    assert (found["unknown"], found["before"], found["after"], found["rows_explained"]) == ("not-explained", 5, 40, 4)
+    assert looked_up(values=stored, row_id="row-399")["after"] is None
+    inside = looked_up(values=stored, position=40)
+    np.testing.assert_allclose(inside["comparisons"][0]["average"], part["values"].mean(axis=0))
+    assert inside["score"] == pytest.approx(1 / (1 + np.exp(-explanation["model_output"][40])), abs=1e-6)
+
+
+def test_what_is_missing_is_told_as_missing() -> None:
+    assert looked_up(position=5)["values"][0] is None
+
+
+def test_the_whole_way_gives_reasons_in_the_manifests_words() -> None:
+    manifest = models.manifest(sensitive_features=["sex", "age"], reason_codes={"income": {"code": "R1", "reason": "Too low"}})
+    scores = explained()[0]["model_output"]
+    worst = int(np.argmax(scores))
+    answer = told(manifest, looked_up(position=worst), {"output": "log-odds"})
+    assert answer["favoured"] is False
+    assert answer["sensitive"] == ["age"]
+    for compared in answer["reasons"]:
+        assert "age" not in [one["feature"] for one in compared["principal"]]
+        assert [one["amount"] for one in compared["principal"]] == sorted(
+            (one["amount"] for one in compared["principal"]), reverse=True
+        )
+    named = {one["feature"]: one["reason"] for compared in answer["reasons"] for one in compared["principal"]}
+    assert named["income"] == "Too low"
+    assert named.get("purpose") is None
+
+
+def test_a_feature_of_the_name_of_a_stored_column_is_said_to_stand_in_the_way() -> None:
+    frame = rows().rename(columns={"income": "model_output"})
+    asked = {**params("lightgbm-text", position=3), "manifest": models.manifest(features=["model_output", "age", "purpose"])}
+    import lightgbm
+
+    coded = models.coded().rename(columns={"income": "model_output"})
+    model = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(coded, models.data()["default"])
+    given = {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue(), "values": b""}
+    found = WORK["single_decision"](asked, {name: io.BytesIO(one) for name, one in given.items()}, nothing)
+    assert (found["unknown"], found["names"]) == ("name-taken", ["model_output"])

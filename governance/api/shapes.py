@@ -312,6 +312,23 @@ class ReproductionAnswer(serializers.Serializer[Any]):
     results = ReproducedLine(many=True)
 
 
+class NewSingleDecision(Strict):
+    row_id = Text(required=False, allow_blank=True, trim_whitespace=False, help_text="As it is written in the file.")
+    position = serializers.IntegerField(
+        required=False, min_value=0, max_value=999_999_999, help_text="0 for the first row; asked for where there is no id."
+    )
+    explanation = serializers.IntegerField(
+        required=False, min_value=0, max_value=999, help_text="Which of the explanations whose values are stored; else the first."
+    )
+
+
+class SingleDecisionAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    url = serializers.URLField()
+    state = serializers.ChoiceField(choices=("waiting", "done", "failed", "unreadable"))
+    answer = serializers.DictField(allow_null=True, help_text="The row, its contributions and reasons; or why it is `unknown`.")
+
+
 class NewDeployment(Strict):
     model = Text(max_length=80)
     digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}\Z", error_messages={"invalid": "This is no digest."})

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from governance.api import audit, deployments, evidence, gate, inventory, openapi, reproductions
+from governance.api import audit, deployments, evidence, gate, inventory, openapi, reproductions, single_decisions
 from governance.api.problems import nothing_here
 
 app_name = "api"
@@ -17,6 +17,16 @@ urlpatterns = [
         "candidates/<uuid:candidate>/evidence/explainability/values/",
         evidence.ExplanationValues.as_view(),
         name="explanation-values",
+    ),
+    path(
+        "candidates/<uuid:candidate>/evidence/explainability/single-decisions/",
+        single_decisions.SingleDecisions.as_view(),
+        name="single-decisions",
+    ),
+    path(
+        "candidates/<uuid:candidate>/evidence/explainability/single-decisions/<uuid:order>/",
+        single_decisions.OneSingleDecision.as_view(),
+        name="single-decision",
     ),
     path("candidates/<uuid:candidate>/evidence/<slug:kind>/", evidence.OneEvidence.as_view(), name="evidence"),
     path("candidates/<uuid:candidate>/attestation/", evidence.OneAttestation.as_view(), name="attestation"),

@@ -119,7 +119,7 @@ def _left(part: Mapping[str, Any], steps: list[Step]) -> float:
 def _title(part: Mapping[str, Any], steps: list[Step], unit: str) -> str:
     whose = f"Class {isolated(str(part['class']))}: " if part.get("class") is not None else ""
     if not steps or not steps[0].amount:
-        return f"{whose}no feature moves this row away from the base value"
+        return words.sentence_case(f"{whose}no feature moves this row away from the base value")
     first = steps[0]
     does = "raises" if first.amount > 0 else "lowers"
     return f"{whose}{isolated(first.name)} {does} the {_thing(unit)} of this row most: {signed(first.amount)}"

@@ -37,6 +37,23 @@ LENDING_FEATURES = [
     "checking_account", "duration_months", "credit_history", "purpose", "amount", "savings", "employed_since",
     "instalment_rate", "other_debtors", "property", "other_instalments", "housing", "existing_credits", "job",
 ]  # fmt: skip
+REASONS = {
+    "checking_account": "Balance of the checking account too low",
+    "duration_months": "Length of the loan requested",
+    "credit_history": "Record of credit obligations",
+    "purpose": "Purpose of the loan",
+    "amount": "Amount requested",
+    "savings": "Insufficient savings",
+    "employed_since": "Length of employment",
+    "instalment_rate": "Instalments too high in relation to income",
+    "other_debtors": "No co-applicant or guarantor",
+    "property": "Value or type of collateral not sufficient",
+    "other_instalments": "Other instalment plans",
+    "housing": "Temporary or irregular residence",
+    "existing_credits": "Number of existing credits",
+    "job": "Temporary or irregular employment",
+}
+"""What a refusal may give as its reason, by feature, in the manner of Regulation B's sample notices."""
 
 
 def read_rows() -> pd.DataFrame:
@@ -104,9 +121,15 @@ def manifest(features: list[str], categories: dict[str, list[str]], *, summary: 
         "reference_groups": {"sex": "male", "age_group": "25 and over"},
         "intersections": [["sex", "age_group"]],
         "row_id": "applicant_id",
+        "reason_codes": _reason_codes(features),
         "summary": summary,
         "source": {"author": author, "training_data": "training.csv: 600 of the 1,000 German credit rows"},
     }
+
+
+def _reason_codes(features: list[str]) -> dict[str, dict[str, str]]:
+    codes = {name: f"R{number:02}" for number, name in enumerate(REASONS, start=1)}
+    return {name: {"code": codes[name], "reason": REASONS[name]} for name in features if name in REASONS}
 
 
 def write_candidate(folder: Path, about: dict[str, Any], model: Pipeline | xgboost.Booster) -> None:

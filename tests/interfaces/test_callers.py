@@ -9,6 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from governance.accounts.models import Person
 from governance.actions.findings import open_finding
@@ -18,7 +21,7 @@ from governance.api import evidence
 from governance.api.urls import urlpatterns
 from governance.audit.clock import database_now
 from governance.audit.models import AuditEvent
-from governance.evidence import reproductions
+from governance.evidence import reproductions, single_decisions
 from governance.evidence.models import Evidence
 from governance.registry import storage
 from governance.registry.models import Candidate, Model
@@ -39,6 +42,8 @@ TABLE: list[tuple[str, str, str | None, int, int]] = [
     ("rollback-target", "GET", "gate", 404, 404),
     ("candidate", "GET", "read", 200, 404),
     ("explanation-values", "GET", "read", 200, 404),
+    ("single-decisions", "POST", "read", 503, 404),
+    ("single-decision", "GET", "read", 404, 404),
     ("evidence", "GET", "read", 200, 404),
     ("dossier", "GET", "read", 503, 404),
     ("dossier-receipt", "GET", "read", 404, 404),
@@ -68,6 +73,7 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
         "rollback-target": "/api/v1/models/cards/rollback-target/?environment=production",
         "candidate": one,
         "explanation-values": f"{one}evidence/explainability/values/",
+        "single-decision": f"{one}evidence/explainability/single-decisions/{NO_ID}/",
         "evidence": f"{one}evidence/explainability/",
         "dossier": f"{one}dossier/",
         "dossier-receipt": f"{one}dossier/receipt/",
@@ -91,6 +97,8 @@ def asked(world: World, candidate: Candidate) -> dict[tuple[str, str], Callable[
     # Of a candidate of which nothing was computed: no broker runs here that would take an order.
     again = f"/api/v1/candidates/{candidate.pk}/reproductions/"
     calls["reproductions", "POST"] = lambda token: world.call("POST", again, token, json={"kind": "fairness"})
+    row = f"{one}evidence/explainability/single-decisions/"
+    calls["single-decisions", "POST"] = lambda token: world.call("POST", row, token, json={"position": 1})
     calls["deployments", "POST"] = lambda token: world.call("POST", "/api/v1/deployments/", token, json=deployment)
     return calls
 
@@ -115,8 +123,10 @@ def candidate(world: World) -> Candidate:
 
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker runs here that would print a dossier, and no broker that would know of a reproduction."""
+    """No worker runs here that would print a dossier, and no broker that would know of a reproduction or take a question."""
     monkeypatch.setattr(evidence, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(reproductions, "_store", lambda: Redis(unix_socket_path="/nowhere", retry=Retry(NoBackoff(), 0)))
+    monkeypatch.setattr(single_decisions, "answer_of", lambda candidate, order, *, by: None)
     monkeypatch.setattr(reproductions, "find", lambda candidate, order: None)
 
 
@@ -192,6 +202,8 @@ def test_lists_leave_out_what_is_not_to_be_seen(world: World, candidate: Candida
     ],
 )
 def test_rows_are_for_validators_and_developers(reader: str, status: int, world: World, candidate: Candidate) -> None:
+    row = asked(world, candidate)["single-decisions", "POST"](reader)
+    assert row.status_code == (503 if status == 200 else 404), "the same people come as far as the broker"
     answer = asked(world, candidate)["explanation-values", "GET"](reader)
     assert answer.status_code == status
     if status == 200:

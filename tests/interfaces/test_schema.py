@@ -36,7 +36,7 @@ def all_scopes(world: World) -> str:
 OPERATIONS = {
     "list_models", "create_model", "get_model", "list_candidates", "submit_candidate", "get_candidate", "get_evidence",
     "get_explanation_values", "get_dossier", "get_dossier_receipt",
-    "order_reproduction", "get_reproduction",
+    "order_reproduction", "get_reproduction", "order_single_decision", "get_single_decision",
     "ask_gate", "get_rollback_target", "record_deployment", "list_deployments", "list_events",
     "get_checkpoint", "prove_inclusion", "prove_consistency", "get_attestation", "get_signing_keys", "get_revocations",
 }  # fmt: skip
@@ -88,6 +88,8 @@ def test_the_schema_names_every_address_scope_and_part_of_the_contract(world: Wo
         "/api/v1/candidates/{candidate}/",
         "/api/v1/candidates/{candidate}/evidence/{kind}/",
         "/api/v1/candidates/{candidate}/evidence/explainability/values/",
+        "/api/v1/candidates/{candidate}/evidence/explainability/single-decisions/",
+        "/api/v1/candidates/{candidate}/evidence/explainability/single-decisions/{order}/",
         "/api/v1/candidates/{candidate}/attestation/",
         "/api/v1/candidates/{candidate}/reproductions/",
         "/api/v1/candidates/{candidate}/reproductions/{reproduction}/",

@@ -358,7 +358,7 @@ PAGE_FORMS: dict[str, Callable[[Bank, str], Form]] = {
     "have somebody stand in": _delegation,
     "end a delegation": lambda bank, column: (f"/people/stand-ins/{bank.delegation.pk}/end/", GIVEN),  # type: ignore[union-attr]
     # Nothing was computed of it, so that the question comes as far as it can without a broker.
-    "look up a row": on("authorless", "single-decisions", position="1"),
+    "look up a row, without evidence": on("authorless", "single-decisions", position="1"),
     "open a finding": on("ready", "findings", title="It leaks", detail="", severity="high", blocking="yes"),
     "answer a finding": on("ready", "findings/1/answer", text=TEXT),
     "close a finding": on("ready", "findings/1/close", text=TEXT),
@@ -453,12 +453,14 @@ def at_gate(name: str) -> Callable[[Bank], str]:
     return lambda bank: f"/api/v1/gate/{bank.models['low'].slug}/{bank.candidates[name].gate_digest}/?environment=production"
 
 
+LOOK_UPS = "evidence/explainability/single-decisions"
 API_WRITES: dict[str, Callable[[Bank], Form]] = {
     "enter a model": lambda bank: ("/api/v1/models/", {"json": LEASING}),
     "submit": _by_api,
     "record a deployment": _deployment,
     # Nothing was computed of it, so that the order comes as far as it can without a broker.
     "have it reproduced": lambda bank: (f"/api/v1{bank.path('authorless', 'reproductions')}", {"json": {}}),
+    "look up a row": lambda bank: (f"/api/v1{bank.path('authorless', LOOK_UPS)}", {"json": {"position": 1}}),
 }
 API_READS: dict[str, Callable[[Bank], str]] = {
     "gate, approved": at_gate("approved"),
@@ -475,6 +477,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "read its receipt": lambda bank: f"/api/v1{bank.path('ready', 'dossier/receipt')}",
     "read a reproduction": lambda bank: f"/api/v1{bank.path('ready', f'reproductions/{uuid4()}')}",
+    "read what was found": lambda bank: f"/api/v1{bank.path('ready', f'{LOOK_UPS}/{uuid4()}')}",
     "list deployments": lambda bank: "/api/v1/deployments/",
     "list events": lambda bank: "/api/v1/audit/events/",
     "prove an event": lambda bank: "/api/v1/audit/proof/inclusion/?event=1",

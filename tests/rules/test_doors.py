@@ -26,7 +26,7 @@ from governance.accounts.models import Person, Token
 from governance.actions.people import deactivate_person
 from governance.actions.tokens import SCOPES, create_service_account
 from governance.api import evidence as api_evidence
-from governance.evidence import reproductions
+from governance.evidence import reproductions, single_decisions
 from governance.web import dossier_page
 from tests.factories import PASSWORD
 from tests.rules import doors
@@ -82,7 +82,7 @@ confirm a letter                  403    done   done   done   403    404    403 
 what a passkey signs, without one 403    409    403    403    403    404    403    login
 have somebody stand in            403    done   done   done   403    403    403    login
 end a delegation                  403    done   403    403    403    403    403    login
-look up a row                     403    409    403    403    403    404    403    login
+look up a row, without evidence   403    409    403    403    403    404    403    login
 open a finding                    403    done   done   done   403    404    403    login
 answer a finding                  done   403    403    403    403    404    403    login
 close a finding                   403    done   done   done   403    404    403    login
@@ -140,6 +140,8 @@ enter a model       submit        done   403    403    403    403    403    403
 submit              submit        done   403    403    403    403    404    403
 record a deployment deploy        done   done   done   done   done   404    done
 have it reproduced  read          409    409    409    409    409    404    409
+look up a row       read          404    409    404    404    404    404    404
+read what was found read         404    404    404    404    404    404    404
 list deployments    read          shown  shown  shown  shown  shown  shown  shown
 gate, approved      gate          shown  shown  shown  shown  shown  shown  shown
 gate, suspended     gate          403    403    403    403    403    403    403
@@ -184,6 +186,7 @@ def bank(django_db_setup: str, django_db_blocker: Any, tmp_path_factory: pytest.
         patch.setattr(api_evidence, "PATIENCE_SECONDS", 0.0)
         patch.setattr(dossier_page, "PATIENCE_SECONDS", 0.0)
         patch.setattr(reproductions, "find", lambda candidate, order: None)  # no broker runs here
+        patch.setattr(single_decisions, "answer_of", lambda candidate, order, *, by: None)
         yield doors.furnished()
         transaction.set_rollback(True)
 
@@ -401,6 +404,9 @@ ACTIONS = {
     "sign.sufficient_to_sign": INSIDE,
     "sign.withdraw_signature": "take back the signature",
     "signing_keys.introduce_signing_key": "command introduce_signing_key",
+    "single_decision.explanations": INSIDE,
+    "single_decision.order_single_decision": "look up a row, without evidence",
+    "single_decision.require_reader": INSIDE,
     "submit_candidate.submit_candidate": "submit",
     "submit_candidate.withdraw": "withdraw the candidate",
     "tokens.create_service_account": "command issue_token",

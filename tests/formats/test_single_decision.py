@@ -6,6 +6,7 @@ import io
 from functools import cache
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -128,10 +129,53 @@ def test_the_whole_way_gives_reasons_in_the_manifests_words() -> None:
 def test_a_feature_of_the_name_of_a_stored_column_is_said_to_stand_in_the_way() -> None:
     frame = rows().rename(columns={"income": "model_output"})
     asked = {**params("lightgbm-text", position=3), "manifest": models.manifest(features=["model_output", "age", "purpose"])}
-    import lightgbm
-
     coded = models.coded().rename(columns={"income": "model_output"})
     model = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(coded, models.data()["default"])
     given = {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue(), "values": b""}
     found = WORK["single_decision"](asked, {name: io.BytesIO(one) for name, one in given.items()}, nothing)
     assert (found["unknown"], found["names"]) == ("name-taken", ["model_output"])
+
+
+def test_each_class_of_several_is_told_by_itself() -> None:
+    frame = rows().assign(grade=np.where(rows()["age"] > 60, "C", np.where(rows()["age"] > 40, "B", "A")))
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbose=-1, n_jobs=1).fit(models.coded(), frame["grade"])
+    several = models.manifest(
+        task="multiclass-classification", target="grade", classes=["A", "B", "C"], favourable_outcome=["A"],
+        positive_class=None, reference_groups={},
+    )  # fmt: skip
+    given = {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue()}
+    asked = {**params("lightgbm-text", row_id="row-17"), "manifest": several, "several": True}
+
+    def run(task: str, **more: bytes) -> dict[str, Any]:
+        return WORK[task](asked, {name: io.BytesIO(content) for name, content in {**given, **more}.items()}, nothing)
+
+    everything = run("explain")
+    first = [one for one in everything["explanations"] if one["perturbation"] == "interventional"]
+    found = run("single_decision", values=values_table(first, everything).getvalue())
+    assert [one["class"] for one in found["parts"]] == ["A", "B", "C"]
+    for part, explanation in zip(found["parts"], first, strict=True):
+        np.testing.assert_array_equal(part["contributions"], explanation["values"][17])
+        assert part["model_output"] == explanation["model_output"][17]
+    answer = told(several, found, {"output": first[0]["output"]})
+    assert answer["decision"] == frame.loc[17, "grade"]
+    assert answer["favoured"] == (answer["decision"] == "A")
+    assert sum(answer["score"].values()) == pytest.approx(1)
+    assert answer["no_reasons"] == "not-a-yes-or-no-decision"
+
+
+def test_a_predicted_number_is_told_without_a_decision() -> None:
+    frame = rows()
+    priced = models.manifest(
+        task="regression", target="income", favourable_outcome="low", positive_class=None, classes=None,
+        features=["age", "purpose"], reference_groups={},
+    )  # fmt: skip
+    model = lightgbm.LGBMRegressor(n_estimators=4, verbose=-1, n_jobs=1).fit(models.coded()[["age", "purpose"]], frame["age"])
+    given = {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue()}
+    asked = {**params("lightgbm-text", position=17), "manifest": priced}
+    everything = WORK["explain"](asked, {name: io.BytesIO(one) for name, one in given.items()}, nothing)
+    first = everything["explanations"][:1]
+    stored = values_table(first, everything).getvalue()
+    found = WORK["single_decision"](asked, {name: io.BytesIO(one) for name, one in {**given, "values": stored}.items()}, nothing)
+    answer = told(priced, found, {"output": first[0]["output"]})
+    assert (answer["decision"], answer["favoured"], answer["threshold"]) == (None, None, None)
+    assert answer["score"] == pytest.approx(found["parts"][0]["model_output"])

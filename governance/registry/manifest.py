@@ -427,7 +427,7 @@ def _reasons_are_of_features(manifest: Mapping[str, Any]) -> Faults:
     faults = _undeclared("reason_codes", reasons, manifest["features"], "features") if "features" in manifest else []
     detail = "{} is a sensitive column; it is never given as the reason for a refusal."
     faults += [
-        fault(f"/manifest/reason_codes/{_step(name)}", "not-allowed", detail.format(_quoted(name)))
+        fault(f"/manifest/reason_codes/{_step(name)}", "not-allowed", detail.format(quoted(name)))
         for name in islice((name for name in reasons if name in sensitive), MAX_FAULTS)
     ]
     return faults + _codes_used_twice(reasons)
@@ -439,7 +439,7 @@ def _codes_used_twice(reasons: Mapping[str, Mapping[str, str]]) -> Faults:
     for name, one in reasons.items():
         other = first.setdefault(one["code"].strip(), name)
         if other != name:
-            detail = f"The code {_quoted(one['code'])} stands for {_quoted(other)} and for {_quoted(name)}."
+            detail = f"The code {quoted(one['code'])} stands for {quoted(other)} and for {quoted(name)}."
             faults.append(fault(f"/manifest/reason_codes/{_step(name)}/code", "duplicate", detail))
     return faults
 

@@ -78,6 +78,7 @@ from reports.charts import (
     spread,
     stability_sentence,
     stability_table,
+    synthetic_figures,
     synthetic_sentences,
     synthetic_table,
     threshold_tables,
@@ -298,11 +299,19 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
             *((Fold(f"What carries the gaps in mean score: {len(between)}", figures=between),) if between else ()),
             *_told("Features that say the same", together_table(content), together_sentence(content)),
             *_told("Against other rows of the population", stability_table(content), stability_sentence(content)),
-            *_told("Synthetic cases", synthetic_table(content), *synthetic_sentences(content)),
+            *_synthetic(content),
             *((Fold(further, figures=tuple(figures[1:])),) if figures[1:] else ()),
             *_each(explanations_table(content)),
         ),
     }
+
+
+def _synthetic(content: Mapping[str, Any]) -> tuple[Fold, ...]:
+    sentences, table = synthetic_sentences(content), synthetic_table(content)
+    if not sentences:
+        return ()
+    tables = (table,) if table.rows else ()
+    return (Fold("Synthetic cases", figures=synthetic_figures(content), tables=tables, sentences=sentences),)
 
 
 def _data(content: Mapping[str, Any], case: Case) -> Shown:

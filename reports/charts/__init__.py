@@ -69,7 +69,7 @@ from reports.charts.robustness import robustness_sentences, robustness_table
 from reports.charts.rows import common_scale, difference_bar, interval_bar, limit_words
 from reports.charts.segments import segments
 from reports.charts.svg import Markup
-from reports.charts.synthetic import synthetic_sentences, synthetic_table
+from reports.charts.synthetic import synthetic_figures, synthetic_sentences, synthetic_table
 from reports.charts.too_few import expected_limit
 from reports.charts.verdicts import Verdict, of_check
 from reports.charts.waterfall import waterfall
@@ -144,6 +144,7 @@ __all__ = [
     "spread",
     "stability_sentence",
     "stability_table",
+    "synthetic_figures",
     "synthetic_sentences",
     "synthetic_table",
     "threshold_tables",

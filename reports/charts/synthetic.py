@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from typing import Any
 
 from reports.charts import words
 from reports.charts.explanations import OUTPUTS
-from reports.charts.figure import Column, Table, table_of
+from reports.charts.figure import Column, Figure, Table, table_of
 from reports.charts.verdicts import Verdict
+from reports.charts.waterfall import value_shown, waterfall
 from reports.charts.words import figure, signed
 
 Content = Mapping[str, Any]
@@ -36,6 +38,29 @@ def synthetic_sentences(content: Content) -> tuple[str, ...]:
     return tuple(told)
 
 
+def synthetic_figures(content: Content) -> tuple[Figure, ...]:
+    """A waterfall for each case, and for each class of it."""
+    return tuple(
+        dataclasses.replace(made, title=f"{words.sentence_case(str(case['case']))}: {made.title}")
+        for case in content.get("synthetic_cases") or ()
+        for number in range(len(case["explanations"]))
+        for made in [waterfall(_row(case), number, key=f"synthetic-{case['case']}")]
+    )
+
+
+def _row(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The case as a row that was looked up."""
+    names = list(case["values"])
+    parts = [{**one, "contributions": [one["contributions"][name] for name in names]} for one in case["explanations"]]
+    return {
+        "explanation": {"output": case["explanations"][0]["output"]},
+        "features": names,
+        "values": [case["values"][name] for name in names],
+        "parts": parts,
+        "sensitive": (),
+    }
+
+
 def synthetic_table(content: Content) -> Table:
     """The cases beside one another: value and contribution of each feature, those that weigh most in any case first."""
     cases = [case for case in content.get("synthetic_cases") or () if len(case["explanations"]) == 1]
@@ -43,7 +68,7 @@ def synthetic_table(content: Content) -> Table:
     names = sorted(parts[0], key=lambda name: -max(abs(part[name] or 0) for part in parts)) if parts else []
     both = list(zip(cases, parts, strict=True))
     rows: list[tuple[str | Verdict, ...]] = [
-        (name, *itertools.chain.from_iterable((_value(case["values"][name]), signed(part[name])) for case, part in both))
+        (name, *itertools.chain.from_iterable((value_shown(case["values"][name]), signed(part[name])) for case, part in both))
         for name in names
     ]
     columns = [Column("Feature", numeric=False)]
@@ -51,9 +76,3 @@ def synthetic_table(content: Content) -> Table:
         columns += [Column(words.sentence_case(str(case["case"])), numeric=False), Column("Adds")]
     caption = "Synthetic cases: rows of nobody, and what each value contributes"
     return table_of(tuple(columns), rows, caption=caption, what="features", most=MOST)
-
-
-def _value(value: str | float | None) -> str:
-    if value is None:
-        return "(missing)"
-    return value if isinstance(value, str) else words.count(value)

@@ -36,13 +36,13 @@ class Step:
     amount: float
 
 
-def waterfall(content: Content, number: int = 0, *, language: str = ENGLISH) -> Figure:
+def waterfall(content: Content, number: int = 0, *, key: str = "waterfall", language: str = ENGLISH) -> Figure:
     """The figure for one output or class of a row that was looked up; the heaviest features first, at most `MOST` drawn."""
     require_language(language)
     part = content["parts"][number]
     steps = _steps(content, part)
     unit = _unit(content)
-    key = f"waterfall-{number}"
+    key = f"{key}-{number}"
     sentence = _sentence(content, part, steps, unit)
     return Figure(
         key=key,

@@ -90,6 +90,7 @@ def _single_cases(content: dict[str, Any]) -> list[Node]:
         paragraph("Rows of people never enter a dossier. These rows are synthetic: nobody has them."),
         bullets(told),
         chart_table(shown, "explainability-synthetic-cases.csv") if shown.rows else None,
+        figure(charts.synthetic_figures(content)[-1], with_table=False),
     ]
 
 

@@ -97,6 +97,7 @@ FIGURES = {
     "effect of missing values alone": lambda: effect(made.ranges(missing=0.2)),
     "gap": lambda: charts.gaps(made.population())[0],
     "gap of 300 hostile features": lambda: charts.gaps(made.population(*[made.HOSTILE] * 300))[0],
+    "synthetic case": lambda: charts.synthetic_figures(made.population(*[f"{made.HOSTILE}{at}" for at in range(300)]))[2],
     "stability of levels": lambda: along("levels", made.segment("north", 0.8), made.segment("south", 0.6, "worse")),
     "stability over time": lambda: along("periods", *[made.segment(f"2024-{at:02}", 0.7 + at / 100) for at in range(50)]),
     "stability of hostile levels": lambda: along(

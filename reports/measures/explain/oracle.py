@@ -16,6 +16,7 @@ from reports.measures.explain.models import LinearModel
 ROWS = 100
 MOST_PAIRS = 10_000
 MOST_EVALUATIONS = 400_000
+REPEATS = 10
 
 
 class NotComparable(Exception):
@@ -156,3 +157,30 @@ def asked_values(players: Players, scores: Scores, rows: NDArray[np.float64]) ->
     explained = shap.explainers.Exact(model, masker)(rows, max_evals=1 << (len(players.names) + 1), silent=True)
     values = np.asarray(explained.values).reshape(len(rows), len(players.names), -1)
     return values.transpose(2, 1, 0)
+
+
+def sampled_evaluations(columns: int, background: int) -> int:
+    """At most how many evaluations `sampled_values` takes for each row."""
+    return REPEATS * (2 * columns + 1) * background
+
+
+def sampled_values(
+    players: Players, scores: Scores, rows: NDArray[np.float64], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """shap's Permutation explainer, one order and its reverse at a time: mean and standard error, (outputs, columns, rows).
+
+    shap draws from NumPy's global state, which is put back as it was.
+    """
+    masker = shap.maskers.Independent(players.background, max_samples=len(players.background))
+    columns, before = len(players.names), np.random.get_state()  # shap's own generator is the global one
+
+    def model(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores(players.table(np.asarray(matrix, dtype=np.float64))).reshape(len(matrix), -1)
+
+    try:
+        explainer = shap.explainers.Permutation(model, masker, seed=seed % (1 << 32))
+        drawn = [explainer(rows, max_evals=2 * columns + 1, silent=True).values for _ in range(REPEATS)]
+    finally:
+        np.random.set_state(before)
+    values = np.stack(drawn).reshape(REPEATS, len(rows), columns, -1).transpose(0, 3, 2, 1)
+    return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(REPEATS)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures.explain import coalitions, linear, oracle, trees
-from reports.measures.explain.coalitions import Players, Scores
+from reports.measures.explain.coalitions import Asked, Players, Scores
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
 from reports.measures.explain.trees import Explained
 from reports.measures.table import Column, Table, drawn_rows
@@ -19,6 +19,7 @@ FIRST_ROWS = 100
 SECONDS = 180.0
 MOST_VALUES = 60_000_000
 TREE_TOLERANCE, LINEAR_TOLERANCE, NATIVE_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-6, 1e-3, 1e-6
+CHANCE_ERRORS = 6.0  # standard errors by which two samples may differ: beyond chance also where errors have long tails
 OURS_TREES, OURS_LINEAR = "countersign, table of leaf patterns", "countersign, closed form"
 OURS_ENUMERATION, OURS_SAMPLING = "countersign, all coalitions", "countersign, antithetic sampling"
 
@@ -30,7 +31,8 @@ class Setting:
     """What is explained: all rows with the submitted columns in model order, and the population held against.
 
     `classes` names the outputs, None where there is one. `seconds` bounds the estimated time for trees; `along_paths` asks
-    for path-dependent values too, where trees have them.
+    for path-dependent values too, where trees have them. `table` may be a chunk: the rows from `offset` on of a table of
+    `all_rows`; what is sampled depends on where a row stands in that table.
     """
 
     table: Table
@@ -41,6 +43,8 @@ class Setting:
     progress: Progress
     seconds: float = SECONDS
     along_paths: bool = True
+    offset: int = 0
+    all_rows: int | None = None
 
 
 @dataclass
@@ -186,49 +190,113 @@ def explain_opaque(scores: Scores, output: str, setting: Setting, *, slow: bool 
     """Any model, asked about mixtures of rows and background: the submitted columns are the players.
 
     A model known to be `slow` is asked less; the clock decides nothing, so that the same rows are explained again.
+    Sampled explanations say with `standard_errors` (columns,) how far values of a column are off, as the root mean square
+    over their rows, and with `rows_above_bound` how many rows missed the bound.
     """
-    count, population = len(setting.features), setting.background.n
+    count, population, whole = len(setting.features), setting.background.n, setting.all_rows or setting.table.n
     budget = coalitions.SLOW_EVALUATIONS if slow else coalitions.EVALUATIONS
-    exact = coalitions.enumerated_rows(count, population, setting.table.n, budget)
-    most = exact or coalitions.sampled_rows(count, population, setting.table.n, budget)
-    rows = rows_to_explain(setting.table.n, most, setting.seed)
+    exact = coalitions.enumerated_rows(count, population, whole, budget)
+    most = exact or coalitions.sampled_rows(count, population, whole, budget)
+    chosen = rows_to_explain(whole, most, setting.seed)
+    first, end = np.searchsorted(chosen, [setting.offset, setting.offset + setting.table.n])
+    rows = chosen[first:end] - setting.offset
     part = picked(setting.table, rows)
     players = coalitions.players_of(part, setting.background, setting.features)
     setting.progress(0.1, f"Explaining {len(rows):,} rows by asking the model")
-    generator = np.random.default_rng(setting.seed)
-    found = coalitions.enumeration(players, scores) if exact else coalitions.sampling(players, scores, generator)
-    error = None if found.error is None else float(found.error.max(initial=0.0))
+    if exact:
+        found = coalitions.enumeration(players, scores, first=int(first))
+    else:
+        each = coalitions.evaluations_each(count, population, len(chosen), budget)
+        found = coalitions.sampling(
+            players, scores, setting.seed, positions=chosen[first:end], most=each, first=int(first)
+        )
     common = {"perturbation": "interventional", "output": output, "players": "submitted-columns"}
-    method = "all coalitions of the submitted columns" if exact else "antithetic sampling of orders"
-    made = {**common, "method": method, "exact": bool(exact), "standard_error_max": error}
     out = Explanations()
     given = scores(part).reshape(part.n, -1)
-    out.explanations += _laid_out(Explained(found.values, found.base), given, rows, made, setting)
-    out.limitations += _row_limits(rows, setting.table.n)
-    if not exact:
-        out.limitations.append(
-            "Contributions are estimated by sampling; the largest standard error of a value is given with them."
-        )
+    laid_out = _laid_out(Explained(found.values, found.base), given, rows, {**common, **_made_by_asking(found)}, setting)
+    out.explanations += [{**one, **_errors(found, k)} for k, one in enumerate(laid_out)]
+    out.limitations += _row_limits(rows, setting.table.n) + _error_limits(found)
     setting.progress(0.9, "Checking against shap")
-    out.cross_checks.append(_check_asked(players, scores, found, common, bool(exact), generator))
+    out.cross_checks.append(_check_asked(players, scores, found, common, setting.seed))
     return out
 
 
-def _check_asked(
-    players: Players,
-    scores: Scores,
-    found: coalitions.Asked,
+def _made_by_asking(found: Asked) -> dict[str, Any]:
+    if found.error is None:
+        return {"method": "all coalitions of the submitted columns", "exact": True, "standard_error_max": None}
+    largest = float(found.error.max(initial=0.0))
+    return {"method": "antithetic sampling of orders", "exact": False, "standard_error_max": largest}
+
+
+def _errors(found: Asked, output: int) -> dict[str, Any]:
+    """How far one output's values are off by chance; nothing where they are exact."""
+    if found.error is None:
+        return {"standard_errors": None, "rows_above_bound": 0}
+    each = np.sqrt(np.mean(found.error[output] ** 2, axis=1)) if found.error.shape[2] else np.zeros(found.error.shape[1])
+    return {"standard_errors": each, "rows_above_bound": int(found.above.sum())}
+
+
+def _error_limits(found: Asked) -> list[str]:
+    if found.error is None:
+        return []
+    said = (
+        "Contributions are estimated by sampling; the largest standard error of a value is given with them. "
+        f"A row was asked about until each of its values had a standard error of at most {coalitions.ERROR_BOUND:.0%} of the "
+        "standard deviation of the model's output over the background, or until its share of the evaluations was spent: "
+    )
+    rows, above = found.values.shape[2], int(found.above.sum())
+    return [said + (f"{above:,} of {rows:,} rows did not reach that." if above else f"all {rows:,} rows reached that.")]
+
+
+def _check_asked(players: Players, scores: Scores, found: Asked, common: dict[str, Any], seed: int) -> dict[str, Any]:
+    """By shap's Exact explainer where few enough coalitions are to be asked about, else by its own sampled orders."""
+    generator = np.random.default_rng(seed)
+    count, population = len(players.names), len(players.background)
+    affordable = oracle.MOST_EVALUATIONS // ((1 << min(count, 60)) * population)
+    if found.error is None or affordable:
+        few = drawn_rows(len(players.rows), max(1, min(oracle.ROWS, affordable)), generator)
+        theirs = oracle.asked_values(players, scores, players.rows[few])
+        name, ours = f"{oracle.version()} Exact", found.values[:, :, few]
+        if found.error is None:
+            return _compared(common, ours, theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
+        return _compared_by_chance(common, found, few, theirs, np.zeros_like(theirs), name)
+    affordable = oracle.MOST_EVALUATIONS // oracle.sampled_evaluations(count, population)
+    if not affordable:
+        return _not_compared(common, OURS_SAMPLING, "Asking a second time about so many columns would take too long.")
+    few = drawn_rows(len(players.rows), min(oracle.ROWS, affordable), generator)
+    theirs, error = oracle.sampled_values(players, scores, players.rows[few], seed)
+    return _compared_by_chance(common, found, few, theirs, error, f"{oracle.version()} Permutation")
+
+
+def _compared_by_chance(
     common: dict[str, Any],
-    exact: bool,
-    generator: np.random.Generator,
+    found: Asked,
+    few: NDArray[np.int64],
+    theirs: NDArray[np.float64],
+    error: NDArray[np.float64],
+    reference: str,
 ) -> dict[str, Any]:
-    if not exact:
-        return _not_compared(common, OURS_SAMPLING, "Two samples differ by chance; the standard error says how far.")
-    each = (1 << len(players.names)) * len(players.background)
-    few = drawn_rows(len(players.rows), max(1, min(oracle.ROWS, oracle.MOST_EVALUATIONS // each)), generator)
-    theirs = oracle.asked_values(players, scores, players.rows[few])
-    name = f"{oracle.version()} Exact"
-    return _compared(common, found.values[:, :, few], theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
+    """Values that are off by chance may differ by some of their row's largest standard errors, or of the bound's.
+
+    Differences are relative to the spread of the output, which is what the bound says it is; the check tells the
+    difference that comes closest to what is allowed, or goes furthest beyond, and what is allowed there.
+    """
+    assert found.error is not None
+    assert found.bound is not None
+    ours = found.values[:, :, few]
+    own = np.maximum(found.error[:, :, few].max(axis=1, initial=0.0), found.bound[:, None])
+    allowed = CHANCE_ERRORS * np.hypot(own, error.max(axis=1, initial=0.0))[:, None, :]
+    apart = np.abs(ours - theirs)
+    spread = np.maximum(1.0, found.bound / coalitions.ERROR_BOUND)[:, None, None]
+    apart, allowed = apart / spread, np.broadcast_to(np.maximum(allowed, ASKED_TOLERANCE) / spread, apart.shape)
+    worst = np.unravel_index(np.argmax(apart / allowed), apart.shape) if apart.size else None
+    checked = _compared(common, ours, theirs, OURS_SAMPLING, reference, ASKED_TOLERANCE)
+    return {
+        **checked,
+        "largest_difference": float(apart[worst]) if worst else 0.0,
+        "tolerance": float(allowed[worst]) if worst else ASKED_TOLERANCE,
+        "state": "agrees" if bool((apart <= allowed).all()) else "disagrees",
+    }
 
 
 def _affordable(setting: Setting) -> int:

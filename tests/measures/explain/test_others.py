@@ -57,13 +57,13 @@ def test_sampling_adds_up_exactly_and_errs_as_it_says() -> None:
     rows, background = (mixed_table(generator, n, 6, ("a", "b", "c")) for n in (30, 40))
     players = coalitions.players_of(rows, background, tuple(rows.columns))
     exact = coalitions.enumeration(players, scores).values
-    found = coalitions.sampling(players, scores, np.random.default_rng(3))
+    found = coalitions.sampling(players, scores, 3)
     np.testing.assert_allclose(found.values[0].sum(axis=0) + found.base[0], scores(rows), atol=1e-12)
     assert found.error is not None
     apart = np.abs(found.values - exact) / np.maximum(found.error, 1e-9)
     assert np.mean(apart < 2) > 0.9
     assert apart.max() < 6
-    again = coalitions.sampling(players, scores, np.random.default_rng(3))
+    again = coalitions.sampling(players, scores, 3)
     np.testing.assert_array_equal(found.values, again.values)
 
 

@@ -42,10 +42,10 @@ class Asked:
 
     @property
     def above(self) -> NDArray[np.bool_]:
-        """(rows,): some value of the row has a standard error above the bound."""
+        """(rows,): some value of the row has a standard error above the bound, or none at all."""
         if self.error is None or self.bound is None:
             return np.zeros(self.values.shape[2], dtype=bool)
-        return np.any(self.error > self.bound[:, None, None], axis=(0, 1))
+        return ~np.all(self.error <= self.bound[:, None, None], axis=(0, 1))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ SECONDS = 180.0
 MOST_VALUES = 60_000_000
 TREE_TOLERANCE, LINEAR_TOLERANCE, NATIVE_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-6, 1e-3, 1e-6
 CHANCE_ERRORS = 6.0  # standard errors by which two samples may differ: beyond chance also where errors have long tails
+CHECK_SHARE = 0.2  # of the evaluations, asked again by shap
 OURS_TREES, OURS_LINEAR = "countersign, table of leaf patterns", "countersign, closed form"
 OURS_ENUMERATION, OURS_SAMPLING = "countersign, all coalitions", "countersign, antithetic sampling"
 
@@ -217,7 +218,8 @@ def explain_opaque(scores: Scores, output: str, setting: Setting, *, slow: bool 
     out.explanations += [{**one, **_errors(found, k)} for k, one in enumerate(laid_out)]
     out.limitations += _row_limits(rows, setting.table.n) + _error_limits(found)
     setting.progress(0.9, "Checking against shap")
-    out.cross_checks.append(_check_asked(players, scores, found, common, setting.seed))
+    check_budget = min(oracle.MOST_EVALUATIONS, int(CHECK_SHARE * budget))
+    out.cross_checks.append(_check_asked(players, scores, found, common, setting.seed, check_budget))
     return out
 
 
@@ -248,24 +250,31 @@ def _error_limits(found: Asked) -> list[str]:
     return [said + (f"{above:,} of {rows:,} rows did not reach that." if above else f"all {rows:,} rows reached that.")]
 
 
-def _check_asked(players: Players, scores: Scores, found: Asked, common: dict[str, Any], seed: int) -> dict[str, Any]:
-    """By shap's Exact explainer where few enough coalitions are to be asked about, else by its own sampled orders."""
-    generator = np.random.default_rng(seed)
-    count, population = len(players.names), len(players.background)
-    affordable = oracle.MOST_EVALUATIONS // ((1 << min(count, 60)) * population)
-    if found.error is None or affordable:
-        few = drawn_rows(len(players.rows), max(1, min(oracle.ROWS, affordable)), generator)
+def _check_asked(
+    players: Players, scores: Scores, found: Asked, common: dict[str, Any], seed: int, budget: int
+) -> dict[str, Any]:
+    """By shap's Exact explainer; of sampled values only where its coalitions are within the budget, else by its orders."""
+    generator, count, population = np.random.default_rng(seed), len(players.names), len(players.background)
+    if found.error is None:
+        few = drawn_rows(len(players.rows), _affordable_checks(oracle.MOST_EVALUATIONS, count, population), generator)
         theirs = oracle.asked_values(players, scores, players.rows[few])
-        name, ours = f"{oracle.version()} Exact", found.values[:, :, few]
-        if found.error is None:
-            return _compared(common, ours, theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
-        return _compared_by_chance(common, found, few, theirs, np.zeros_like(theirs), name)
-    affordable = oracle.MOST_EVALUATIONS // oracle.sampled_evaluations(count, population)
-    if not affordable:
-        return _not_compared(common, OURS_SAMPLING, "Asking a second time about so many columns would take too long.")
-    few = drawn_rows(len(players.rows), min(oracle.ROWS, affordable), generator)
+        name = f"{oracle.version()} Exact"
+        return _compared(common, found.values[:, :, few], theirs, OURS_ENUMERATION, name, ASKED_TOLERANCE)
+    if (population << count) <= budget:
+        few = drawn_rows(len(players.rows), _affordable_checks(budget, count, population), generator)
+        theirs = oracle.asked_values(players, scores, players.rows[few])
+        return _compared_by_chance(common, found, few, theirs, np.zeros_like(theirs), f"{oracle.version()} Exact")
+    each = oracle.sampled_evaluations(count, population)
+    if each > budget:
+        return _not_compared(common, OURS_SAMPLING, "shap's own sampling would take too long for so many columns.")
+    few = drawn_rows(len(players.rows), min(oracle.ROWS, budget // each), generator)
     theirs, error = oracle.sampled_values(players, scores, players.rows[few], seed)
     return _compared_by_chance(common, found, few, theirs, error, f"{oracle.version()} Permutation")
+
+
+def _affordable_checks(budget: int, columns: int, background: int) -> int:
+    """Rows that shap may be asked about by all coalitions."""
+    return max(1, min(oracle.ROWS, budget // (background << columns)))
 
 
 def _compared_by_chance(

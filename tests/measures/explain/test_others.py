@@ -150,7 +150,7 @@ def test_sampled_values_of_trees_are_the_exact_ones_within_their_errors(backgrou
 @pytest.mark.slow
 @pytest.mark.parametrize("background", [10, 40, 130])
 def test_standard_errors_are_those_of_many_samples(background: int) -> None:
-    trees, players = forest(background, background=background)
+    trees, players = forest(background, columns=10, rows=8, background=background)
     exact = exact_values(trees, players)
     many = [coalitions.sampling(players, scores_of(trees), seed) for seed in range(200)]
     values, errors = np.stack([one.values for one in many]), np.stack([one.error for one in many])

@@ -21,7 +21,7 @@ Content = Mapping[str, Any]
 
 MOST = 12
 MOST_LISTED = 500
-_TOP, _ROW, _LABEL, _VALUE = 26, 40, 33, 14
+_TOP, _ROW, _LABEL, _VALUE = 26, 40, 34, 10
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
 _ISOLATE, _END = "\u2068", "\u2069"
 NO_VALUE = "(missing)"
@@ -46,7 +46,7 @@ def waterfall(content: Content, number: int = 0, *, key: str = "waterfall", lang
     sentence = _sentence(content, part, steps, unit)
     return Figure(
         key=key,
-        title=_title(part, steps, unit),
+        title=_title(content, part, steps, unit),
         subtitle=f"from the base value to the model’s output, in {unit}",
         sentence=sentence,
         svg=_chart(key, content, part, steps, sentence),
@@ -54,8 +54,8 @@ def waterfall(content: Content, number: int = 0, *, key: str = "waterfall", lang
         alt=sentence,
         further=_further(content, part, steps),
         legend=(
-            KeyEntry(f"raises the {_thing(unit)}", marks.swatch("b")),
-            KeyEntry("lowers it", marks.swatch("a")),
+            KeyEntry(_direction(content, unit, up=True), marks.swatch("b")),
+            KeyEntry(_direction(content, unit, up=False), marks.swatch("a")),
             *((KeyEntry("dashed: cut-off"),) if _cut_off(content) is not None else ()),
         ),
     )
@@ -116,13 +116,20 @@ def _left(part: Mapping[str, Any], steps: list[Step]) -> float:
     return left if abs(left) > 1e-6 * max(1.0, abs(part["model_output"])) else 0.0
 
 
-def _title(part: Mapping[str, Any], steps: list[Step], unit: str) -> str:
+def _title(content: Content, part: Mapping[str, Any], steps: list[Step], unit: str) -> str:
     whose = f"Class {isolated(str(part['class']))}: " if part.get("class") is not None else ""
     if not steps or not steps[0].amount:
         return words.sentence_case(f"{whose}no feature moves this row away from the base value")
     first = steps[0]
-    does = "raises" if first.amount > 0 else "lowers"
-    return f"{whose}{isolated(first.name)} {does} the {_thing(unit)} of this row most: {signed(first.amount)}"
+    where = _direction(content, unit, up=first.amount > 0)
+    return f"{whose}{isolated(first.name)} weighs most in this row, and {where}: {signed(first.amount)}"
+
+
+def _direction(content: Content, unit: str, *, up: bool) -> str:
+    """What a contribution does: to a decision between two classes in the words of the class that is scored."""
+    scored = content.get("scored")
+    does = f"{'raises' if up else 'lowers'} the {_thing(unit)}"
+    return f"{does}, {'towards' if up else 'away from'} {isolated(str(scored))}" if scored is not None else does
 
 
 def _sentence(content: Content, part: Mapping[str, Any], steps: list[Step], unit: str) -> str:
@@ -220,9 +227,9 @@ def _step(scale: Scale, one: Step, before: float, after: float, top: float) -> M
 
 def _label(one: Step) -> Markup:
     """Name and value in one line, short enough for a telephone; the table has both in full."""
-    value = isolated(svg.lines(one.value, _VALUE, most=1)[0]) if one.value else ""
-    name = isolated(svg.lines(one.name, _LABEL - len(value), most=1)[0])
-    return beside(name, aside(value)) if value else beside(name)
+    name = svg.lines(one.name, _LABEL - min(len(one.value), _VALUE), most=1)[0]
+    value = svg.lines(one.value, _LABEL - len(name), most=1)[0] if one.value else ""
+    return beside(isolated(name), aside(isolated(value))) if value else beside(isolated(name))
 
 
 def _table(content: Content, part: Mapping[str, Any], steps: list[Step], unit: str) -> Table:

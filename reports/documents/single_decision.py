@@ -50,18 +50,18 @@ def _threshold(manifest: Mapping[str, Any]) -> float | None:
 
 
 def _decision(manifest: Mapping[str, Any], found: Mapping[str, Any], classes: Sequence[Any]) -> dict[str, Any]:
-    """The class decided, in the words of the manifest, and whether the person wants it; nothing for a number."""
+    """Of two classes the one that is scored; the class decided, and whether the person wants it; nothing for a number."""
     if manifest["task"] == REGRESSION:
-        return {"decision": None}
+        return {"scored": None, "decision": None}
     favourable = labels.favourable_classes(manifest)
     if manifest["task"] != BINARY:
         decided = str(classes[int(np.argmax(found["score"]))])
-        return {"decision": decided, "favoured": decided in favourable}
+        return {"scored": None, "decision": decided, "favoured": decided in favourable}
     positive = labels.text(manifest["positive_class"])
     if found["favoured"] == (positive in favourable):
-        return {"decision": positive}
+        return {"scored": positive, "decision": positive}
     other = [one for one in map(labels.text, manifest.get("classes") or ()) if one != positive]
-    return {"decision": other[0] if len(other) == 1 else f"not {positive}"}
+    return {"scored": positive, "decision": other[0] if len(other) == 1 else f"not {positive}"}
 
 
 def _reasons(manifest: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

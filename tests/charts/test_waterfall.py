@@ -27,7 +27,7 @@ def answer(*amounts: float, names: list[str] | None = None, values: list[Any] | 
     return {
         "row": 3, "row_id": "A3", "rows": 400, "rows_explained": 400, "features": named, "values": values or [1.5] * len(amounts),
         "explanation": {"perturbation": "interventional", "output": "log-odds", "players": "encoded-columns"},
-        "sensitive": [], "score": 0.62, "threshold": 0.5, "decision": "2", "favoured": False, "parts": [part],
+        "sensitive": [], "score": 0.62, "threshold": 0.5, "scored": "bad", "decision": "bad", "favoured": False, "parts": [part],
         "reasons": [], "no_reasons": None, **more,
     }  # fmt: skip
 
@@ -53,7 +53,7 @@ FIGURES = {
     "right to left": lambda: answer(0.5, -0.2, names=[ARABIC, LONG], values=["عشرة", "\u202egnol"]),
     "endless": lambda: answer(0.5, names=["x" * 5_000], values=["y" * 30_000]),
     "a class": lambda: {**answer(0.4), "parts": [{**answer(0.4)["parts"][0], "class": HOSTILE}], "threshold": None},
-    "a number": lambda: {**answer(400.0), "threshold": None, "explanation": {"output": "response"}, "score": 1234.5},
+    "a number": lambda: {**answer(400.0), "threshold": None, "scored": None, "explanation": {"output": "response"}, "score": 1234.5},
     "a threshold of 0": lambda: answer(0.4, threshold=0.0),
     "a score": lambda: answer(0.4, explanation={"output": "probability"}),
     "huge": lambda: answer(1e300, -1e299),
@@ -90,12 +90,16 @@ def bars(figure: Figure) -> list[tuple[str, float, float]]:
 
 def test_the_title_states_the_finding_and_the_sentence_counts() -> None:
     figure = waterfall(answer(0.8, -0.3, 0.1, names=["debt", "income", "term"]))
-    assert figure.title == "debt raises the log-odds of this row most: +0.800"
+    assert figure.title == "debt weighs most in this row, and raises the log-odds, towards bad: +0.800"
+    assert [one.text for one in figure.legend] == [
+        "raises the log-odds, towards bad", "lowers the log-odds, away from bad", "dashed: cut-off",
+    ]  # fmt: skip
     assert figure.sentence == (
         "From a base value of −0.500 to 0.100 log-odds: 2 features raise it by 0.900 and 1 feature lowers it by 0.300. "
         "That is a score of 0.620, at or above the cut-off of 0.500."
     )
-    assert waterfall(answer(-0.8)).title.startswith("f0 lowers")
+    assert waterfall(answer(-0.8)).title == "f0 weighs most in this row, and lowers the log-odds, away from bad: −0.800"
+    assert waterfall(FIGURES["a number"]()).title == "f0 weighs most in this row, and raises the prediction: +400.0"
     assert waterfall(answer(0.0)).title == "No feature moves this row away from the base value"
 
 

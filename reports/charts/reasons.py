@@ -10,7 +10,7 @@ from reports.charts.explanations import OUTPUTS
 from reports.charts.figure import Column, Table
 from reports.charts.verdicts import Verdict
 from reports.charts.waterfall import isolated, value_shown
-from reports.charts.words import ENGLISH, figure, require_language
+from reports.charts.words import ENGLISH, figure, figure_beside, require_language
 
 Content = Mapping[str, Any]
 
@@ -32,8 +32,8 @@ def reasons_table(content: Content, number: int, *, language: str = ENGLISH) -> 
     unit = OUTPUTS.get(content["explanation"].get("output", ""), "")
     rows: list[tuple[str | Verdict, ...]] = [
         (
-            f"{place}. {one['reason'] or UNDECLARED}",
-            one["code"] or words.NOTHING,
+            f"{place}. {isolated(one['reason'] or UNDECLARED)}",
+            isolated(one["code"] or words.NOTHING),
             isolated(str(one["feature"])),
             isolated(value_shown(held[one["feature"]])),
             figure(one["amount"]),
@@ -57,8 +57,8 @@ def population_sentence(content: Content, number: int, *, language: str = ENGLIS
         return f"The average is that of all {words.count(rows)}{left} rows that were explained."
     if not rows:
         return "No row explained was approved, so there is nobody near the cut-off to compare with."
-    low, high = compared["scores"]
-    span = f"scores {figure(low)} to {figure(high)}" if low != high else f"all with the score {figure(low)}"
+    low, high = (figure_beside(one, content["threshold"]) for one in compared["scores"])
+    span = f"scores {low} to {high}" if low != high else f"all with the score {low}"
     return f"The average is that of the {words.count(rows)} approved rows nearest to the cut-off of " + (
         f"{figure(content['threshold'])}: {span}."
     )

@@ -185,7 +185,7 @@ def _chart(key: str, content: Content, part: Mapping[str, Any], steps: list[Step
     bottom = _TOP + _ROW * (len(drawn) + 2)
     parts = [grid_line(scale.at(tick), _TOP, bottom) for tick in scale.ticks()]
     if cut_off is not None:
-        parts += [limit_line(scale.at(cut_off), _TOP - 8, bottom), _over(scale.at(cut_off), "cut-off")]
+        parts += [_over(scale.at(cut_off), "cut-off"), _line_beside_words(scale.at(cut_off), len(drawn) + 2)]
     parts.append(_end(scale, base, "base value", _TOP))
     for index, one in enumerate(drawn):
         parts.append(_step(scale, one, ends[index], ends[index + 1], _TOP + _ROW * (index + 1)))
@@ -198,6 +198,13 @@ def _chart(key: str, content: Content, part: Mapping[str, Any], steps: list[Step
 def _over(x: float, words_: str) -> Markup:
     anchor = "start" if x < 12 else "end" if x > 88 else "middle"
     return text(x, 12, words_, css="ch-limit-t", anchor=anchor)
+
+
+def _line_beside_words(x: float, rows: int) -> Markup:
+    """The line of the cut-off, left out where a name or a value may stand."""
+    parts = [(_TOP + _ROW * row + 20, _TOP + _ROW * (row + 1) + 3) for row in range(rows - 1)]
+    ends = [(_TOP - 8, _TOP + 3), *parts, (_TOP + _ROW * (rows - 1) + 20, _TOP + _ROW * rows)]
+    return join([limit_line(x, top, bottom) for top, bottom in ends])
 
 
 def _end(scale: Scale, value: float, name: str, top: float) -> Markup:

@@ -53,7 +53,7 @@ FIGURES = {
     "right to left": lambda: answer(0.5, -0.2, names=[ARABIC, LONG], values=["عشرة", "\u202egnol"]),
     "endless": lambda: answer(0.5, names=["x" * 5_000], values=["y" * 30_000]),
     "a class": lambda: {**answer(0.4), "parts": [{**answer(0.4)["parts"][0], "class": HOSTILE}], "threshold": None},
-    "a number": lambda: {**answer(400.0), "threshold": None, "scored": None, "explanation": {"output": "response"}, "score": 1234.5},
+    "a number": lambda: answer(400.0, threshold=None, scored=None, explanation={"output": "response"}, score=1234.5),
     "a threshold of 0": lambda: answer(0.4, threshold=0.0),
     "a score": lambda: answer(0.4, explanation={"output": "probability"}),
     "huge": lambda: answer(1e300, -1e299),
@@ -204,6 +204,8 @@ def test_whose_average_it_is_is_said() -> None:
     assert population_sentence(told, 1) == (
         "The average is that of the 30 approved rows nearest to the cut-off of 0.500: scores 0.400 to 0.490."
     )
+    under = {**told, "reasons": [compared(**{**near, "scores": [0.4, 0.49996]})]}
+    assert population_sentence(under, 0).endswith("scores 0.400 to 0.49996."), "it is under the cut-off, and reads so"
     assert "nobody near the cut-off" in population_sentence(told, 2)
     assert "No feature counted against this row" in remarks(told, 0)[0]
     assert remarks(told, 2) == ()

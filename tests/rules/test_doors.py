@@ -141,7 +141,7 @@ submit              submit        done   403    403    403    403    404    403
 record a deployment deploy        done   done   done   done   done   404    done
 have it reproduced  read          409    409    409    409    409    404    409
 look up a row       read          404    409    404    404    404    404    404
-read what was found read         404    404    404    404    404    404    404
+read what was found read          404    404    404    404    404    404    404
 list deployments    read          shown  shown  shown  shown  shown  shown  shown
 gate, approved      gate          shown  shown  shown  shown  shown  shown  shown
 gate, suspended     gate          403    403    403    403    403    403    403

@@ -31,6 +31,7 @@ from tests import factories
 from tests.formats import models
 from tests.formats.test_single_decision import ARABIC, LONG, explained, files
 from tests.interfaces.pages import Browser, Page
+from tests.interfaces.world import World
 
 pytestmark = pytest.mark.one_engine
 
@@ -368,3 +369,28 @@ def test_the_page_asks_the_database_the_same_however_much_there_is(people: dict[
     with CaptureQueriesContext(connection) as asked:
         browser.page(address(candidate))
     assert len(asked) <= 20
+
+
+# --- the same by API -------------------------------------------------------------------------------------------------
+
+
+def test_by_api_the_same_is_told_to_the_person_of_the_token(world: World, broker: str, worker: None) -> None:
+    one = a_candidate(world.people)
+    path = f"/api/v1/candidates/{one.pk}/evidence/explainability/single-decisions/"
+    current_app.backend.client.delete(QUEUE)
+    ordered = world.call("POST", path, json={"row_id": ARABIC})
+    assert (ordered.status_code, ordered.json()["state"]) == (202, "waiting")
+    place = ordered.json()["url"].removeprefix("http://testserver")
+    place = place[place.index("/api/") :]
+    assert world.call("GET", place).json()["state"] == "waiting"
+    work()
+    done = world.call("GET", place).json()
+    assert (done["state"], done["answer"]["row"], done["answer"]["row_id"]) == ("done", 1, ARABIC)
+    assert len(done["answer"]["parts"][0]["contributions"]) == len(models.FEATURES)
+    assert world.call("GET", place, "read of colleague").status_code == 404, "a developer, who did not ask"
+    assert world.call("GET", place, "read of officer").status_code == 404
+    assert world.call("POST", path, "read of officer", json={"position": 1}).status_code == 404
+    for body, pointer in (({}, "/row_id"), ({"position": -1}, "/position"), ({"position": 1, "explanation": 5}, "/explanation"),
+                          ({"row": 1}, "/row"), ({"row_id": "x" * 40_000}, "/row_id")):  # fmt: skip
+        refused = world.call("POST", path, json=body)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, pointer), refused.content

@@ -12,7 +12,7 @@ from uuid import UUID
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import checkpoints, gate_questions, idempotency, jobs, remind, verification
+from governance.actions import jobs
 from governance.actions.single_decision import explanations
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence import reproductions, single_decisions
@@ -153,47 +153,3 @@ def single_decision_order(order: str, candidate: str) -> None:
         logger.error("a single decision of candidate %s could not be looked up: %s", candidate, code)
     finally:
         single_decisions.answered(one, UUID(order), answer)
-
-
-@shared_task(name="governance.sweep", ignore_result=True)
-def sweep() -> None:
-    """Knock again for jobs that wait unheard."""
-    jobs.sweep()
-
-
-@shared_task(name="governance.checkpoint", ignore_result=True)
-def checkpoint() -> None:
-    """Keep the signed root of now, and publish it."""
-    checkpoints.publish_checkpoint()
-
-
-@shared_task(name="governance.mail-checkpoint", ignore_result=True)
-def mail_checkpoint() -> None:
-    """Send the signed root of the day."""
-    checkpoints.mail_checkpoint()
-
-
-@shared_task(name="governance.verify", ignore_result=True)
-def verify() -> None:
-    """The whole log, from its first event to its last."""
-    verification.verify_whole_log()
-
-
-@shared_task(name="governance.seal", ignore_result=True)
-def seal() -> None:
-    """The questions to the gate since the last time, sealed by one event."""
-    gate_questions.seal_questions()
-
-
-@shared_task(name="governance.tidy", ignore_result=True)
-def tidy() -> None:
-    """Drop answers kept for repeated requests beyond their time, and uploads that nobody finished."""
-    answers, uploads = idempotency.drop_expired(), storage.remove_abandoned()
-    logger.info("dropped %s answers kept for repeated requests and %s unfinished uploads", answers, uploads)
-
-
-@shared_task(name="governance.remind", ignore_result=True)
-def send_reminders() -> None:
-    """Write to those whom a stage that is due or late waits for."""
-    sent, failed = remind.send_reminders()
-    logger.info("sent %s reminders; %s could not be sent and are tried again", sent, failed)

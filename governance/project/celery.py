@@ -59,7 +59,7 @@ app.conf.update(
     worker_enable_remote_control=False,
     worker_send_task_events=False,
     timezone="UTC",
-    imports=["reports.tasks"],
+    imports=["governance.project.chores"],  # evidence is for those who are started with --include reports.tasks
     beat_schedule={
         # Nobody is late if a knock waits unheard for longer than the next one: it expires instead of piling up.
         "sweep": {"task": "governance.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS}},

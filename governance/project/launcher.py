@@ -104,10 +104,11 @@ def parts(data: Path) -> list[Part]:
     celery = [sys.executable, "-m", "celery", "-A", "governance.project.celery", "--quiet"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "1"]
     schedule = str(data.resolve() / "broker" / "schedule")
+    evidence = ["--include", "reports.tasks", "-Q", "evidence"]
     web = [sys.executable, "-m", "gunicorn", "-c", "python:governance.project.web_server"]
     wanted = [
         Part("web", [*web, "governance.project.wsgi:application"]),
-        Part("worker", [*worker, "-Q", "evidence", "-n", "evidence@%h", "-P", "prefork"], signal.SIGQUIT),
+        Part("worker", [*worker, *evidence, "-n", "evidence@%h", "-P", "prefork"], signal.SIGQUIT),
         Part("sweeper", [*worker, "-Q", "default", "-n", "default@%h", "-P", "solo"], signal.SIGQUIT),
         Part("scheduler", [*celery, "beat", "--loglevel", "WARNING", "-s", schedule, "--pidfile="]),
     ]

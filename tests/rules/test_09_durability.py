@@ -134,8 +134,9 @@ def test_an_act_and_its_event_stand_or_fall_together(candidate, monkeypatch):
 
 
 def test_whatever_the_scheduler_knocks_for_is_known_to_the_worker():
-    import reports.tasks  # noqa: F401 - what a worker imports
     from governance.project.celery import app
+
+    app.loader.import_default_modules()
 
     asked = {one["task"] for one in app.conf.beat_schedule.values()}
     assert asked == {

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,8 +33,8 @@ from tests.postgres import NoPostgres, Postgres  # noqa: E402
 
 ENGINES = ("sqlite", "postgresql")
 LINTERS = {
+    "mypy": ["mypy", "--no-error-summary"],  # first, as it takes longest
     "ruff": ["ruff", "check", "--quiet", "."],
-    "mypy": ["mypy", "--no-error-summary"],
     "djlint": ["djlint", "templates", "--lint", "--quiet"],
     "import-linter": ["lint-imports", "--no-cache"],
 }
@@ -63,20 +64,25 @@ def heading(text: str) -> None:
 def lint() -> Result:
     """Every linter, and whether each patch of tests/mutants still applies; each is one passed or failed."""
     result, began = Result("lint"), time.monotonic()
-    for name, command in LINTERS.items():
-        heading(name)
-        done = subprocess.run(
-            [sys.executable, "-m", *_module(command)], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        result.counts["failed" if done.returncode else "passed"] += 1
-        print((done.stdout + done.stderr).strip() if done.returncode else "nothing to say", flush=True)
-    heading("mutants apply")
-    stale = mutants.unapplied(ROOT)
-    result.counts["failed" if stale else "passed"] += 1
-    print("\n".join(stale) or "nothing to say", flush=True)
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        said = {name: pool.submit(_said_by, command) for name, command in LINTERS.items()}
+        said["mutants apply"] = pool.submit(lambda: "\n".join(mutants.unapplied(ROOT)))
+        for name, future in said.items():
+            problems = future.result()
+            heading(name)
+            print(problems or "nothing to say", flush=True)
+            result.counts["failed" if problems else "passed"] += 1
     result.ended_well = not result.counts["failed"]
     result.seconds = time.monotonic() - began
     return result
+
+
+def _said_by(command: list[str]) -> str:
+    """What a linter found; empty where it was content."""
+    done = subprocess.run(
+        [sys.executable, "-m", *_module(command)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).strip() or f"ended with {done.returncode}" if done.returncode else ""
 
 
 def _module(command: list[str]) -> list[str]:

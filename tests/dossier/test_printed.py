@@ -14,7 +14,7 @@ import pytest
 
 from reports.documents.build import fairness
 from reports.dossier.attachments import FORMULA, embedded_files, table
-from reports.dossier.document import OwnFiles, RefusedAddress, html
+from reports.dossier.document import OwnFiles, RefusedAddress, html, printed
 from reports.dossier.facts import Facts, UnknownDossier
 from reports.dossier.html import tag
 from reports.dossier.parts import all_parts
@@ -45,8 +45,15 @@ def approved() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def in_review() -> bytes:
-    return pdf_of(facts(final=False))
+def printing() -> tuple[bytes, list[tuple[float, str]]]:
+    """What is printed in review, and what was reported meanwhile."""
+    told: list[tuple[float, str]] = []
+    return printed(facts(final=False), lambda share, note: told.append((share, note))).read(), told
+
+
+@pytest.fixture(scope="module")
+def in_review(printing) -> bytes:
+    return printing[0]
 
 
 def test_every_section_is_there_with_its_number_and_title(approved):
@@ -370,11 +377,8 @@ def test_a_thousand_groups_print_in_bounded_pages_and_time():
     assert len(attachments_of(data)["fairness-groups.csv"].splitlines()) > 1000
 
 
-def test_it_reports_how_far_it_is():
-    from reports.dossier.document import printed
-
-    told = []
-    printed(facts(final=False), lambda share, note: told.append((share, note)))
+def test_it_reports_how_far_it_is(printing):
+    told = printing[1]
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert all(0 <= share <= 1 and note for share, note in told)
     silent(1.0, "")

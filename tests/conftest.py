@@ -6,6 +6,9 @@ A test that cannot run because part of the machine is absent skips with `missing
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import gc
 import json
 import os
 import shutil
@@ -96,6 +99,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(dropped)]
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: not looking through it again and again saves an eighth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+
+
 def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
     slow, fixtures = config.getoption("slow"), set(getattr(item, "fixturenames", ()))
     if item.get_closest_marker("slow") and not slow:
@@ -178,20 +188,39 @@ def django_db_setup(
 
     Yields the name of its migrated, still empty twin that nobody connects to: PostgreSQL copies no database in use, and
     closing this thread's connections is not enough, since beside a browser's event loop Django keeps a second set.
+    The processes of one run share the twin, and the last one to end drops it.
     """
     from django.db import connection, connections
-    from django.test.utils import setup_databases, teardown_databases
 
-    with django_db_blocker.unblock():
-        made = setup_databases(verbosity=0, interactive=False, aliases=("default",))
-        connections.close_all()
-        settings = connection.settings_dict
-        twin = _copy(settings["NAME"], settings, tmp_path_factory.mktemp("twin"))
-        _found()
-    yield twin.name
-    with django_db_blocker.unblock():
-        _drop(twin.name, settings)
-        teardown_databases(made, verbosity=0)
+    folder = tmp_path_factory.getbasetemp()
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    settings = connection.settings_dict
+    with (shared / "twin-used").open("a") as used:
+        fcntl.flock(used, fcntl.LOCK_SH)
+        with django_db_blocker.unblock():
+            twin = _migrated_by_the_first(shared)
+            own = settings["NAME"] = _copy(twin, settings, tmp_path_factory.mktemp("own")).name
+            _found()
+        yield twin
+        with django_db_blocker.unblock(), contextlib.suppress(BlockingIOError):
+            connections.close_all()
+            _drop(own, settings)
+            fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _drop(twin, settings)
+
+
+def _migrated_by_the_first(folder: Path) -> str:
+    """The name of a database that one process of the run migrates while the others wait."""
+    from django.db import connection, connections
+
+    known = folder / "twin"
+    with (folder / "twin-made").open("a") as making:
+        fcntl.flock(making, fcntl.LOCK_EX)
+        if not known.exists():
+            made = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+            connections.close_all()
+            known.write_text(made)
+        return known.read_text()
 
 
 def _found() -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from reports.documents import build
 from reports.documents.canonical import Document, rounded
 from reports.documents.single_decision import single_decision
 from reports.measures.admission import MEGABYTE
+from reports.parts import Parts, bounds, explained, to_finish, write_part
+from reports.sandbox import wire
 from reports.sandbox.errors import RejectedInput
 from reports.sandbox.job import Outcome
 from reports.sandbox.limits import Limits
 from reports.sandbox.parent import Zygote
-from reports.values import values_table
+from reports.values import write_values
 
 Report = Callable[[float, str], None]
+Keep = Callable[[BinaryIO], str]
 LIBRARIES = (
     "fairlearn", "lightgbm", "numpy", "onnxruntime", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops",
     "xgboost-cpu",
@@ -30,6 +34,8 @@ INTAKE = Limits(wall_seconds=300)
 COMPUTE = Limits(wall_seconds=1800)
 LOOK_UP = Limits(wall_seconds=300)
 PREDICT_SHARE, EXPLAIN_SHARE = 0.6, 0.75
+FINISH_SHARE, KEEP_SHARE = 0.2, 0.6
+PLAN_CEILING = 256 * 1024**2
 CHALLENGE = ("challenge-performance", "challenge-fairness")
 TABLE_OF = ("perturbation", "output", "players")
 
@@ -57,6 +63,8 @@ class Work(Protocol):
     def digests(self) -> dict[str, str]: ...
     @property
     def limits(self) -> dict[str, Any]: ...
+    @property
+    def large(self) -> bool: ...
     @property
     def champion(self) -> Any: ...
     @property
@@ -87,10 +95,18 @@ def open_submission(work: Work, zygote: Zygote, report: Report) -> Opened:
     return Opened([], outcome.value)
 
 
-def compute_evidence(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Computed:
-    """The document of one kind with its provenance. `keep` stores a file and returns its digest. Raises SandboxError."""
+def compute_evidence(
+    work: Work, zygote: Zygote, report: Report, keep: Keep, parts: Parts | None = None
+) -> Computed:
+    """The document of one kind with its provenance. `keep` stores a file and returns its digest. Raises SandboxError.
+
+    `parts` are the explanations of all rows, where they were computed one part after the other.
+    """
     began = time.monotonic()
-    document, outcome, extra = KINDS[work.kind](work, zygote, report, keep)
+    if parts is None:
+        document, outcome, extra = KINDS[work.kind](work, zygote, report, keep)
+    else:
+        document, outcome, extra = _explained_in_parts(work, zygote, report, keep, parts)
     provenance = _provenance(work, document, outcome) | extra
     provenance["duration_seconds"] = round(time.monotonic() - began, 3)
     return Computed(document.schema, document.content, provenance)
@@ -175,14 +191,98 @@ def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
     return document, outcome, {"measured": rounded(outcome.value["measured"] | peak)}
 
 
-def _explainability(work: Work, zygote: Zygote, report: Report, keep: Callable[[BytesIO], str]) -> Made:
+def _explainability(work: Work, zygote: Zygote, report: Report, keep: Keep) -> Made:
     outcome = zygote.run("explain", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
     document = build.explainability(work.manifest, outcome.value, seed=work.seed)
-    files = [
-        {**dict(zip(TABLE_OF, names, strict=True)), "file": keep(values_table(same, outcome.value))}
-        for names, same in _by_table(outcome.value["explanations"]).items()
-    ]
-    return document, outcome, {"values": files}
+    return document, outcome, {"values": _kept_values(outcome.value, zygote, keep)}
+
+
+def _kept_values(value: dict[str, Any], zygote: Zygote, keep: Keep) -> list[dict[str, Any]]:
+    """The matrix of each kind of explanation as a file, named by its digest."""
+    files = []
+    for names, same in _by_table(value["explanations"]).items():
+        with tempfile.TemporaryFile(dir=zygote.settings.spool) as file:
+            write_values(file, same, value)
+            file.seek(0)
+            files.append({**dict(zip(TABLE_OF, names, strict=True)), "file": keep(file)})
+    return files
+
+
+def plan_parts(work: Work, zygote: Zygote, report: Report) -> dict[str, Any] | None:
+    """What parts of the rows to be explained have in common; None where they are explained in one. Raises SandboxError."""
+    outcome = zygote.run("explain_plan", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
+    return None if outcome.value.get("whole") else outcome.value
+
+
+def write_plan(out: BinaryIO, plan: Mapping[str, Any]) -> None:
+    wire.write(out, dict(plan), ceiling=PLAN_CEILING)
+    out.seek(0)
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        plan: dict[str, Any] = wire.read(file, ceiling=PLAN_CEILING)
+    return plan
+
+
+def compute_part(
+    work: Work, zygote: Zygote, plan: Mapping[str, Any], rows: tuple[int, int], report: Report, out: BinaryIO
+) -> None:
+    """Explain the rows from the first to before the second of `rows`, into a file. Raises SandboxError, DamagedPart."""
+    start, stop = rows
+    params = _params(work) | {"plan": dict(plan), "start": start, "stop": stop}
+    outcome = zygote.run("explain_part", params=params, files=_asked(work), limits=COMPUTE, progress=report)
+    held = {"layers": outcome.layers, "seconds": outcome.seconds, "peak_memory_bytes": outcome.peak_memory_bytes}
+    write_part(out, outcome.value, {"outcome": held}, start, stop)
+    out.seek(0)
+
+
+@contextmanager
+def in_parts(work: Work, zygote: Zygote) -> Iterator[Parts | None]:
+    """All parts of large data, computed here one after the other and gone afterwards; None where there are none."""
+    plan = plan_parts(work, zygote, _unheard) if work.large else None
+    if plan is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(dir=zygote.settings.spool) as folder:
+        paths = []
+        for rows in bounds(plan):
+            paths.append(Path(folder) / str(rows[0]))
+            with paths[-1].open("xb+") as file:
+                compute_part(work, zygote, plan, rows, _unheard, file)
+        yield Parts.at(plan, paths)
+
+
+def _unheard(share: float, note: str) -> None:
+    pass
+
+
+def _asked(work: Work) -> dict[str, Path]:
+    return {part: work.files[part] for part in ("model", "evaluation")}
+
+
+def _explained_in_parts(work: Work, zygote: Zygote, report: Report, keep: Keep, parts: Parts) -> Made:
+    explanations = parts.explanations()
+    asked = to_finish(parts, explanations)
+    report(FINISH_SHARE, "Checking against shap, and explaining against other rows of the population")
+    params = _params(work) | {"plan": dict(parts.plan), **asked}
+    outcome = zygote.run("explain_finish", params=params, files=_asked(work), limits=COMPUTE)
+    value = explained(parts, explanations, outcome.value, asked["synthetic"], work.manifest)
+    document = build.explainability(work.manifest, value, seed=work.seed)
+    report(KEEP_SHARE, "Keeping the contributions of each row")
+    files = _kept_values(value, zygote, keep)
+    return document, _over_parts(outcome, parts), {"values": files, "parts": len(parts.parts)}
+
+
+def _over_parts(last: Outcome, parts: Parts) -> Outcome:
+    """What held the sandbox in all parts: a layer that differed is told with everything that it gave."""
+    held = [one.told["outcome"] for one in parts.parts]
+    given = [last.layers, *[one["layers"] for one in held]]
+    layers = {name: "; ".join(sorted({str(one.get(name, "missing")) for one in given})) for name in last.layers}
+    peak = max([last.peak_memory_bytes, *[one["peak_memory_bytes"] for one in held]])
+    return replace(
+        last, layers=layers, seconds=last.seconds + sum(one["seconds"] for one in held), peak_memory_bytes=peak
+    )
 
 
 def _by_table(explanations: list[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
 from uuid import UUID
 
 from celery import shared_task
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from governance.actions import jobs
+from governance.actions import jobs, parts
 from governance.actions.single_decision import explanations
 from governance.audit.canonical import canonical_document, digest
 from governance.evidence import reproductions, single_decisions
-from governance.evidence.jobs import HEARTBEAT_SECONDS
+from governance.evidence.jobs import HEARTBEAT_SECONDS, PARTS_SHARE
 from governance.evidence.judged import judged_run
 from governance.evidence.kinds import Kind
 from governance.registry import storage
 from governance.release.dossier import dossier_facts
+from reports import pipeline
 from reports.dossier.document import printed
+from reports.parts import Parts, bounds
 from reports.pipeline import compute_evidence, look_up, open_submission
 from reports.reproduction import compared
 from reports.sandbox.errors import Failure, SandboxError
@@ -36,13 +40,26 @@ def compute(job_id: int) -> None:
     claimed = jobs.claim_job(job_id)
     if claimed is None:
         return
-    with _kept_alive(claimed):
-        _do(claimed)
+    with _kept_alive(lambda: jobs.heartbeat(claimed.id, claimed.lease), f"job {claimed.id}") as lost:
+        _do(claimed, lost)
 
 
-def _do(claimed: jobs.ClaimedJob) -> None:
+@shared_task(name="reports.compute_part")
+def compute_part(part_id: int) -> None:
+    """Do one part of a job. A second delivery finds it taken or done and stops."""
+    claimed = parts.claim_part(part_id)
+    if claimed is None:
+        return
+    with _kept_alive(lambda: parts.heartbeat_part(claimed), f"part {claimed.id} of job {claimed.job}") as lost:
+        _do_part(claimed, lost)
+
+
+def _do(claimed: jobs.ClaimedJob, lost: threading.Event) -> None:
     report = _reporter(claimed)
-    try:
+    with _ending(
+        f"job {claimed.id}", lost, put_back=lambda: jobs.put_back(claimed),
+        fail=lambda code, detail: jobs.record_failure(claimed, code=code, detail=detail),
+    ):  # fmt: skip
         if claimed.kind == "intake":
             opened = open_submission(claimed, zygote(), report)
             jobs.record_intake(claimed, errors=opened.errors, facts=opened.facts)
@@ -50,26 +67,85 @@ def _do(claimed: jobs.ClaimedJob) -> None:
             facts = dossier_facts(claimed.candidate)
             stored = storage.put(printed(facts.document, report))
             jobs.record_dossier(claimed, facts_digest=facts.digest, stored=stored, final=facts.final)
-        else:
-            done = compute_evidence(claimed, zygote(), report, lambda file: storage.put(file).digest)
+        elif not _parted(claimed, report):
+            found = Parts.at(pipeline.read_plan(claimed.plan), claimed.parts) if claimed.plan else None
+            done = compute_evidence(claimed, zygote(), _after_parts(report, found), _kept, found)
             jobs.record_evidence(claimed, schema=done.schema, content=done.content, provenance=done.provenance)
+
+
+def _parted(claimed: jobs.ClaimedJob, report: pipeline.Report) -> bool:
+    """Whether the job now waits for parts of its rows, which any worker computes."""
+    if not claimed.large or claimed.plan is not None:
+        return False
+    plan = pipeline.plan_parts(claimed, zygote(), lambda share, note: report(0.0, note))
+    if plan is None:
+        return False
+    with tempfile.TemporaryFile() as file:
+        pipeline.write_plan(file, plan)
+        parts.record_parts(claimed, plan=file, bounds=bounds(plan))
+    return True
+
+
+def _after_parts(report: pipeline.Report, found: Parts | None) -> pipeline.Report:
+    """What is left once the parts are done takes the rest of the bar."""
+    if found is None:
+        return report
+    return lambda share, note: report(PARTS_SHARE + (1.0 - PARTS_SHARE) * share, note)
+
+
+def _do_part(claimed: parts.ClaimedPart, lost: threading.Event) -> None:
+    with _ending(
+        f"part {claimed.id} of job {claimed.job}", lost, put_back=lambda: parts.put_back_part(claimed),
+        fail=lambda code, detail: parts.fail_part(claimed, code=code, detail=detail),
+    ), tempfile.TemporaryFile() as file:  # fmt: skip
+        plan = pipeline.read_plan(claimed.plan)
+        pipeline.compute_part(
+            claimed, zygote(), plan, claimed.rows, lambda share, note: parts.report_part(claimed, share), file
+        )
+        parts.finish_part(claimed, file)
+
+
+def _kept(file: BinaryIO) -> str:
+    return storage.put(file).digest
+
+
+@contextmanager
+def _ending(
+    what: str, lost: threading.Event, *, put_back: Callable[[], None], fail: Callable[[str, str], None]
+) -> Iterator[None]:
+    """However the work ends: it is recorded, waits again, or has failed for good with its reason; or is another's by now."""
+    try:
+        with _told_of_failure(what, lost, put_back, fail):
+            yield
     except jobs.LeaseLost:
-        logger.warning("job %s was taken over; its result is not recorded twice", claimed.id)
+        logger.warning("%s was taken over or called off; its result is not recorded", what)
+
+
+@contextmanager
+def _told_of_failure(
+    what: str, lost: threading.Event, put_back: Callable[[], None], fail: Callable[[str, str], None]
+) -> Iterator[None]:
+    try:
+        yield
+    except jobs.LeaseLost:
+        raise
     except SandboxError as failure:
+        if lost.is_set():
+            raise jobs.LeaseLost(what) from failure
         if failure.code == Failure.UNAVAILABLE:
-            logger.error("job %s goes back to the queue: %s", claimed.id, failure.detail)
-            jobs.put_back(claimed)
+            logger.error("%s goes back to the queue: %s", what, failure.detail)
+            put_back()
             return
-        jobs.record_failure(claimed, code=failure.code, detail=failure.detail)
+        fail(failure.code, failure.detail)
     except (InterfaceError, OperationalError):
-        logger.exception("job %s goes back to the queue: the database did not answer", claimed.id)
-        jobs.put_back(claimed)
+        logger.exception("%s goes back to the queue: the database did not answer", what)
+        put_back()
     except Exception as failure:
-        logger.exception("job %s failed", claimed.id)
-        jobs.record_failure(claimed, code="internal-error", detail=f"{type(failure).__name__}: {failure}")
+        logger.exception("%s failed", what)
+        fail("internal-error", f"{type(failure).__name__}: {failure}")
 
 
-def _reporter(claimed: jobs.ClaimedJob):  # type: ignore[no-untyped-def]
+def _reporter(claimed: jobs.ClaimedJob) -> pipeline.Report:
     def report(share: float, note: str) -> None:
         jobs.report_progress(claimed.id, claimed.lease, share, note)
 
@@ -77,27 +153,30 @@ def _reporter(claimed: jobs.ClaimedJob):  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def _kept_alive(claimed: jobs.ClaimedJob) -> Iterator[None]:
-    """Renews the lease from a thread while the job runs; a dead process renews nothing."""
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(claimed, done), daemon=True)
+def _kept_alive(beat: Callable[[], None], what: str) -> Iterator[threading.Event]:
+    """Renews the lease from a thread while the work runs; a dead process renews nothing. Yields what is set once it is lost."""
+    done, lost = threading.Event(), threading.Event()
+    thread = threading.Thread(target=_beat, args=(beat, what, done, lost), daemon=True)
     thread.start()
     try:
-        yield
+        yield lost
     finally:
         done.set()
         thread.join()
 
 
-def _beat(claimed: jobs.ClaimedJob, done: threading.Event) -> None:
+def _beat(beat: Callable[[], None], what: str, done: threading.Event, lost: threading.Event) -> None:
     while not done.wait(HEARTBEAT_SECONDS):
         try:
             close_old_connections()
-            jobs.heartbeat(claimed.id, claimed.lease)
+            beat()
         except jobs.LeaseLost:
+            lost.set()
+            with suppress(SandboxError):
+                zygote().close()  # what runs in it is of no use to anybody
             break
         except (InterfaceError, OperationalError):
-            logger.warning("the lease of job %s was not renewed this time: the database did not answer", claimed.id)
+            logger.warning("the lease of %s was not renewed this time: the database did not answer", what)
     connection.close()
 
 
@@ -109,7 +188,8 @@ def reproduce(candidate: str, kind: str) -> dict[str, object]:
     inputs = jobs.reproduction_inputs(evidence)
     if not all(path.exists() for path in inputs.files.values()):
         return {"kind": kind, "result": "data purged", "digest": evidence.digest}
-    again = compute_evidence(inputs, zygote(), lambda share, note: None, lambda file: storage.put(file).digest)
+    with pipeline.in_parts(inputs, zygote()) as found:
+        again = compute_evidence(inputs, zygote(), lambda share, note: None, _kept, found)
     digest_again = digest(canonical_document(again.content))
     result, differences = compared(evidence.document, json.loads(canonical_document(again.content)))
     return {

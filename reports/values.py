@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -11,21 +10,28 @@ import pyarrow.parquet as pq
 
 from reports.measures.table import Column
 
+GROUP_ROWS, GROUP_VALUES = 50_000, 4_000_000
 
-def values_table(explanations: list[dict[str, Any]], explained: dict[str, Any]) -> io.BytesIO:
+
+def write_values(out: BinaryIO, explanations: list[dict[str, Any]], explained: dict[str, Any]) -> None:
     """Columns `row`, the `row_id` column, `class`, `base_value`, `model_output`, then one per submitted column.
 
-    `explanations` are of one kind, one for each class: each has `values` of shape (rows, columns) and `rows`, the 0-based
-    positions of these rows; their rows follow one another in the file.
+    `explanations` are of one kind, one for each class: each has `values` of shape (rows, columns), asked for some rows of one
+    column at a time, and `rows`, the 0-based positions of these rows; their rows follow one another in the file.
     """
-    out = io.BytesIO()
-    pq.write_table(pa.concat_tables([_table(one, explained) for one in explanations]), out)
-    out.seek(0)
-    return out
+    step = max(1, min(GROUP_ROWS, GROUP_VALUES // max(len(explanations[0]["columns"]), 1)))
+    writer = None
+    for one in explanations:
+        for start in range(0, len(one["rows"]), step):
+            table = _table(one, explained, slice(start, start + step))
+            writer = writer or pq.ParquetWriter(out, table.schema)
+            writer.write_table(table)
+    if writer is not None:
+        writer.close()
 
 
-def _table(explanation: dict[str, Any], explained: dict[str, Any]) -> pa.Table:
-    rows = np.asarray(explanation["rows"], dtype=np.int64)
+def _table(explanation: dict[str, Any], explained: dict[str, Any], part: slice) -> pa.Table:
+    rows = np.asarray(explanation["rows"][part], dtype=np.int64)
     columns: dict[str, pa.Array] = {"row": pa.array(rows)}
     row_id = explained.get("row_id")
     if row_id is not None:
@@ -33,14 +39,15 @@ def _table(explanation: dict[str, Any], explained: dict[str, Any]) -> pa.Table:
     if explanation.get("class") is not None:
         columns["class"] = pa.array([str(explanation["class"])] * len(rows))
     columns["base_value"] = pa.array(np.full(len(rows), float(explanation["base_value"])))
-    columns["model_output"] = pa.array(np.asarray(explanation["model_output"], dtype=np.float64))
+    columns["model_output"] = pa.array(np.asarray(explanation["model_output"][part], dtype=np.float64))
     for position, name in enumerate(explanation["columns"]):
-        columns[name] = pa.array(np.asarray(explanation["values"][:, position], dtype=np.float64))
+        columns[name] = pa.array(np.ascontiguousarray(explanation["values"][part, position], dtype=np.float64))
     return pa.table(columns)
 
 
-def _ids(row_id: Column, rows: Any) -> pa.Array:
-    """The ids of these rows as text, in the file's own writing."""
-    text = row_id.as_text()
+def _ids(row_id: Any, rows: Any) -> pa.Array:
+    """The ids of these rows as text, in the file's own writing; given as a column of all rows, or found for rows."""
+    text = Column(row_id.values[rows], row_id.levels) if isinstance(row_id, Column) else row_id(rows)
+    text = text.as_text()
     levels = np.asarray([*(text.levels or ()), None], dtype=object)
-    return pa.array(levels[text.values[rows]], type=pa.string())
+    return pa.array(levels[text.values], type=pa.string())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,12 @@ from governance.audit.errors import Refused
 from governance.audit.events import Action
 from governance.audit.locking import locked
 from governance.audit.log import Subject
-from governance.evidence.jobs import LEASE, MAX_ATTEMPTS, claimable, ready, waiting
+from governance.evidence.jobs import LEASE, MAX_ATTEMPTS, PARTS_SHARE, claimable, is_large, ready, waiting
 from governance.evidence.kinds import ChallengeKind, JobKind, JobState
 from governance.evidence.knock import knock, knock_after_commit
 from governance.evidence.models import Evidence, EvidenceFailure, IntakeResult, Job, RerunOrder
-from governance.registry import storage
-from governance.registry.models import Candidate, CandidateFile, ChallengeData
+from governance.registry import scratch, storage
+from governance.registry.models import Candidate, CandidateFile, ChallengeData, Withdrawal
 from governance.registry.submission import CHALLENGE
 from governance.release.models import Dossier
 from governance.release.queries import champion
@@ -48,7 +48,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class WorkInputs:
-    """All that computing one kind of evidence takes."""
+    """All that computing one kind of evidence takes. `large` data is explained in parts of its rows, where it can be."""
 
     kind: str
     run: int
@@ -64,14 +64,20 @@ class WorkInputs:
     limits: dict[str, Any]
     champion: Champion | None
     product_version: str
+    large: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
 class ClaimedJob(WorkInputs):
-    """A job in a worker's hands. `lease` fences: only its holder can report and finish."""
+    """A job in a worker's hands. `lease` fences: only its holder can report and finish.
+
+    `plan` and `parts` are the files of its parts, in their order, where it was computed in parts.
+    """
 
     id: int
     lease: uuid.UUID
+    plan: Path | None = None
+    parts: tuple[Path, ...] = ()
 
 
 class LeaseLost(RuntimeError):
@@ -94,11 +100,11 @@ def claim_job(job_id: int) -> ClaimedJob | None:
     if job is None:
         return None
     if job.attempt >= MAX_ATTEMPTS:
-        _fail(job, "worker-lost", f"Its worker was lost {MAX_ATTEMPTS} times; the job is not tried again by itself.")
+        fail(job, "worker-lost", f"Its worker was lost {MAX_ATTEMPTS} times; the job is not tried again by itself.")
         return None
     job.state, job.lease, job.lease_until = JobState.RUNNING, uuid.uuid4(), now + LEASE
     job.attempt += 1
-    job.progress, job.note = 0.0, ""
+    job.progress, job.note = (PARTS_SHARE if job.parts.exists() else 0.0), ""
     job.save()
     return _claimed(job)
 
@@ -108,7 +114,10 @@ def _claimed(job: Job) -> ClaimedJob:
         raise LeaseLost(f"job {job.pk} has no lease")
     champion_ = _champion_now(job.candidate) if job.kind == JobKind.COMPARISON else None
     inputs = work_inputs(job.candidate, job.kind, job.run, champion_)
-    return ClaimedJob(**inputs.__dict__, id=job.pk, lease=job.lease)
+    parts = list(job.parts.order_by("number"))
+    files = tuple(scratch.path(job.pk, one.file) for one in parts)
+    plan = scratch.path(job.pk, parts[0].plan) if parts else None
+    return ClaimedJob(**inputs.__dict__, id=job.pk, lease=job.lease, plan=plan, parts=files)
 
 
 def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion | None) -> WorkInputs:
@@ -123,6 +132,7 @@ def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion |
         challenge = ChallengeData.objects.get(candidate=candidate, number=run)
         files["evaluation"], seed = storage.path(challenge.digest), challenge.seed
         digests = {part: one for part, one in digests.items() if part != "evaluation"} | {CHALLENGE: challenge.digest}
+    intake = IntakeResult.objects.filter(candidate=candidate).first()
     return WorkInputs(
         kind=kind,
         run=run,
@@ -138,6 +148,7 @@ def work_inputs(candidate: Candidate, kind: str, run: int, champion_: Champion |
         limits=current_pin(candidate).policy.rules["limits"],
         champion=champion_,
         product_version=settings.COUNTERSIGN_VERSION,
+        large=kind == JobKind.EXPLAINABILITY and intake is not None and is_large(intake.facts),
     )
 
 
@@ -181,7 +192,7 @@ def _own(job_id: int, lease: uuid.UUID, **changes: Any) -> None:
         raise LeaseLost(f"job {job_id} is no longer held under this lease")
 
 
-def _finishing(claimed: ClaimedJob) -> Job:
+def held(claimed: ClaimedJob) -> Job:
     """The job, held, with its candidate's row: signing and new evidence have one order. Raises LeaseLost."""
     locked(Candidate.objects.get(pk=claimed.candidate))
     job = Job.objects.select_for_update(of=("self",)).filter(pk=claimed.id, lease=claimed.lease).first()
@@ -199,7 +210,7 @@ def _done(job: Job) -> None:
 @transaction.atomic
 def record_intake(claimed: ClaimedJob, *, errors: list[dict[str, str]], facts: dict[str, Any]) -> IntakeResult:
     """What the sandbox found. With errors the candidate is `intake-failed` and nothing else runs."""
-    job = _finishing(claimed)
+    job = held(claimed)
     candidate = job.candidate
     event = log.append(
         Action.INTAKE_FAILED if errors else Action.INTAKE_PASSED,
@@ -222,7 +233,7 @@ def record_evidence(
     claimed: ClaimedJob, *, schema: str, content: dict[str, Any], provenance: dict[str, Any]
 ) -> Evidence:
     """Evidence, checks, findings, audit event and the finished job, in one transaction. Raises LeaseLost."""
-    job = _finishing(claimed)
+    job = held(claimed)
     body, origin = canonical_document(content), canonical_document(provenance)
     event = log.append(
         Action.EVIDENCE_RECORDED, actor=WORKER, subject=Subject("evidence", f"{claimed.kind} {claimed.run}"),
@@ -243,7 +254,7 @@ def record_evidence(
 @transaction.atomic
 def put_back(claimed: ClaimedJob) -> None:
     """The host could not run it, which says nothing about the file: it waits for the next knock. Raises LeaseLost."""
-    job = _finishing(claimed)
+    job = held(claimed)
     job.state, job.lease, job.lease_until, job.note = JobState.QUEUED, None, None, "Waiting for a worker that can open it"
     job.save()
 
@@ -251,10 +262,11 @@ def put_back(claimed: ClaimedJob) -> None:
 @transaction.atomic
 def record_failure(claimed: ClaimedJob, *, code: str, detail: str) -> None:
     """The job failed for good: a hostile or broken file fails its own job and nothing else. Raises LeaseLost."""
-    _fail(_finishing(claimed), code, detail)
+    fail(held(claimed), code, detail)
 
 
-def _fail(job: Job, code: str, detail: str) -> None:
+def fail(job: Job, code: str, detail: str) -> None:
+    """The end of a locked job that cannot be done, with its reason on record."""
     if job.kind != JobKind.DOSSIER:
         _record_failed_evidence(job, code, detail)
     job.state, job.error, job.lease, job.lease_until = JobState.FAILED, {"code": code, "detail": detail}, None, None
@@ -290,10 +302,19 @@ def _intake_gave_up(job: Job, code: str, detail: str) -> None:
     )
 
 
+def end_withdrawn(candidate: Candidate) -> None:
+    """Nothing is computed any more: whoever computes loses the lease, and parts under way with it. Dossiers are printed on."""
+    error = {"code": "withdrawn", "detail": "This version was withdrawn; nothing is computed any more."}
+    going_on = Job.objects.filter(candidate=candidate, state__in=(JobState.QUEUED, JobState.RUNNING))
+    going_on.exclude(kind=JobKind.DOSSIER).update(
+        state=JobState.FAILED, error=error, lease=None, lease_until=None, finished_at=database_now()
+    )
+
+
 @transaction.atomic
 def record_dossier(claimed: ClaimedJob, *, facts_digest: str, stored: storage.Stored, final: bool) -> Dossier:
     """The printed file, kept by its digest, with the facts that it shows."""
-    job = _finishing(claimed)
+    job = held(claimed)
     number = (Dossier.objects.filter(candidate=job.candidate).aggregate(Max("number"))["number__max"] or 0) + 1
     event = log.append(
         Action.DOSSIER_MADE, actor=WORKER, subject=Subject("dossier", str(number)), model=claimed.model,
@@ -329,6 +350,8 @@ def order_rerun(candidate: Candidate, *, by: Person, kind: str, reason: str) -> 
     require_second_line(by, "order a new run")
     newest = candidate.jobs.filter(kind=kind).order_by("-run").first()
     intake = IntakeResult.objects.filter(candidate=candidate).first()
+    if Withdrawal.objects.filter(candidate=candidate).exists():
+        raise Refused("withdrawn", "Nothing is computed any more for a version that was withdrawn.", status=409)
     if newest is None or kind in (JobKind.INTAKE, JobKind.DOSSIER) or intake is None or not intake.passed:
         raise Refused("no-such-evidence", f"There is no {kind} evidence of this candidate to run again.", status=404)
     if kind in set(ChallengeKind):

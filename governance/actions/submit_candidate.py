@@ -11,6 +11,7 @@ from governance.accounts.models import Person, ServiceAccount, Token
 from governance.accounts.roles import FIRST_LINE
 from governance.actions._common import acting, require_role, require_text
 from governance.actions._findings import record_finding
+from governance.actions.jobs import end_withdrawn
 from governance.audit import log
 from governance.audit.canonical import canonical, canonical_document, digest
 from governance.audit.clock import database_now
@@ -170,6 +171,7 @@ def withdraw(candidate: Candidate, *, by: Person, reason: str) -> Withdrawal:
         raise Refused("approved", detail, who="second line")
     if Withdrawal.objects.filter(candidate=candidate).exists():
         raise Refused("withdrawn", "This candidate was withdrawn already.", status=409)
+    end_withdrawn(candidate)
     event = log.append(
         Action.CANDIDATE_WITHDRAWN, actor=acting(by), subject=Subject("candidate", str(candidate.pk)),
         model=candidate.model.slug, candidate=candidate.pk,

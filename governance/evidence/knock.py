@@ -9,19 +9,24 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
-TASK = "reports.compute"
+TASK, PART_TASK = "reports.compute", "reports.compute_part"
 QUEUE = "evidence"
 
 
-def knock(job_id: int) -> bool:
+def knock(job_id: int, task: str = TASK) -> bool:
     """Send the message now. False where the broker cannot be reached: the sweep knocks again."""
     try:
-        current_app.send_task(TASK, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
+        current_app.send_task(task, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
     except (OperationalError, OSError) as problem:
-        logger.warning("broker not reached for job %s, the sweep will knock again: %s", job_id, problem)
+        logger.warning("broker not reached for %s %s, the sweep will knock again: %s", task, job_id, problem)
         return False
     return True
 
 
 def knock_after_commit(job_id: int) -> None:
     transaction.on_commit(lambda: knock(job_id))
+
+
+def knock_for_part(part_id: int) -> bool:
+    """The same for a part of a job."""
+    return knock(part_id, PART_TASK)

@@ -12,7 +12,7 @@ from governance.accounts.models import Person
 from governance.audit.immutable import Fact
 from governance.evidence.kinds import ChallengeKind, CheckState, JobKind, JobState, Kind
 from governance.policy.models import PolicyVersion
-from governance.registry.models import DIGEST, Candidate, ChallengeData
+from governance.registry.models import DIGEST, Candidate, ChallengeData, Withdrawal
 
 LONGEST_KIND = 30
 
@@ -53,6 +53,38 @@ class Job(models.Model):
     def as_it_was(table: str, seq: int) -> str:
         """From the facts that ordered and ended each job; what waited or ran then is told as waiting."""
         return f"SELECT {', '.join(JOB_AS_IT_WAS)} FROM {table} job WHERE {JOB_ORDERED}"  # noqa: S608 - names of our own
+
+
+class JobPart(models.Model):
+    """Some rows of a job that is computed in parts, by any worker. Rows of work as jobs are, gone when the job has ended.
+
+    Invariant: as for a job, `lease` fences. `plan` and, once it has succeeded, `file` name files of the job's own folder.
+    """
+
+    job = models.ForeignKey(Job, models.PROTECT, related_name="parts")
+    number = models.PositiveIntegerField()
+    start = models.PositiveBigIntegerField()
+    stop = models.PositiveBigIntegerField()
+    plan = models.CharField(max_length=DIGEST)
+    file = models.CharField(max_length=DIGEST, blank=True)
+    state = models.CharField(max_length=10, default=JobState.QUEUED)
+    progress = models.FloatField(default=0.0)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    knocked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="job_part_number"),
+            models.CheckConstraint(condition=Q(state__in=["queued", "running", "succeeded"]), name="job_part_known_state"),
+            models.CheckConstraint(condition=Q(start__lt=models.F("stop")), name="job_part_has_rows"),
+            models.CheckConstraint(condition=~Q(state="succeeded") | ~Q(file=""), name="job_part_done_has_a_file"),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(lease__isnull=False, lease_until__isnull=False),
+                name="job_part_running_is_leased",
+            ),
+        ]
 
 
 class IntakeResult(Fact):
@@ -145,6 +177,7 @@ class CheckResult(Fact):
 _RUN = "told.candidate_id = job.candidate_id AND told.kind = job.kind AND told.run = job.run"
 JOB_ENDED = f"""(
     EXISTS (SELECT 1 FROM {Evidence._meta.db_table} told WHERE {_RUN})
+    OR EXISTS (SELECT 1 FROM {Withdrawal._meta.db_table} told WHERE told.candidate_id = job.candidate_id)
     OR EXISTS (SELECT 1 FROM {EvidenceFailure._meta.db_table} told WHERE {_RUN})
     OR EXISTS (SELECT 1 FROM {IntakeResult._meta.db_table} told
                WHERE told.candidate_id = job.candidate_id AND (job.kind = 'intake' OR told.errors <> '[]')))"""  # noqa: S608 - names of our own

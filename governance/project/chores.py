@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from governance.actions import checkpoints, gate_questions, idempotency, jobs, remind, verification
+from governance.actions import checkpoints, gate_questions, idempotency, jobs, parts, remind, verification
 from governance.registry import storage
 
 logger = logging.getLogger(__name__)
@@ -14,8 +14,9 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="governance.sweep", ignore_result=True)
 def sweep() -> None:
-    """Knock again for jobs that wait unheard."""
+    """Knock again for jobs, and parts of jobs, that wait unheard."""
     jobs.sweep()
+    parts.sweep_parts()
 
 
 @shared_task(name="governance.checkpoint", ignore_result=True)
@@ -44,9 +45,10 @@ def seal() -> None:
 
 @shared_task(name="governance.tidy", ignore_result=True)
 def tidy() -> None:
-    """Drop answers kept for repeated requests beyond their time, and uploads that nobody finished."""
-    answers, uploads = idempotency.drop_expired(), storage.remove_abandoned()
+    """Drop answers kept for repeated requests beyond their time, uploads that nobody finished, and parts of ended jobs."""
+    answers, uploads, folders = idempotency.drop_expired(), storage.remove_abandoned(), parts.tidy_parts()
     logger.info("dropped %s answers kept for repeated requests and %s unfinished uploads", answers, uploads)
+    logger.info("removed what workers had left of %s jobs that have ended", folders)
 
 
 @shared_task(name="governance.remind", ignore_result=True)

@@ -66,13 +66,16 @@ class Incoming:
     def closed(self) -> bool:
         return self.file.closed
 
-    def keep(self) -> Stored:
-        """Give the bytes their name; when this returns they survive a crash. Repeated calls change nothing."""
+    def keep(self, target: Path | None = None) -> Stored:
+        """Give the bytes their name; when this returns they survive a crash. Repeated calls change nothing.
+
+        `target` is another place than the one in the store.
+        """
         if self._stored is None:
             self.file.flush()
             os.fchmod(self.file.fileno(), FILE_MODE)
             os.fsync(self.file.fileno())
-            _name(self._path, self.digest, self.size)
+            _name(self._path, target or path(self.digest), self.digest, self.size)
             self._stored = Stored(self.digest, self.size)
         return self._stored
 
@@ -83,11 +86,21 @@ class Incoming:
 
 def put(stream: BinaryIO) -> Stored:
     """Store what a stream gives, in steps of 1 MiB."""
-    incoming = Incoming()
-    with contextlib.closing(incoming):
-        while chunk := stream.read(CHUNK_BYTES):
-            incoming.write(chunk)
+    with contextlib.closing(_received(stream)) as incoming:
         return incoming.keep()
+
+
+def put_below(folder: Path, stream: BinaryIO) -> Stored:
+    """The same in a folder of its own below the root, under the digits of the digest."""
+    with contextlib.closing(_received(stream)) as incoming:
+        return incoming.keep(folder / incoming.digest.removeprefix("sha256:"))
+
+
+def _received(stream: BinaryIO) -> Incoming:
+    incoming = Incoming()
+    while chunk := stream.read(CHUNK_BYTES):
+        incoming.write(chunk)
+    return incoming
 
 
 def path(digest: str) -> Path:
@@ -126,9 +139,8 @@ def _root() -> Path:
     return Path(settings.COUNTERSIGN_BLOBS)
 
 
-def _name(temporary: Path, digest: str, size: int) -> None:
+def _name(temporary: Path, target: Path, digest: str, size: int) -> None:
     """A hard link: it cannot replace a file, and two writers of the same bytes meet without harm."""
-    target = path(digest)
     _made(target.parent)
     try:
         os.link(temporary, target)

@@ -87,16 +87,15 @@ def read_table(
 
     In a CSV only the empty field is missing: `NA`, `None` and `null` are strings, for a group may be named so.
     """
-    batches = _parquet_batches if is_parquet(file) else _csv_batches
     parts: dict[str, list[pa.Array]] = {name: [] for name in kinds}
     read = 0
-    for n, batch in batches(file, list(kinds), pointer):
+    for n, batch in _batches(file, list(kinds), pointer, maximum_rows, rows):
         kept = None if rows is None else pa.array(rows[(rows >= read) & (rows < read + n)] - read)
         read += n
-        if read > maximum_rows:
-            raise Rejected([error(pointer, "too-many-rows", f"More than {maximum_rows:,} rows.")])
-        for name in kinds:
+        for name in kinds if batch else ():
             parts[name].append(batch[name] if kept is None else batch[name].take(kept))
+        if rows is not None and read > (rows[-1] if len(rows) else 0):
+            break
     errors: list[InputError] = []
     columns: dict[str, Column] = {}
     for name, kind in kinds.items():
@@ -110,6 +109,41 @@ def read_table(
     if errors:
         raise Rejected(errors)
     return Table(columns, read if rows is None else len(rows))
+
+
+def column_kinds(file: BinaryIO, kinds: Mapping[str, Kind], *, pointer: str) -> tuple[int, dict[str, Kind]]:
+    """How many rows there are, and what `read_table` makes of each column, one batch in memory at a time.
+
+    A column asked for as `natural` is told as `number` or `text`: some of its rows, read as that, are what they are among all.
+    Raises Rejected as `read_table` does, but for the values of columns that are not `natural`.
+    """
+    natural = [name for name, kind in kinds.items() if kind == "natural"]
+    numbers, truths = dict.fromkeys(natural, True), dict.fromkeys(natural, True)
+    read = 0
+    for n, batch in _batches(file, natural, pointer, MAXIMUM_ROWS):
+        read += n
+        for name in natural:
+            values = _plain(pa.chunked_array([batch[name]]))
+            if values.null_count == len(values) or not (numbers[name] or truths[name]):
+                continue
+            plain = _numbers(values, truth=False) is not None
+            numbers[name] &= plain
+            truths[name] &= not plain and _numbers(values) is not None
+    found: dict[str, Kind] = {name: "number" if numbers[name] or truths[name] else "text" for name in natural}
+    return read, {name: found.get(name, kind) for name, kind in kinds.items()}
+
+
+def _batches(
+    file: BinaryIO, names: Sequence[str], pointer: str, maximum_rows: int, rows: Rows | None = None
+) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+    """Numbers of rows with their columns; without columns where the file lets rows be passed over."""
+    read = 0
+    found = _parquet_batches(file, names, pointer, rows) if is_parquet(file) else _csv_batches(file, names, pointer)
+    for n, batch in found:
+        read += n
+        if read > maximum_rows:
+            raise Rejected([error(pointer, "too-many-rows", f"More than {maximum_rows:,} rows.")])
+        yield n, batch
 
 
 def _csv_header(file: BinaryIO, pointer: str) -> list[str]:
@@ -180,14 +214,19 @@ def _parquet(file: BinaryIO, pointer: str) -> pyarrow.parquet.ParquetFile:
     return opened
 
 
-def _parquet_batches(file: BinaryIO, names: Sequence[str], pointer: str) -> Iterator[tuple[int, dict[str, pa.Array]]]:
+def _parquet_batches(
+    file: BinaryIO, names: Sequence[str], pointer: str, rows: Rows | None = None
+) -> Iterator[tuple[int, dict[str, pa.Array]]]:
     opened = _parquet(file, pointer)
     nested = [name for name in names if pa.types.is_nested(opened.schema_arrow.field(name).type)]
     if nested:
         detail = "Columns must hold plain values."
         raise Rejected([error(f"{pointer}/{name}", "nested-column", f"{name}: {detail}") for name in nested])
+    before, groups = _groups_of(opened.metadata, rows)
+    if before:
+        yield before, {}
     try:
-        for batch in opened.iter_batches(BATCH_ROWS, columns=list(names), use_threads=False):
+        for batch in opened.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(names), use_threads=False):
             yield batch.num_rows, {name: batch.column(name) for name in names}
         if not names:
             yield opened.metadata.num_rows, {}
@@ -195,16 +234,28 @@ def _parquet_batches(file: BinaryIO, names: Sequence[str], pointer: str) -> Iter
         raise Rejected([error(pointer, "malformed-table", "Not readable as Parquet.")]) from problem
 
 
+def _groups_of(footer: pyarrow.parquet.FileMetaData, rows: Rows | None) -> tuple[int, list[int]]:
+    """The row groups from the first to the last that hold some of these rows, and how many rows stand before them."""
+    if rows is None or not len(rows):
+        return 0, list(range(footer.num_row_groups))
+    ends = np.cumsum([footer.row_group(i).num_rows for i in range(footer.num_row_groups)])
+    first, last = (int(np.searchsorted(ends, row, side="right")) for row in (rows[0], rows[-1]))
+    return int(ends[first - 1]) if first else 0, list(range(first, min(last + 1, len(ends))))
+
+
 def _column(values: pa.ChunkedArray, kind: Kind) -> Column | None:
     """One column of the kind asked for; None where it must hold numbers and does not."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
+    values = _plain(values)
     if kind == "text" or (kind == "label" and pa.types.is_boolean(values.type)):
         return _text(values)
     numbers = _numbers(values, truth=kind != "label")
     if numbers is not None:
         return Column(numbers)
     return None if kind == "number" else _text(values)
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _numbers(values: pa.ChunkedArray, *, truth: bool = True) -> NDArray[np.float64] | None:

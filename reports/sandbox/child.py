@@ -18,7 +18,7 @@ from reports.sandbox import wire
 from reports.sandbox.limits import Confinement, Unavailable, confine
 
 EXIT_MEMORY, EXIT_OUTPUT = 71, 72
-REQUEST_CEILING = 64 * 1024**2
+REQUEST_CEILING = 256 * 1024**2
 LINE_TEXT, SECONDS_BETWEEN_LINES = 200, 0.1
 DETAIL_CEILING = 500
 

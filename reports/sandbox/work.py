@@ -15,16 +15,28 @@ from reports.formats.admission import behaviour
 from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.intake import finite_scores, value_errors
 from reports.formats.models import open_model
+from reports.formats.pieces import Layout, as_agreed, layouts, with_used_levels
 from reports.formats.predictor import Predictor, rows_of
 from reports.formats.robustness import scored_changes
 from reports.formats.single_decision import single_decision
 from reports.formats.submission import Submission, open_submission, unused_columns
+from reports.formats.tables import read_table
 from reports.measures import feature_sets, labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
-from reports.measures.explain.importance import ranks
-from reports.measures.explain.models import family_of
-from reports.measures.explain.run import Explanations, Setting, explain_additive, explain_opaque
-from reports.measures.explain.synthetic import synthetic_rows
+from reports.measures.explain.models import Additive, family_of
+from reports.measures.explain.run import (
+    Explanations,
+    Setting,
+    additive_limits,
+    additive_rows,
+    block_rows,
+    check_rows,
+    checked_rows,
+    explain_additive,
+    explain_opaque,
+    explain_rows,
+)
+from reports.measures.explain.synthetic import most_important, synthetic_rows
 from reports.measures.explain.trees import TooLarge
 from reports.measures.table import Table, drawn_rows
 
@@ -256,7 +268,7 @@ def _again(given: Submission, predictor: Predictor, found: Explanations, backgro
     rows = np.asarray(first[0]["rows"])
     places = evenly(len(rows), AGAIN_ROWS)
     source, name = (given.reference, "reference") if given.reference is not None else (given.evaluation, "evaluation")
-    drawn = np.sort(np.random.default_rng([seed, 1]).choice(source.n, min(source.n, background), replace=False))
+    drawn = drawn_rows(source.n, background, np.random.default_rng([seed, 1]))
     again = _first_kind(_few(given, predictor, rows_of(given.evaluation, rows[places]), rows_of(source, drawn), seed))
     kept = places[np.asarray(again[0]["rows"])]
     return {
@@ -274,8 +286,8 @@ def _synthetic(
     """The rows as a table of the features, and their explanations as in `explanations`."""
     first = _first_kind(found)
     one, part = first[0], rows_of(given.evaluation, np.asarray(first[0]["rows"]))
-    order = np.argsort(ranks(np.abs(one["values"]).mean(axis=0))) if len(first) == 1 else np.zeros(0, dtype=np.int64)
-    table = synthetic_rows(part, given.features, lambda at: one["values"][:, at], order.tolist())
+    order = most_important(lambda at: one["values"][:, at], len(given.features)) if len(first) == 1 else []
+    table = synthetic_rows(part, given.features, lambda at: one["values"][:, at], order)
     explained = _first_kind(_few(given, predictor, table, background, seed))
     return {"table": table, "explanations": explained}
 
@@ -288,7 +300,7 @@ def _few(given: Submission, predictor: Predictor, table: Table, background: Tabl
     model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
     if model is not None:
         with suppress(TooLarge):
-            return explain_additive(model, setting)
+            return explain_additive(model, setting, checked=False)
     return explain_opaque(predictor.scores, _output_of_scores(given), setting, slow=True)
 
 
@@ -322,8 +334,147 @@ def _background(given: Submission, seed: int) -> tuple[Table, list[str]]:
         return given.background, []
     source, name = (given.reference, "reference") if given.reference is not None else (given.evaluation, "evaluation")
     rows = drawn_rows(source.n, BACKGROUND_ROWS, np.random.default_rng(seed))
-    said = f"No background was handed in: {len(rows)} rows drawn from {name} stand for the population."
-    return rows_of(source, rows), [said]
+    return rows_of(source, rows), [_no_background(len(rows), name)]
+
+
+def _no_background(rows: int, source: str) -> str:
+    return f"No background was handed in: {rows} rows drawn from {source} stand for the population."
+
+
+# --- the same in parts of rows ---------------------------------------------------------------------------------------
+
+
+def explain_plan(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """What all parts of the rows have in common, where every row is explained by the model's own structure; `whole` where not.
+
+    `rows` of evaluation and `block`, at multiples of which they can be parted; `layout` of its columns; `background` and
+    `other`, the populations; `checked`, rows to be computed again by shap for each kind of explanation; `again`, rows to be
+    explained against `other`.
+    """
+    if params["model_format"] == "predictions":
+        return {"whole": True}
+    report(0.05, "Reading how many rows there are, and what their columns hold")
+    predictor = _model_of(params, files)
+    found = layouts(params["manifest"], predictor.features, files)
+    evaluation, seed = found["evaluation"], int(params.get("seed", 0))
+    proving = evaluation.read(files["evaluation"], np.arange(min(PROVING_ROWS, evaluation.rows)))
+    model = predictor.additive(proving)
+    if model is None:
+        return {"whole": True}
+    populations, said = _populations(found, files, seed)
+    classes = _classes_over_all(params, predictor, files)
+    setting = Setting(proving, populations["background"], predictor.features, classes, seed, report)
+    try:
+        most = additive_rows(model, setting, evaluation.rows)
+    except TooLarge:
+        return {"whole": True}
+    if most < evaluation.rows:
+        return {"whole": True}
+    return {
+        "rows": evaluation.rows,
+        "block": block_rows(setting),
+        "layout": {"kinds": evaluation.kinds, "texts": list(evaluation.texts)},
+        "features": list(predictor.features),
+        "classes": list(classes) if classes else None,
+        "family": family_of(model),
+        "limitations": said + additive_limits(model, setting),
+        "checked": checked_rows(model, setting, evaluation.rows),
+        "again": evenly(evaluation.rows, AGAIN_ROWS),
+        **populations,
+    }
+
+
+def _populations(found: Mapping[str, Layout], files: Files, seed: int) -> tuple[dict[str, Any], list[str]]:
+    """As `_background` and `_again` draw them, without reading other rows."""
+    source = found.get("reference") or found["evaluation"]
+    if given := found.get("background"):
+        background, said = given.read(files["background"], np.arange(given.rows)), []
+    else:
+        rows = drawn_rows(source.rows, BACKGROUND_ROWS, np.random.default_rng(seed))
+        background, said = source.read(files[source.part], rows), [_no_background(len(rows), source.part)]
+    other = source.read(files[source.part], drawn_rows(source.rows, background.n, np.random.default_rng([seed, 1])))
+    told = {"background": with_used_levels(background), "other": with_used_levels(other), "other_source": source.part}
+    return told, said
+
+
+def _classes_over_all(params: Params, predictor: Predictor, files: Files) -> tuple[str, ...] | None:
+    """As `_classes` has them of several; None where there is one output."""
+    manifest = params["manifest"]
+    if manifest["task"] != "multiclass-classification":
+        return None
+    known, table = manifest.get("classes") or predictor.classes, Table({}, 0)
+    if not known:
+        table = read_table(files["evaluation"], {manifest["target"]: "label"}, pointer="/evaluation")
+    return tuple(_classes(Submission(manifest, predictor.features, table, None, None, predictor, None)) or ())
+
+
+def explain_part(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """The explanations of the rows from `start` to `stop` under a plan, unchecked, with `columns` of these rows and `row_id`."""
+    plan, layout, row_id = params["plan"], _layout(params["plan"]), params["manifest"].get("row_id")
+    report(0.02, "Reading the rows")
+    given, predictor, model = _under_plan(params, files)
+    rows = np.arange(params["start"], params["stop"])
+    raw = layout.raw(files["evaluation"], rows)
+    table = as_agreed(raw, layout.texts)
+    finite_scores(predictor, table, given.manifest)
+    found = explain_rows(model, _setting(plan, table, given, params, report), rows)
+    return {
+        "explanations": found.explanations,
+        "columns": raw,
+        "row_id": table.columns[row_id].as_text() if row_id else None,
+    }
+
+
+def explain_finish(params: Params, files: Files, report: Report) -> dict[str, Any]:
+    """What is asked once all rows are explained: the cross-checks, and explanations of `again` and of rows of nobody.
+
+    `ours` holds the values found for the plan's `checked` rows, (outputs, rows, columns) of each kind; `synthetic` is a table.
+    """
+    plan, layout = params["plan"], _layout(params["plan"])
+    given, predictor, model = _under_plan(params, files)
+    report(0.1, "Reading the rows that are asked about again")
+    wanted = np.unique(np.concatenate([*plan["checked"], plan["again"]]))
+    table = layout.read(files["evaluation"], wanted)
+    checked = [rows_of(table, np.searchsorted(wanted, rows)) for rows in plan["checked"]]
+    again = rows_of(table, np.searchsorted(wanted, plan["again"]))
+    report(0.3, "Checking against shap")
+    checks = check_rows(model, _setting(plan, table, given, params, report), params["ours"], checked)
+    report(0.7, "Explaining against other rows of the population, and rows of nobody")
+    seed = int(params.get("seed", 0))
+    found = _first_kind(_few(given, predictor, again, plan["other"], seed))
+    return {
+        "cross_checks": checks,
+        "again": np.stack([one["values"] for one in found]),
+        "synthetic": _first_kind(_few(given, predictor, params["synthetic"], plan["background"], seed)),
+    }
+
+
+def _model_of(params: Params, files: Files) -> Predictor:
+    files["model"].seek(0)
+    return open_model(files["model"].read(), params["model_format"], params["manifest"])
+
+
+def _layout(plan: Mapping[str, Any]) -> Layout:
+    return Layout("evaluation", plan["rows"], plan["layout"]["kinds"], tuple(plan["layout"]["texts"]))
+
+
+def _under_plan(params: Params, files: Files) -> tuple[Submission, Predictor, Additive]:
+    """The submission with the rows that prove a reading as its evaluation, and the model read with them."""
+    plan, predictor = params["plan"], _model_of(params, files)
+    manifest = {**params["manifest"], **({"classes": plan["classes"]} if plan["classes"] else {})}
+    proving = _layout(plan).read(files["evaluation"], np.arange(min(PROVING_ROWS, plan["rows"])))
+    model = predictor.additive(proving)
+    if model is None:
+        raise ValueError("the model's structure cannot be read any more")
+    return Submission(manifest, predictor.features, proving, None, None, predictor, None), predictor, model
+
+
+def _setting(plan: Mapping[str, Any], table: Table, given: Submission, params: Params, report: Report) -> Setting:
+    classes = tuple(plan["classes"]) if plan["classes"] else None
+    return Setting(table, plan["background"], given.features, classes, int(params.get("seed", 0)), report)
+
+
+# --- behaviour -------------------------------------------------------------------------------------------------------
 
 
 def admission(params: Params, files: Files, report: Report) -> dict[str, Any]:
@@ -362,6 +513,9 @@ WORK: dict[str, Callable[[Params, Files, Report], dict[str, Any]]] = {
     "predict_with": predict_with,
     "contributions": contributions,
     "explain": explain,
+    "explain_plan": explain_plan,
+    "explain_part": explain_part,
+    "explain_finish": explain_finish,
     "single_decision": single_decision,
     "admission": admission,
 }

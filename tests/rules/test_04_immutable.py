@@ -26,6 +26,7 @@ NOT_FACTS = {
     "accounts.Person": "names and passwords of people change and can be erased",
     "registry.IdempotencyRecord": "answers kept seven days for callers that repeat themselves",
     "evidence.Job": "work to do: lease, progress and attempts change",
+    "evidence.JobPart": "work to do, as a job is, and gone when the job has ended",
 }
 REFUSED = "is a record of fact: it is never changed or deleted; append a correction"
 

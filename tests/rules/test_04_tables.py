@@ -25,6 +25,7 @@ MUTABLE = {
     "accounts_person": "names and passwords of people change and can be erased",
     "registry_idempotencyrecord": "answers kept seven days for callers that repeat themselves",
     "evidence_job": "work to do: lease, progress and attempts change",
+    "evidence_jobpart": "work to do, as a job is, and gone when the job has ended",
     "django_migrations": FRAMEWORK,
     "django_session": "sessions end",
     "django_content_type": FRAMEWORK,

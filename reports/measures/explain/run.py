@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from reports.measures.explain import coalitions, linear, oracle, trees
 from reports.measures.explain.coalitions import Asked, Players, Scores
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
-from reports.measures.explain.trees import Explained
+from reports.measures.explain.trees import Explained, TooLarge
 from reports.measures.table import Column, Table, drawn_rows
 
 FIRST_ROWS = 100
 SECONDS = 180.0
 MOST_VALUES = 60_000_000
+BLOCK_VALUES, LEAST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1 << 20, 1 << 8, 1 << 15
 TREE_TOLERANCE, LINEAR_TOLERANCE, NATIVE_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-6, 1e-3, 1e-6
 CHANCE_ERRORS = 6.0  # standard errors by which two samples may differ: beyond chance also where errors have long tails
 CHECK_SHARE = 0.2  # of the evaluations, asked again by shap
@@ -61,96 +62,170 @@ class Explanations:
     family: str | None = None
 
 
-def explain_additive(model: Additive, setting: Setting) -> Explanations:
+def explain_additive(model: Additive, setting: Setting, *, checked: bool = True) -> Explanations:
     """Linear functions in closed form, trees leaf by leaf; contributions of encoded columns, summed back.
 
     Raises
     ------
     TooLarge : trees too large for this method to explain even a few rows.
     """
-    if isinstance(model, LinearModel):
-        return _explain_linear(model, setting)
-    return _explain_trees(model, setting)
-
-
-def _explain_linear(model: LinearModel, setting: Setting) -> Explanations:
-    out = Explanations()
-    rows = rows_to_explain(setting.table.n, _affordable(setting), setting.seed)
+    rows = rows_to_explain(setting.table.n, additive_rows(model, setting, setting.table.n), setting.seed)
     part = picked(setting.table, rows)
-    encoded, background = model.encode(part), model.encode(setting.background)
-    found = linear.closed_form(model.coefficients, model.intercepts, encoded, background, model.source)
-    common = {"perturbation": "interventional", "output": model.output, "players": "encoded-columns"}
-    made = {**common, "method": "closed form of a linear function", "exact": True, "standard_error_max": None}
-    out.explanations += _laid_out(found, model.outputs(part), rows, made, setting)
-    out.limitations += _row_limits(rows, setting.table.n)
-    setting.progress(0.8, "Checking against shap")
-    chosen = drawn_rows(len(rows), oracle.ROWS, np.random.default_rng(setting.seed))
-    theirs = oracle.linear_values(model, encoded[chosen], background)
-    out.cross_checks.append(
-        _compared(
-            common,
-            found.values[:, :, chosen],
-            theirs,
-            OURS_LINEAR,
-            f"{oracle.version()} LinearExplainer",
-            LINEAR_TOLERANCE,
-        )
-    )
+    out = explain_rows(model, replace(setting, table=part), rows)
+    out.limitations = additive_limits(model, setting) + _row_limits(rows, setting.table.n)
+    if checked:
+        setting.progress(0.8, "Checking against shap")
+        drawn = checked_rows(model, setting, len(rows))
+        ours = [one[:, places] for one, places in zip(by_perturbation(out.explanations), drawn, strict=True)]
+        out.cross_checks = check_rows(model, setting, ours, [picked(part, places) for places in drawn])
     return out
 
 
-def _explain_trees(model: TreeModel, setting: Setting) -> Explanations:
-    out = Explanations()
+def additive_rows(model: Additive, setting: Setting, rows: int) -> int:
+    """How many of so many rows are explained: all where the time for that is bearable. The setting's own rows do not count.
+
+    Raises
+    ------
+    TooLarge : trees too large for this method to explain even a few rows.
+    """
+    if isinstance(model, LinearModel):
+        return rows
     lengths = trees.path_columns(model.ensemble)
-    background = model.encode(setting.background)
-    most = min(_affordable(setting), trees.affordable_rows(lengths, setting.table.n, len(background), seconds=setting.seconds))
+    most = trees.affordable_rows(lengths, rows, setting.background.n, seconds=setting.seconds)
     if not most:
-        raise trees.TooLarge("explaining even a few rows would take too long")
-    rows = rows_to_explain(setting.table.n, most, setting.seed)
-    part = picked(setting.table, rows)
-    encoded, outputs = model.encode(part), model.outputs(part)
-    setting.progress(0.2, f"Explaining {len(rows):,} rows against the background")
-    common = {"output": model.output, "players": "encoded-columns"}
+        raise TooLarge("explaining even a few rows would take too long")
+    return most if most == rows else min(most, _affordable(setting))
+
+
+def block_rows(setting: Setting) -> int:
+    """How many rows are explained at a time. It follows from the data alone: the last bit of a figure may depend on it.
+
+    So rows parted at multiples of it have the values that they have when they are explained together.
+    """
+    each = len(setting.features) * (len(setting.classes) if setting.classes else 1)
+    fitting = BLOCK_VALUES // max(each, 1)
+    return min(max(1 << max(fitting.bit_length() - 1, 0), LEAST_BLOCK_ROWS), MOST_BLOCK_ROWS)
+
+
+def explain_rows(model: Additive, setting: Setting, rows: NDArray[np.int64]) -> Explanations:
+    """Contributions to every row of the setting's table, unchecked.
+
+    Parameters
+    ----------
+    rows : where these rows stand among all.
+    """
+    background, step = model.encode(setting.background), block_rows(setting)
+    blocks = []
+    for start in range(0, len(rows), step):
+        places = np.arange(start, min(start + step, len(rows)))
+        block = picked(setting.table, places)
+        blocks.append(_explain_block(model, setting, block, background, rows[places]))
+        done = start + len(places)
+        setting.progress(0.1 + 0.7 * done / len(rows), f"{done:,} of {len(rows):,} rows are explained")
+    return Explanations([_joined(one) for one in zip(*blocks, strict=True)])
+
+
+def _explain_block(
+    model: Additive, setting: Setting, block: Table, background: NDArray[np.float64], rows: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    encoded, outputs = model.encode(block), model.outputs(block)
+    against, *along = _kinds(model, setting)
+    if isinstance(model, LinearModel):
+        made = {**against, "method": "closed form of a linear function", "exact": True, "standard_error_max": None}
+        found = linear.closed_form(model.coefficients, model.intercepts, encoded, background, model.source)
+        return _laid_out(found, outputs, rows, made, setting)
     more = {"method": "exact, by the patterns of each leaf", "exact": True, "standard_error_max": None}
-    against = {"perturbation": "interventional", **common}
     found = trees.interventional(model.ensemble, encoded, background, model.source)
-    out.explanations += _laid_out(found, outputs, rows, {**against, **more}, setting)
-    generator = np.random.default_rng(setting.seed)
-    few = drawn_rows(len(rows), min(oracle.ROWS, max(10, oracle.MOST_PAIRS // len(background))), generator)
-    setting.progress(0.5, "Checking against shap")
-    out.cross_checks.append(_check_trees(model, against, found, encoded, background, few, picked(part, few), setting))
-    if setting.along_paths and model.ensemble.cover is None:
-        out.limitations.append(
-            "The model file does not say how many training rows reached each node, so there are no path-dependent values."
-        )
-    elif setting.along_paths:
-        setting.progress(0.6, f"Explaining {len(rows):,} rows along the paths of the trees")
-        along = {"perturbation": "tree-path-dependent", **common}
+    out = _laid_out(found, outputs, rows, {**against, **more}, setting)
+    for one in along:
         found = trees.path_dependent(model.ensemble, encoded, model.source)
-        out.explanations += _laid_out(found, outputs, rows, {**along, **more}, setting)
-        few = drawn_rows(len(rows), oracle.ROWS, generator)
-        out.cross_checks.append(_check_trees(model, along, found, encoded, None, few, picked(part, few), setting))
-    out.limitations += _row_limits(rows, setting.table.n)
+        out += _laid_out(found, outputs, rows, {**one, **more}, setting)
+    return out
+
+
+def _kinds(model: Additive, setting: Setting) -> list[dict[str, Any]]:
+    """What explanations there are: against the background and, of trees that know their training weights, along their paths."""
+    common = {"output": model.output, "players": "encoded-columns"}
+    names = ["interventional"]
+    if isinstance(model, TreeModel) and setting.along_paths and model.ensemble.cover is not None:
+        names.append("tree-path-dependent")
+    return [{"perturbation": name, **common} for name in names]
+
+
+def _joined(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One explanation from those of rows that follow one another."""
+    if len(blocks) == 1:
+        return blocks[0]
+    arrays = {name: np.concatenate([one[name] for one in blocks]) for name in ("values", "rows", "model_output")}
+    error = largest_error(blocks)
+    return {**blocks[0], **arrays, "rows_explained": len(arrays["rows"]), "additivity_max_error": error}
+
+
+def largest_error(blocks: Sequence[Mapping[str, Any]]) -> float:
+    """The additivity error over blocks of rows; NaN where one of them is."""
+    return float(np.max([one["additivity_max_error"] for one in blocks]))
+
+
+def additive_limits(model: Additive, setting: Setting) -> list[str]:
+    """What has to be said of trees without training weights."""
+    if isinstance(model, LinearModel) or not setting.along_paths or model.ensemble.cover is not None:
+        return []
+    return ["The model file does not say how many training rows reached each node, so there are no path-dependent values."]
+
+
+def checked_rows(model: Additive, setting: Setting, rows: int) -> list[NDArray[np.int64]]:
+    """For each kind of explanation the places, among so many rows explained, that are computed again by shap."""
+    generator, kinds = np.random.default_rng(setting.seed), _kinds(model, setting)
+    pairs = oracle.ROWS if isinstance(model, LinearModel) else max(10, oracle.MOST_PAIRS // setting.background.n)
+    most = [min(oracle.ROWS, pairs), *[oracle.ROWS] * (len(kinds) - 1)]
+    return [drawn_rows(rows, some, generator) for some in most]
+
+
+def by_perturbation(explanations: Sequence[dict[str, Any]]) -> list[NDArray[np.float64]]:
+    """The values of each kind of explanation: (outputs, rows, columns)."""
+    names = dict.fromkeys(one["perturbation"] for one in explanations)
+    return [np.stack([one["values"] for one in explanations if one["perturbation"] == name]) for name in names]
+
+
+def check_rows(
+    model: Additive, setting: Setting, ours: Sequence[NDArray[np.float64]], tables: Sequence[Table]
+) -> list[dict[str, Any]]:
+    """Values of some rows held against another implementation.
+
+    Parameters
+    ----------
+    ours : for each kind of explanation (outputs, rows, columns); tables : these rows.
+    """
+    background, columns = model.encode(setting.background), int(model.source.max(initial=0)) + 1
+    out = []
+    for common, values, table in zip(_kinds(model, setting), ours, tables, strict=True):
+        own = np.ascontiguousarray(values[:, :, :columns].transpose(0, 2, 1))
+        encoded = model.encode(table)
+        if isinstance(model, LinearModel):
+            theirs = oracle.linear_values(model, encoded, background)
+            name = f"{oracle.version()} LinearExplainer"
+            out.append(_compared(common, own, theirs, OURS_LINEAR, name, LINEAR_TOLERANCE))
+        else:
+            against = background if common["perturbation"] == "interventional" else None
+            out.append(_check_trees(model, common, own, encoded, against, table, setting))
     return out
 
 
 def _check_trees(
     model: TreeModel,
     common: dict[str, Any],
-    found: Explained,
+    ours: NDArray[np.float64],
     encoded: NDArray[np.float64],
     background: NDArray[np.float64] | None,
-    few: NDArray[np.int64],
     table: Table,
     setting: Setting,
 ) -> dict[str, Any]:
     """By shap on the trees; where it does not know the splits, by the library's own contributions, or by asking."""
-    ours = found.values[:, :, few]
     try:
-        theirs = oracle.tree_values(model.ensemble, encoded[few], background, model.source)
+        theirs = oracle.tree_values(model.ensemble, encoded, background, model.source)
     except oracle.NotComparable as reason:
         if background is not None:
-            return _check_by_asking(model, common, found, few, table, setting, str(reason))
+            return _check_by_asking(model, common, ours, table, setting, str(reason))
         if model.native is None:
             return _not_compared(common, OURS_TREES, f"{reason}, and no other implementation is here.")
         native = model.native(table)
@@ -162,8 +237,7 @@ def _check_trees(
 def _check_by_asking(
     model: TreeModel,
     common: dict[str, Any],
-    found: Explained,
-    few: NDArray[np.int64],
+    ours: NDArray[np.float64],
     table: Table,
     setting: Setting,
     reason: str,
@@ -178,8 +252,7 @@ def _check_by_asking(
     some = slice(0, max(3, oracle.MOST_EVALUATIONS // each))
     players = coalitions.players_of(table, setting.background, setting.features)
     theirs = oracle.asked_values(players, model.outputs, players.rows[some])
-    ours = found.values[:, :, few[some]]
-    return _compared(common, ours, theirs, OURS_TREES, f"{oracle.version()} Exact, asking {model.library}", 1e-4)
+    return _compared(common, ours[:, :, some], theirs, OURS_TREES, f"{oracle.version()} Exact, asking {model.library}", 1e-4)
 
 
 def _native_name(library: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.measures.explain.importance import ranks
 from reports.measures.table import Column, Table
 
 Floats = NDArray[np.float64]
@@ -39,6 +40,12 @@ def synthetic_rows(
         values = np.array([middle, *(ends or (middle, middle))])
         columns[name] = Column(values.astype(np.int32) if column.is_text else values, column.levels)
     return Table(columns, len(CASES))
+
+
+def most_important(contributions: Callable[[int], Floats], columns: int) -> list[int]:
+    """The columns' places, the one that contributes most on average first."""
+    sizes = np.array([np.abs(contributions(at)).mean() for at in range(columns)])
+    return [int(at) for at in np.argsort(ranks(sizes))]
 
 
 def _middle(column: Column) -> float:

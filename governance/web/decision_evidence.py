@@ -42,6 +42,8 @@ from reports.charts import (
     decisions_sentence,
     decisions_table,
     deltas,
+    directions_sentence,
+    directions_table,
     effects,
     employment_sentences,
     employment_tables,
@@ -290,12 +292,14 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
     if not figures:
         return {"sentence": "No explanation could be computed; the limits below say why."}
     further = words.plural(len(figures) - 1, "further explanation", "further explanations")
+    laid_down = case.review.policy["limits"].get("monotone") or {}
     by_value, between, shape = effects(content), gaps(content), content["explanations"][0].get("spread")
     return {
         "sentence": sentence,
         "figures": (*figures[:1], *((spread(content),) if shape else ())),
         "folds": (
             *((Fold("How the answer follows the values of the main features", figures=by_value),) if by_value else ()),
+            *(_told("Directions", directions_table(content, laid_down), directions_sentence(laid_down)) if laid_down else ()),
             *((Fold(f"What carries the gaps in mean score: {len(between)}", figures=between),) if between else ()),
             *_told("Features that say the same", together_table(content), together_sentence(content)),
             *_told("Against other rows of the population", stability_table(content), stability_sentence(content)),

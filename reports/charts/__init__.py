@@ -30,7 +30,7 @@ from reports.charts.data import (
     proxies_table,
     psi,
 )
-from reports.charts.effects import effect_sentences, effects
+from reports.charts.effects import directions_sentence, directions_table, effect_sentences, effects
 from reports.charts.explanations import explanations_table, importance
 from reports.charts.fairness import (
     error_rates,
@@ -99,6 +99,8 @@ __all__ = [
     "decisions_table",
     "deltas",
     "difference_bar",
+    "directions_sentence",
+    "directions_table",
     "effect_sentences",
     "effects",
     "employment_sentences",

@@ -185,3 +185,28 @@ def effect_sentences(content: Content, explanation: int = 0) -> tuple[str, ...]:
     one = content["explanations"][explanation]
     unit = OUTPUTS.get(one["output"], one["output"])
     return tuple(_effect_sentence(str(found["name"]), found, unit) for found in one.get("effects") or () if found["ranges"])
+
+
+def directions_sentence(laid_down: Mapping[str, str]) -> str:
+    """What the directions table holds; empty where the policy lays nothing down."""
+    if not laid_down:
+        return ""
+    features = words.plural(len(laid_down), "feature", "features")
+    return (
+        f"The policy lets the score move one way only in {features}. Whether it does, all else equal, is tested under "
+        "“Behaviour of the file”; this table tells how the contributions move over the population."
+    )
+
+
+def directions_table(content: Content, laid_down: Mapping[str, str]) -> Table:
+    """Each feature with a direction laid down (`rising` or `falling`), and how much of its effect goes that way."""
+    found = {str(one["name"]): one["share_rising"] for one in content["explanations"][0].get("effects") or ()}
+    rows: list[Cells] = [(name, way, _that_way(found.get(name), way)) for name, way in laid_down.items()]
+    columns = (Column("Feature", numeric=False), Column("Laid down", numeric=False), Column("Movement that way"))
+    return table_of(columns, rows, caption="Directions that the policy lays down", what="features")
+
+
+def _that_way(share_rising: float | None, way: str) -> str:
+    if share_rising is None:
+        return words.NOTHING
+    return words.share(share_rising if way == "rising" else 1 - share_rising)

@@ -309,6 +309,18 @@ def test_the_title_of_an_effect_states_the_finding(found: list[dict], share: flo
     assert effect(found, share, "age").title == title
 
 
+def test_directions_laid_down_are_told_beside_how_contributions_move() -> None:
+    told = [made.effect("age", made.ranges(0.4, 0.5, -0.3), 0.1), made.effect("b", made.ranges(1), None)]
+    content = made.population(effects=told)
+    laid_down = {"age": "falling", "b": "rising", "income": "rising"}
+    assert charts.directions_table(content, laid_down).rows == (
+        ("age", "falling", "90 %"), ("b", "rising", "–"), ("income", "rising", "–"),
+    )  # fmt: skip
+    assert charts.directions_table(content, {"age": "rising"}).rows[0][-1] == "10 %"
+    assert charts.directions_sentence(laid_down).startswith("The policy lets the score move one way only in 3 features.")
+    assert charts.directions_sentence({}) == ""
+
+
 def test_an_effect_is_told_with_its_rows() -> None:
     figure = effect(made.ranges(-0.3, 0.1, 0.4, missing=-0.05), 0.6, "age")
     assert figure.sentence == (

@@ -8,8 +8,8 @@ import django
 
 LARGE_VALUES, MOST_ROWS = 100_000, 32_768
 ARGUMENTS = (
-    "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2", "-Q", "evidence", "-P",
-    "prefork", "-n",
+    "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2", "--include",
+    "reports.tasks", "-Q", "evidence", "-P", "prefork", "-n",
 )  # fmt: skip
 
 

@@ -264,9 +264,12 @@ def _asked(work: Work) -> dict[str, Path]:
 def _explained_in_parts(work: Work, zygote: Zygote, report: Report, keep: Keep, parts: Parts) -> Made:
     explanations = parts.explanations()
     asked = to_finish(parts, explanations)
-    report(FINISH_SHARE, "Checking against shap, and explaining against other rows of the population")
     params = _params(work) | {"plan": dict(parts.plan), **asked}
-    outcome = zygote.run("explain_finish", params=params, files=_asked(work), limits=COMPUTE)
+
+    def part(share: float, note: str) -> None:
+        report(FINISH_SHARE + share * (KEEP_SHARE - FINISH_SHARE), note)
+
+    outcome = zygote.run("explain_finish", params=params, files=_asked(work), limits=COMPUTE, progress=part)
     value = explained(parts, explanations, outcome.value, asked["synthetic"], work.manifest)
     document = build.explainability(work.manifest, value, seed=work.seed)
     report(KEEP_SHARE, "Keeping the contributions of each row")

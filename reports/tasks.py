@@ -7,7 +7,7 @@ import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import BinaryIO
 from uuid import UUID
 
@@ -40,8 +40,8 @@ def compute(job_id: int) -> None:
     claimed = jobs.claim_job(job_id)
     if claimed is None:
         return
-    with _kept_alive(lambda: jobs.heartbeat(claimed.id, claimed.lease), f"job {claimed.id}") as lost:
-        _do(claimed, lost)
+    with _kept_alive(lambda: jobs.heartbeat(claimed.id, claimed.lease), f"job {claimed.id}"):
+        _do(claimed)
 
 
 @shared_task(name="reports.compute_part")
@@ -50,14 +50,14 @@ def compute_part(part_id: int) -> None:
     claimed = parts.claim_part(part_id)
     if claimed is None:
         return
-    with _kept_alive(lambda: parts.heartbeat_part(claimed), f"part {claimed.id} of job {claimed.job}") as lost:
-        _do_part(claimed, lost)
+    with _kept_alive(lambda: parts.heartbeat_part(claimed), f"part {claimed.id} of job {claimed.job}"):
+        _do_part(claimed)
 
 
-def _do(claimed: jobs.ClaimedJob, lost: threading.Event) -> None:
+def _do(claimed: jobs.ClaimedJob) -> None:
     report = _reporter(claimed)
     with _ending(
-        f"job {claimed.id}", lost, put_back=lambda: jobs.put_back(claimed),
+        f"job {claimed.id}", put_back=lambda: jobs.put_back(claimed),
         fail=lambda code, detail: jobs.record_failure(claimed, code=code, detail=detail),
     ):  # fmt: skip
         if claimed.kind == "intake":
@@ -93,9 +93,9 @@ def _after_parts(report: pipeline.Report, found: Parts | None) -> pipeline.Repor
     return lambda share, note: report(PARTS_SHARE + (1.0 - PARTS_SHARE) * share, note)
 
 
-def _do_part(claimed: parts.ClaimedPart, lost: threading.Event) -> None:
+def _do_part(claimed: parts.ClaimedPart) -> None:
     with _ending(
-        f"part {claimed.id} of job {claimed.job}", lost, put_back=lambda: parts.put_back_part(claimed),
+        f"part {claimed.id} of job {claimed.job}", put_back=lambda: parts.put_back_part(claimed),
         fail=lambda code, detail: parts.fail_part(claimed, code=code, detail=detail),
     ), tempfile.TemporaryFile() as file:  # fmt: skip
         plan = pipeline.read_plan(claimed.plan)
@@ -110,28 +110,22 @@ def _kept(file: BinaryIO) -> str:
 
 
 @contextmanager
-def _ending(
-    what: str, lost: threading.Event, *, put_back: Callable[[], None], fail: Callable[[str, str], None]
-) -> Iterator[None]:
+def _ending(what: str, *, put_back: Callable[[], None], fail: Callable[[str, str], None]) -> Iterator[None]:
     """However the work ends: it is recorded, waits again, or has failed for good with its reason; or is another's by now."""
     try:
-        with _told_of_failure(what, lost, put_back, fail):
+        with _told_of_failure(what, put_back, fail):
             yield
     except jobs.LeaseLost:
         logger.warning("%s was taken over or called off; its result is not recorded", what)
 
 
 @contextmanager
-def _told_of_failure(
-    what: str, lost: threading.Event, put_back: Callable[[], None], fail: Callable[[str, str], None]
-) -> Iterator[None]:
+def _told_of_failure(what: str, put_back: Callable[[], None], fail: Callable[[str, str], None]) -> Iterator[None]:
     try:
         yield
     except jobs.LeaseLost:
         raise
     except SandboxError as failure:
-        if lost.is_set():
-            raise jobs.LeaseLost(what) from failure
         if failure.code == Failure.UNAVAILABLE:
             logger.error("%s goes back to the queue: %s", what, failure.detail)
             put_back()
@@ -153,27 +147,24 @@ def _reporter(claimed: jobs.ClaimedJob) -> pipeline.Report:
 
 
 @contextmanager
-def _kept_alive(beat: Callable[[], None], what: str) -> Iterator[threading.Event]:
-    """Renews the lease from a thread while the work runs; a dead process renews nothing. Yields what is set once it is lost."""
-    done, lost = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_beat, args=(beat, what, done, lost), daemon=True)
+def _kept_alive(beat: Callable[[], None], what: str) -> Iterator[None]:
+    """Renews the lease from a thread while the work runs; a dead process renews nothing."""
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(beat, what, done), daemon=True)
     thread.start()
     try:
-        yield lost
+        yield
     finally:
         done.set()
         thread.join()
 
 
-def _beat(beat: Callable[[], None], what: str, done: threading.Event, lost: threading.Event) -> None:
+def _beat(beat: Callable[[], None], what: str, done: threading.Event) -> None:
     while not done.wait(HEARTBEAT_SECONDS):
         try:
             close_old_connections()
             beat()
         except jobs.LeaseLost:
-            lost.set()
-            with suppress(SandboxError):
-                zygote().close()  # what runs in it is of no use to anybody
             break
         except (InterfaceError, OperationalError):
             logger.warning("the lease of %s was not renewed this time: the database did not answer", what)

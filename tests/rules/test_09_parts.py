@@ -174,6 +174,14 @@ def test_the_sweep_finds_every_part_that_waits_unheard(job, monkeypatch):
     assert heard == [third.pk, second.pk]
 
 
+def test_the_worker_knows_what_is_knocked_for():
+    from governance.evidence.knock import PART_TASK, TASK
+    from governance.project.celery import app
+
+    assert {TASK, PART_TASK} <= set(app.tasks)
+    assert tasks.compute_part.name == PART_TASK
+
+
 def test_a_broker_that_is_away_is_tried_once_and_the_sweep_goes_on(job, monkeypatch):
     tried = []
     monkeypatch.setattr(parts, "knock_for_part", lambda part: tried.append(part) and False)

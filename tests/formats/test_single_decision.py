@@ -14,7 +14,7 @@ import pytest
 from reports.documents.single_decision import single_decision as told
 from reports.measures.reasons import NEAR_LEAST
 from reports.sandbox.work import WORK
-from reports.values import values_table
+from reports.values import write_values
 from tests.formats import models
 
 ARABIC, LONG = "طلب-١٢", "x" * 5_000
@@ -36,7 +36,14 @@ def rows() -> pd.DataFrame:
 def explained(model_format: str = "lightgbm-text") -> tuple[dict[str, Any], bytes]:
     found = WORK["explain"](params(model_format), files(model_format), nothing)
     first = [one for one in found["explanations"] if one["perturbation"] == "interventional"]
-    return first[0], values_table(first, found).getvalue()
+    return first[0], stored_values(first, found)
+
+
+def stored_values(explanations: list[dict[str, Any]], found: dict[str, Any]) -> bytes:
+    """The file that the product keeps."""
+    out = io.BytesIO()
+    write_values(out, explanations, found)
+    return out.getvalue()
 
 
 def params(model_format: str, **asked: Any) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def test_a_row_that_was_not_explained_has_neighbours_that_were() -> None:
     explanation, _ = explained()
     some = np.array([0, 1, 5, 40])
     part = {**explanation, "rows": some, "values": explanation["values"][some], "model_output": explanation["model_output"][some]}
-    stored = values_table([part], {}).getvalue()
+    stored = stored_values([part], {})
     found = looked_up(values=stored, position=7)
     assert (found["unknown"], found["before"], found["after"], found["rows_explained"]) == ("not-explained", 5, 40, 4)
     assert looked_up(values=stored, row_id="row-399")["after"] is None
@@ -151,7 +158,7 @@ def test_each_class_of_several_is_told_by_itself() -> None:
 
     everything = run("explain")
     first = [one for one in everything["explanations"] if one["perturbation"] == "interventional"]
-    found = run("single_decision", values=values_table(first, everything).getvalue())
+    found = run("single_decision", values=stored_values(first, everything))
     assert [one["class"] for one in found["parts"]] == ["A", "B", "C"]
     for part, explanation in zip(found["parts"], first, strict=True):
         np.testing.assert_array_equal(part["contributions"], explanation["values"][17])
@@ -174,7 +181,7 @@ def test_a_predicted_number_is_told_without_a_decision() -> None:
     asked = {**params("lightgbm-text", position=17), "manifest": priced}
     everything = WORK["explain"](asked, {name: io.BytesIO(one) for name, one in given.items()}, nothing)
     first = everything["explanations"][:1]
-    stored = values_table(first, everything).getvalue()
+    stored = stored_values(first, everything)
     found = WORK["single_decision"](asked, {name: io.BytesIO(one) for name, one in {**given, "values": stored}.items()}, nothing)
     answer = told(priced, found, {"output": first[0]["output"]})
     assert (answer["decision"], answer["favoured"], answer["threshold"]) == (None, None, None)

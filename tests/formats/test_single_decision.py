@@ -32,18 +32,18 @@ def rows() -> pd.DataFrame:
     return frame
 
 
+def stored_values(explanations: list[dict[str, Any]], found: dict[str, Any]) -> bytes:
+    """The file that the product keeps of these explanations."""
+    out = io.BytesIO()
+    write_values(out, explanations, found)
+    return out.getvalue()
+
+
 @cache
 def explained(model_format: str = "lightgbm-text") -> tuple[dict[str, Any], bytes]:
     found = WORK["explain"](params(model_format), files(model_format), nothing)
     first = [one for one in found["explanations"] if one["perturbation"] == "interventional"]
     return first[0], stored_values(first, found)
-
-
-def stored_values(explanations: list[dict[str, Any]], found: dict[str, Any]) -> bytes:
-    """The file that the product keeps."""
-    out = io.BytesIO()
-    write_values(out, explanations, found)
-    return out.getvalue()
 
 
 def params(model_format: str, **asked: Any) -> dict[str, Any]:

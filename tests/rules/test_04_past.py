@@ -186,7 +186,7 @@ def test_nothing_is_written_in_the_past(people: dict[str, Person]) -> None:
             lambda: Person.objects.update(is_active=False),
             lambda: Job.objects.all().delete(),
         ):
-            with pytest.raises(RuntimeError, match="nothing is written in the past"):
+            with pytest.raises(RuntimeError, match="nothing is written in the past"), transaction.atomic():
                 write()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -239,18 +239,16 @@ def compute_part(
 
 @contextmanager
 def in_parts(work: Work, zygote: Zygote) -> Iterator[Parts | None]:
-    """All parts of large data, computed here one after the other and gone afterwards; None where there are none."""
+    """All parts of large data, computed here one after the other, in files without a name; None where there are none."""
     plan = plan_parts(work, zygote, _unheard) if work.large else None
     if plan is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(dir=zygote.settings.spool) as folder:
-        paths = []
-        for rows in bounds(plan):
-            paths.append(Path(folder) / str(rows[0]))
-            with paths[-1].open("xb+") as file:
-                compute_part(work, zygote, plan, rows, _unheard, file)
-        yield Parts.at(plan, paths)
+    with ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile(dir=zygote.settings.spool)) for _ in bounds(plan)]
+        for rows, file in zip(bounds(plan), files, strict=True):
+            compute_part(work, zygote, plan, rows, _unheard, file)
+        yield Parts.at(plan, [Path(f"/proc/self/fd/{file.fileno()}") for file in files])  # no name that a crash would leave
 
 
 def _unheard(share: float, note: str) -> None:

@@ -1,4 +1,4 @@
-"""What a zygote does once, so that no job waits for it: late imports, and shap's functions compiled on constant data.
+"""What a zygote does once, so that no job waits for it: late imports, and compiling, shap's functions and our own.
 
 A job also cannot import what its user cannot walk to: in a checkout below root's own folder, what is not imported here
 is not there. Nothing here may fit, predict or enter a parallel region: threads of the zygote would be missing in every child.
@@ -13,6 +13,10 @@ import numpy as np
 import shap
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+from reports.measures.explain.ensemble import Ensemble
+from reports.measures.explain.plan import TABLE_BITS
+from reports.measures.explain.trees import interventional, path_dependent
 
 ROWS = np.zeros((3, 3))
 
@@ -36,10 +40,32 @@ def totals(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def warm() -> None:
-    """Import what comes late, and compile what explanations by enumeration use."""
+    """Import what comes late, and compile what explanations of trees and by enumeration use."""
     for name in LATE:
         if find_spec(name.partition(".")[0]) and find_spec(name):
             import_module(name)
     tqdm.monitor_interval = 0  # shap's progress bar would start a thread here
     tqdm.get_lock()  # and a semaphore, which no job may make
     shap.explainers.Exact(totals, shap.maskers.Independent(ROWS))(ROWS[:2] + 0.5, silent=True)
+    compile_trees()
+
+
+def compile_trees() -> None:
+    """A path too long for a table takes every function for trees with it. In this thread alone: others would not be forked."""
+    columns = TABLE_BITS + 1
+    trees, rows, source = one_path(columns), np.zeros((1, columns)), np.arange(columns, dtype=np.int32)
+    interventional(trees, rows, rows, source, threads=1)
+    path_dependent(trees, rows, source, threads=1)
+
+
+def one_path(columns: int) -> Ensemble:
+    """A tree that asks one column after the other, and one that is a leaf."""
+    inner, nodes = np.arange(columns), 2 * columns + 2
+    feature, left, right = np.full(nodes, -1), np.zeros(nodes, np.int32), np.zeros(nodes, np.int32)
+    feature[inner], left[inner], right[inner] = inner, inner + 1, inner + columns + 1
+    whole = np.zeros(nodes, np.int32)
+    return Ensemble(
+        feature.astype(np.int32), np.full(nodes, 0.5), left, right, whole.astype(np.uint8), whole.astype(np.uint8),
+        np.zeros(nodes, np.bool_), np.ones(nodes), np.ones(nodes), whole, whole, whole[:0],
+        np.array([0, nodes - 1], np.int32), np.zeros(2, np.int32), np.zeros(1), columns,
+    )  # fmt: skip

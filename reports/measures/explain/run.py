@@ -134,12 +134,12 @@ def _explain_block(
         made = {**against, "method": "closed form of a linear function", "exact": True, "standard_error_max": None}
         found = linear.closed_form(model.coefficients, model.intercepts, encoded, background, model.source)
         return _laid_out(found, outputs, rows, made, setting)
-    more = {"method": "exact, by the patterns of each leaf", "exact": True, "standard_error_max": None}
+    more = {"exact": True, "standard_error_max": None}
     found = trees.interventional(model.ensemble, encoded, background, model.source)
-    out = _laid_out(found, outputs, rows, {**against, **more}, setting)
+    out = _laid_out(found, outputs, rows, {**against, **more, "method": found.method}, setting)
     for one in along:
         found = trees.path_dependent(model.ensemble, encoded, model.source)
-        out += _laid_out(found, outputs, rows, {**one, **more}, setting)
+        out += _laid_out(found, outputs, rows, {**one, **more, "method": found.method}, setting)
     return out
 
 

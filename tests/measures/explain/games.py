@@ -50,6 +50,16 @@ def ensemble(trees: list[Branch | float], columns: int, *, rows: Values | None =
     return gathered.finish([base])
 
 
+def with_outputs(trees: list[Branch | float], outputs: list[int], columns: int, rows: Values) -> Ensemble:
+    """Trees that add to outputs of their own."""
+    gathered = Gatherer(columns)
+    for tree, output in zip(trees, outputs, strict=True):
+        arrays = _arrays(tree, rows)
+        arrays.output = output
+        gathered.add(arrays)
+    return gathered.finish(np.zeros(max(outputs) + 1))
+
+
 def _arrays(tree: Branch | float, rows: Values | None) -> TreeArrays:
     names = ("feature", "threshold", "left", "right", "value", "cover", "comparison", "missing", "default_left")
     lists: dict[str, list[float]] = {name: [] for name in names}
@@ -118,6 +128,21 @@ def along_paths(trees: list[Branch | float], row: Values, training: Values) -> V
         return share * ends[0] + (1.0 - share if len(here) else 0.0) * ends[1]
 
     return shapley(len(row), lambda inside: sum(expected(tree, training, inside) for tree in trees))
+
+
+def credited_along_the_path(tree: Branch | float, row: Values, training: Values) -> Values:
+    """Saabas's method, which is no Shapley value: a split's column gets what the mean changes by from it to its child."""
+    out = np.zeros(len(row))
+    while isinstance(tree, Branch):
+        left = went_left(tree, training)
+        here = left if went_left(tree, row[None, :])[0] else ~left
+        child = tree.left if went_left(tree, row[None, :])[0] else tree.right
+        before, after = (
+            float(np.mean([value(node, one) for one in some])) for node, some in ((tree, training), (child, training[here]))
+        )
+        out[tree.column] += after - before
+        tree, training = child, training[here]
+    return out
 
 
 def drawn(generator: np.random.Generator, columns: int, depth: int, *, sets: bool = False) -> Branch | float:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.measures.explain.importance import joined_encoded
 from reports.measures.explain.synthetic import most_important, synthetic_rows
 from reports.measures.table import Column, Table
 
@@ -158,6 +159,7 @@ class Parts:
             {
                 **one,
                 "additivity_max_error": self._largest_error(place),
+                "encoded": joined_encoded([part.told["explanations"][place] for part in self.parts]),
                 "rows_explained": self.rows,
                 "values": Values(self, place),
                 "rows": rows,

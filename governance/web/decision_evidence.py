@@ -47,6 +47,7 @@ from reports.charts import (
     effects,
     employment_sentences,
     employment_tables,
+    encoded_table,
     error_rates,
     explanations_table,
     feature_gains_sentence,
@@ -305,7 +306,7 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
             *_told("Against other rows of the population", stability_table(content), stability_sentence(content)),
             *_synthetic(content),
             *((Fold(further, figures=tuple(figures[1:])),) if figures[1:] else ()),
-            *_each(explanations_table(content)),
+            *_each(encoded_table(content), explanations_table(content)),
         ),
     }
 

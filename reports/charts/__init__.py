@@ -31,7 +31,7 @@ from reports.charts.data import (
     psi,
 )
 from reports.charts.effects import directions_sentence, directions_table, effect_sentences, effects
-from reports.charts.explanations import explanations_table, importance
+from reports.charts.explanations import encoded_table, explanations_table, importance
 from reports.charts.fairness import (
     error_rates,
     predictions_by_group,
@@ -105,6 +105,7 @@ __all__ = [
     "effects",
     "employment_sentences",
     "employment_tables",
+    "encoded_table",
     "error_rates",
     "expected_limit",
     "explanations_table",

@@ -200,3 +200,15 @@ def explanations_table(content: Content, *, language: str = ENGLISH) -> Table:
 
 def _first(one: Mapping[str, Any]) -> str:
     return ", ".join(str(feature["name"]) for feature in one["features"][:3])
+
+
+def encoded_table(content: Content, explanation: int = 0) -> Table:
+    """Mean absolute contributions of the columns that a pipeline's last step sees, with the submitted column of each."""
+    one = content["explanations"][explanation]
+    rows: list[tuple[str | Verdict, ...]] = [
+        (str(each["name"]), str(each["feature"]), figure(each["mean_abs_shap"])) for each in one.get("encoded_columns") or ()
+    ]
+    unit = OUTPUTS.get(one["output"], one["output"])
+    columns = (Column("Encoded column", numeric=False), Column("Of", numeric=False), Column(f"Mean |SHAP|, {unit}"))
+    caption = "By the columns that the last step of the pipeline sees"
+    return table_of(columns, rows, caption=caption, what="encoded columns", most=50)

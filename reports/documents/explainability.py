@@ -18,6 +18,7 @@ from reports.measures.quality import association
 from reports.measures.table import Column
 
 SCHEMA = "explainability/1"
+MOST_ENCODED = 500
 ADDITIVITY_TOLERANCE = 1e-3
 """Relative for answers beyond 1 in size; libraries that add up in single precision stay far below it."""
 PERTURBATION = {
@@ -106,7 +107,20 @@ def _explanation(one: Mapping[str, Any], generator: np.random.Generator) -> dict
         "additivity_max_error": at_most(one["additivity_max_error"]),
         "standard_error_max": one["standard_error_max"],
         "features": features,
+        "encoded_columns": _encoded_columns(one),
     }
+
+
+def _encoded_columns(one: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Mean absolute contribution of each column that the last step sees; None where these are the submitted ones."""
+    encoded = one.get("encoded")
+    if not encoded:
+        return None
+    means = np.array([math.fsum(sums) / one["rows_explained"] for sums in zip(*encoded["sums"], strict=True)])
+    return [
+        {"name": encoded["names"][at], "feature": one["columns"][encoded["source"][at]], "mean_abs_shap": size}
+        for at, size in largest_first(means)[:MOST_ENCODED]
+    ]
 
 
 def _gaps(manifest: Mapping[str, Any], explained: Mapping[str, Any]) -> list[dict[str, Any]] | None:

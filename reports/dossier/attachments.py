@@ -183,6 +183,7 @@ def _employment(annex: Record | None) -> list[dict[str, Any]]:
 def _explainability_tables(content: Record) -> Tables:
     for at, one in enumerate(content["explanations"], start=1):
         yield f"importance-{at}", f"Importance, explanation {at}", one["features"]
+        yield f"encoded-columns-{at}", f"Importance of encoded columns, explanation {at}", one.get("encoded_columns") or ()
     gaps = [
         {"group": gap["group"], "reference": gap["reference"], "score_gap": gap["score_gap"], **part}
         for gap in content.get("group_gaps") or ()

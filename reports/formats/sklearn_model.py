@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,20 @@ class SklearnPredictor:
         source = np.asarray(found, dtype=np.int32)
         if getattr(self.final, "n_features_in_", len(source)) != len(source):
             return None
-        return self._linear(source) or self._trees(source)
+        found_model = self._linear(source) or self._trees(source)
+        if found_model is None or found == sources:
+            return found_model
+        return replace(found_model, names=self._encoded_names(Pipeline(steps), source))
+
+    def _encoded_names(self, steps: Pipeline, source: NDArray[np.int32]) -> tuple[str, ...]:
+        """As the pipeline itself names its columns; by number where one of its steps names none."""
+        try:
+            names = tuple(map(str, steps.get_feature_names_out(list(self.features))))
+        except (AttributeError, ValueError):
+            names = ()
+        if len(names) == len(source):
+            return names
+        return tuple(f"{self.features[column]}, encoded column {at + 1}" for at, column in enumerate(source))
 
     def _linear(self, source: NDArray[np.int32]) -> LinearModel | None:
         output = _linear_output(self.final)

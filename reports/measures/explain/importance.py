@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,3 +90,9 @@ def standing(values: NDArray[np.float64], own: Sequence[str], names: Sequence[st
 def largest_first(parts: NDArray[np.float64]) -> list[tuple[int, float]]:
     """Columns' places with their parts, by the size of these."""
     return [(int(at), float(parts[at])) for at in np.argsort(ranks(np.abs(parts)))]
+
+
+def joined_encoded(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What is kept of encoded columns, of blocks of rows that follow one another; None where columns are not encoded."""
+    first = blocks[0]["encoded"]
+    return first and {**first, "sums": [each for one in blocks for each in one["encoded"]["sums"]]}

@@ -20,7 +20,8 @@ class LinearModel:
     """output = coefficients · encoded row + intercept, in the space named by `output`.
 
     `encode` gives (rows, m); `source` (m,) is the submitted column of each encoded one; `coefficients` (k, m),
-    `intercepts` (k,); `outputs` gives what the library itself computes in that space: (rows, k).
+    `intercepts` (k,); `outputs` gives what the library itself computes in that space: (rows, k). `names` (m,) of the encoded
+    columns, empty where they are the submitted ones.
     """
 
     encode: Encode
@@ -30,6 +31,7 @@ class LinearModel:
     output: str
     outputs: Outputs
     library: str
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class TreeModel:
     outputs: Outputs
     library: str
     native: Callable[[Table], NDArray[np.float64]] | None = None
+    names: tuple[str, ...] = ()
 
 
 Additive = LinearModel | TreeModel

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reports.measures.explain import coalitions, linear, oracle, trees
 from reports.measures.explain.coalitions import Asked, Players, Scores
+from reports.measures.explain.importance import joined_encoded
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
 from reports.measures.explain.trees import Explained, TooLarge
 from reports.measures.table import Column, Table, drawn_rows
@@ -129,18 +130,43 @@ def _explain_block(
     model: Additive, setting: Setting, block: Table, background: NDArray[np.float64], rows: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
     encoded, outputs = model.encode(block), model.outputs(block)
-    against, *along = _kinds(model, setting)
-    if isinstance(model, LinearModel):
-        made = {**against, "method": "closed form of a linear function", "exact": True, "standard_error_max": None}
-        found = linear.closed_form(model.coefficients, model.intercepts, encoded, background, model.source)
-        return _laid_out(found, outputs, rows, made, setting)
-    more = {"exact": True, "standard_error_max": None}
-    found = trees.interventional(model.ensemble, encoded, background, model.source)
-    out = _laid_out(found, outputs, rows, {**against, **more, "method": found.method}, setting)
-    for one in along:
-        found = trees.path_dependent(model.ensemble, encoded, model.source)
-        out += _laid_out(found, outputs, rows, {**one, **more, "method": found.method}, setting)
+    out = []
+    for kind in _kinds(model, setting):
+        found = _explained(model, kind["perturbation"], encoded, background)
+        sizes = np.abs(found.values).sum(axis=2) if model.names else None
+        if model.names:
+            found = replace(found, values=_submitted(found.values, model.source))
+        made = {**kind, "exact": True, "standard_error_max": None, "method": found.method}
+        entries = _laid_out(found, outputs, rows, made, setting)
+        for k, entry in enumerate(entries):
+            entry["encoded"] = None if sizes is None else _encoded(model, sizes[k])
+        out += entries
     return out
+
+
+def _explained(
+    model: Additive, perturbation: str, encoded: NDArray[np.float64], background: NDArray[np.float64]
+) -> Explained:
+    """By encoded column where these have names of their own, else by submitted one."""
+    source = np.arange(len(model.source), dtype=np.int32) if model.names else model.source
+    if isinstance(model, LinearModel):
+        return linear.closed_form(model.coefficients, model.intercepts, encoded, background, source)
+    if perturbation == "interventional":
+        return trees.interventional(model.ensemble, encoded, background, source)
+    return trees.path_dependent(model.ensemble, encoded, source)
+
+
+def _submitted(values: NDArray[np.float64], source: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Contributions of encoded columns, (outputs, m, rows), added up to those of the submitted columns they come from."""
+    out = np.zeros((len(values), int(source.max(initial=0)) + 1, values.shape[2]))
+    for column, submitted in enumerate(source):
+        out[:, submitted] += values[:, column]
+    return out
+
+
+def _encoded(model: Additive, sizes: NDArray[np.float64]) -> dict[str, Any]:
+    """What is kept of the encoded columns: the sums over rows of their contributions' sizes, one list for each block of rows."""
+    return {"names": list(model.names), "source": model.source.tolist(), "sums": [sizes.tolist()]}
 
 
 def _kinds(model: Additive, setting: Setting) -> list[dict[str, Any]]:
@@ -158,7 +184,8 @@ def _joined(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return blocks[0]
     arrays = {name: np.concatenate([one[name] for one in blocks]) for name in ("values", "rows", "model_output")}
     error = largest_error(blocks)
-    return {**blocks[0], **arrays, "rows_explained": len(arrays["rows"]), "additivity_max_error": error}
+    told = {"rows_explained": len(arrays["rows"]), "additivity_max_error": error, "encoded": joined_encoded(blocks)}
+    return {**blocks[0], **arrays, **told}
 
 
 def largest_error(blocks: Sequence[Mapping[str, Any]]) -> float:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.documents.explainability import NotAdditive, explainability
-from reports.measures.explain.importance import BUCKETS, bucket_sums, importance
+from reports.measures.explain.importance import BUCKETS, bucket_sums, importance, joined_encoded
 from reports.measures.explain.models import LinearModel
 from reports.measures.explain.population import BARS, LEAST_ROWS, effect, joined, share_rising, spread
 from reports.measures.explain.run import Setting, explain_additive
@@ -175,6 +175,20 @@ def test_the_document_tells_the_population_and_stands_in_its_schema() -> None:
     assert [case["case"] for case in content["synthetic_cases"]] == list(CASES)
     case = content["synthetic_cases"][1]["explanations"][0]
     assert case["base_value"] + sum(case["contributions"].values()) == pytest.approx(case["model_output"])
+
+
+def test_encoded_columns_are_kept_beside_the_submitted_ones_whatever_the_blocks() -> None:
+    sums = [[1.0, 0.5, 0.25], [2.0, 0.5, 0.75]]
+    encoded = {"names": ["age", "region_n", "region_s"], "source": [0, 2, 2], "sums": sums}
+    (one,) = explainability(MANIFEST, explained(encoded=encoded), seed=3).content["explanations"]
+    assert one["encoded_columns"] == [
+        {"name": "age", "feature": "age", "mean_abs_shap": 0.05},
+        {"name": "region_n", "feature": "region", "mean_abs_shap": pytest.approx(1 / 60, abs=1e-9)},
+        {"name": "region_s", "feature": "region", "mean_abs_shap": pytest.approx(1 / 60, abs=1e-9)},
+    ]
+    blocks = [{"encoded": {**encoded, "sums": [each]}} for each in sums]
+    assert joined_encoded(blocks) == encoded
+    assert joined_encoded([{"encoded": None}]) is None
 
 
 class ByColumn:

@@ -107,6 +107,10 @@ def test_the_documents_are_the_contracts_and_come_out_the_same_again(case: str) 
     for one in document.content["explanations"]:
         sizes = [feature["mean_abs_shap"] for feature in one["features"]]
         assert sizes == sorted(sizes, reverse=True)
+        for feature in (one["features"] if one["encoded_columns"] else ()):
+            parts = [each["mean_abs_shap"] for each in one["encoded_columns"] if each["feature"] == feature["name"]]
+            assert feature["mean_abs_shap"] <= sum(parts) * (1 + 1e-9)
+            assert len(parts) > 1 or feature["mean_abs_shap"] == pytest.approx(sum(parts))
     for split in document.content["group_gaps"] or ():
         assert sum(part["value"] for part in split["contributions"]) == pytest.approx(split["score_gap"], abs=1e-6)
     behaviour = admission(manifest, done(case, "admission"), limits={}, size_bytes=1)

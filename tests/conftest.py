@@ -30,6 +30,7 @@ from tests.examples import SLOW
 MISSING = "MISSING: "
 DATABASE_FIXTURES = {"db", "committed_db", "empty_db", "transactional_db", "django_db_setup", "served"}
 SHARES = ("sqlite", "postgresql")
+WITHOUT_DATABASE = [Path(__file__).parent / name for name in ("charts", "formats", "measures")]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -87,6 +88,11 @@ def _use_data_folder(folder: Path) -> None:
     import governance.project.celery  # noqa: F401 - acts knock at this folder's broker, not at Celery's default one
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Importing the tests of figures, and with them every numerical library, only to drop them all takes its time."""
+    return True if config.getoption("database_only") and collection_path in WITHOUT_DATABASE else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Drop what was not asked for; keep tests that share something costly together in one process."""
@@ -111,6 +117,8 @@ def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
     if item.get_closest_marker("slow") and not slow:
         return False
     uses_database = bool(DATABASE_FIXTURES & fixtures) or bool(item.get_closest_marker("django_db"))
+    if uses_database and any(item.path.is_relative_to(folder) for folder in WITHOUT_DATABASE):
+        raise pytest.UsageError(f"{item.nodeid} uses the database: its folder is passed over on the second engine")
     if not slow and (item.get_closest_marker("one_engine") or "browser_type_launch_args" in fixtures):
         return not config.getoption("database_only")  # what a page shows is made of facts that others load on each engine
     if uses_database and config.getoption("share") and not item.get_closest_marker("both_engines"):

@@ -51,9 +51,21 @@ def test_every_table_that_the_database_has_is_guarded_or_named(db: None) -> None
     assert set(fact_tables()) <= there
 
 
+@pytest.fixture(scope="module")
+def long_log(django_db_setup: str, django_db_blocker: Any) -> Iterator[None]:
+    """So many events that every table of the log has rows; one for all attempts, each of which is rolled back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        append_events(256)
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def a_log(db: None) -> None:
-    append_events(256)
+def a_log(long_log: None) -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        connection.check_constraints()
+        transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("model", GUARDED, ids=lambda model: model._meta.db_table)

@@ -180,6 +180,7 @@ def test_there_is_no_past_within_the_past(people: dict[str, Person]) -> None:
 
 def test_nothing_is_written_in_the_past(people: dict[str, Person]) -> None:
     model = a_model(people)
+    a_candidate(people, model)
     with as_of(database_now()):
         for write in (
             lambda: a_candidate(people, model),

@@ -12,6 +12,7 @@ from governance.actions.submit_candidate import withdraw
 from governance.audit.clock import database_now
 from governance.audit.errors import Refused
 from governance.audit.models import AuditEvent
+from governance.audit.past import as_of
 from governance.evidence import jobs as rules
 from governance.evidence.jobs import LARGE_VALUES, MAX_ATTEMPTS, is_large, waiting, waiting_parts
 from governance.evidence.kinds import JobKind, JobState
@@ -238,6 +239,8 @@ def test_nothing_is_computed_for_a_version_that_was_withdrawn(job, candidate, pe
         assert claim_job(one.pk) is None
         assert (one.state, one.error["code"]) == (JobState.FAILED, "withdrawn")
     assert not waiting(database_now()).filter(candidate=candidate).exists()
+    with as_of(database_now()):
+        assert set(candidate.jobs.exclude(kind=JobKind.INTAKE).values_list("state", flat=True)) == {JobState.FAILED}
     parts.sweep_parts()
     assert not list(scratch.jobs())
     with pytest.raises(Refused, match="withdrawn"):

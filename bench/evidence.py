@@ -6,7 +6,8 @@ files by shap, Fairlearn and scikit-learn alone. Both by the clock and by the pr
 because other programs may run on the machine.
 
 The plain script takes an hour and more for 100,000 rows: without --full its seconds for more than 10,000 rows are drawn on
-a line through the two sizes measured before, and printed as such.
+a line through the two sizes measured before, and printed as such. --known FILE keeps what it took, so that after a change of
+the product only the product is measured again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -305,13 +306,25 @@ def measured(options: argparse.Namespace, folder: Path) -> tuple[list[Run], dict
 
 def plains_of(options: argparse.Namespace, candidate: Path, champion: Path, tables: dict[int, Path]) -> dict[int, Plain]:
     """After the product has ended, so that neither takes the processor from the other."""
-    found: dict[int, Plain] = {}
+    known = kept(options.known)
     for rows in sorted(options.rows):
-        if options.full or rows <= PLAIN_ROWS:
-            found[rows] = plain(candidate, champion, tables[rows])
-        elif line := drawn(found, rows):
-            found[rows] = line
-    return found
+        if rows not in known and (options.full or rows <= PLAIN_ROWS):
+            known[rows] = plain(candidate, champion, tables[rows])
+            keep(options.known, known)
+    found = {rows: known.get(rows) or drawn(known, rows) for rows in options.rows}
+    return {rows: one for rows, one in found.items() if one is not None}
+
+
+def kept(file: Path | None) -> dict[int, Plain]:
+    """What earlier runs of the plain script took, by rows."""
+    if file is None or not file.exists():
+        return {}
+    return {int(rows): Plain(**one) for rows, one in json.loads(file.read_text()).items()}
+
+
+def keep(file: Path | None, known: dict[int, Plain]) -> None:
+    if file is not None:
+        file.write_text(json.dumps({rows: asdict(one) for rows, one in known.items()}))
 
 
 def imports() -> float:
@@ -326,6 +339,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--full", action="store_true", help="run the plain script on every size")
     parser.add_argument("--alone", action="store_true", help="without the plain script")
+    parser.add_argument("--known", type=Path, help="file that keeps the plain script's seconds, and gives them again")
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; imports of a fresh process {imports():.1f} s", flush=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -7,16 +7,14 @@ by which the two are compared.
 
 from __future__ import annotations
 
-import time
-
-BEGAN = time.perf_counter(), time.process_time()
-
 import argparse
 import json
+import os
 import resource
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +210,7 @@ def comparison(given: Given) -> dict[str, Any]:
 def comparable(found: dict[str, Any], given: Given) -> dict[str, Any]:
     """Figures that have one right value, under the names that bench/evidence.py finds in the product's documents."""
     figures = {f"performance {name}": found["performance"][name]["value"] for name in ("roc_auc", "average_precision")}
-    for names, frame in zip(groupings(given.manifest), found["fairness"], strict=True):
+    for frame in found["fairness"]:
         for group, row in frame.by_group.iterrows():
             levels = group if isinstance(group, tuple) else (group,)
             figures |= {f"fairness {' '.join(levels)} {name}": row[name] for name in RATES}
@@ -222,29 +220,41 @@ def comparable(found: dict[str, Any], given: Given) -> dict[str, Any]:
     return figures | {f"psi {name}": value for name, value in found["data"]["psi"].items()}
 
 
+def since_start() -> tuple[float, float]:
+    """Seconds of clock and processor since this process began, its imports included."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    return up - ticks / os.sysconf("SC_CLK_TCK"), time.process_time()
+
+
+@dataclass
+class Laps:
+    """Seconds of clock and processor of each part, told to the error output as it ends."""
+
+    seconds: dict[str, tuple[float, float]] = field(default_factory=dict)
+    last: tuple[float, float] = (0.0, 0.0)
+
+    def end(self, part: str) -> None:
+        now = since_start()
+        self.seconds[part] = now[0] - self.last[0], now[1] - self.last[1]
+        self.last = now
+        print(f"{part}: {self.seconds[part][0]:.1f} s, processor {self.seconds[part][1]:.1f} s", file=sys.stderr, flush=True)
+
+
 def main() -> None:
+    laps, found = Laps(), {}
+    laps.end("imports")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("candidate", "champion", "data"):
         parser.add_argument(name, type=Path)
     asked = parser.parse_args()
-    seconds, found, given = {}, {}, None
-    clock = BEGAN
-
-    def lap(name: str) -> None:
-        nonlocal clock
-        now = time.perf_counter(), time.process_time()
-        seconds[name] = [now[0] - clock[0], now[1] - clock[1]]
-        print(f"{name} {seconds[name][0]:.1f} s", file=sys.stderr, flush=True)
-        clock = now
-
-    lap("imports")
     given = read(asked.candidate, asked.champion, asked.data)
-    lap("reading")
+    laps.end("reading")
     for kind in (performance, fairness, explainability, data, admission, comparison):
         found[kind.__name__] = kind(given)
-        lap(kind.__name__)
+        laps.end(kind.__name__)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak_memory_bytes": peak, "figures": comparable(found, given)}))
+    print(json.dumps({"seconds": laps.seconds, "peak_memory_bytes": peak, "figures": comparable(found, given)}))
 
 
 if __name__ == "__main__":

@@ -131,11 +131,15 @@ def _check_grouping(grouping: Grouping, decided: Decisions) -> dict[str, Any]:
 
 
 def _fairlearn(grouping: Grouping, decided: Decisions) -> dict[str, float]:
-    """The same figures by Fairlearn; each rate only on rows, and so only in groups, for which it is defined."""
-    present = grouping.complete[grouping.codes]
-    positive, negative = present & (decided.outcome == FAVOURABLE), present & (decided.outcome == UNFAVOURABLE)
+    """The same figures by Fairlearn; each rate only on rows, and so only in groups, for which it is defined.
+
+    MetricFrame walks through its rows one by one: rows that are alike are one of that weight, counted by pandas.
+    """
+    alike = pd.DataFrame({"group": grouping.codes, "outcome": decided.outcome, "favoured": decided.favoured})
+    alike = alike[grouping.complete[grouping.codes]].value_counts(sort=False).reset_index(name="rows")
+    positive, negative = alike["outcome"] == FAVOURABLE, alike["outcome"] == UNFAVOURABLE
     rows = {
-        "selection_rate": present,
+        "selection_rate": alike["rows"] > 0,
         "true_positive_rate": positive,
         "false_negative_rate": positive,
         "false_positive_rate": negative,
@@ -148,9 +152,10 @@ def _fairlearn(grouping: Grouping, decided: Decisions) -> dict[str, float]:
             continue
         frame = fairlearn_metrics.MetricFrame(
             metrics=getattr(fairlearn_metrics, name),
-            y_true=np.where(decided.outcome[kept] == UNKNOWN, 0, decided.outcome[kept]),
-            y_pred=decided.favoured[kept].astype(np.int8),
-            sensitive_features=pd.Series(grouping.codes[kept]),
+            y_true=alike["outcome"][kept].replace(UNKNOWN, 0),
+            y_pred=alike["favoured"][kept].astype(np.int8),
+            sensitive_features=alike["group"][kept],
+            sample_params={"sample_weight": alike["rows"][kept]},
         )
         found |= {f"{name} of {grouping.named(int(code))}": float(value) for code, value in frame.by_group.items()}
         spreads[name] = float(frame.difference()), float(frame.ratio())

@@ -34,8 +34,8 @@ from governance.web.pages import Crumb, Fact, Fault, Faults, Field, FieldRow, Op
 from reports.charts.explanations import OUTPUTS
 from reports.charts.figure import Figure, Table
 from reports.charts.reasons import NONE_FOR, agreement, population_sentence, reasons_table, remarks
-from reports.charts.waterfall import isolated, waterfall
-from reports.charts.words import count, figure, figure_beside, plural, sentence_case
+from reports.charts.waterfall import waterfall
+from reports.charts.words import count, figure, figure_beside, isolated, plural, sentence_case
 
 TEMPLATE = "web/single_decisions.html"
 TITLE = "Single decisions"

@@ -22,7 +22,7 @@ from reports.charts.svg import (
     text,
 )
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, require_language, signed
+from reports.charts.words import ENGLISH, isolated, require_language, signed
 
 Content = Mapping[str, Any]
 Part = Mapping[str, Any]
@@ -42,7 +42,7 @@ def effects(content: Content, explanation: int = 0, *, language: str = ENGLISH) 
 
 
 def _effect(key: str, found: Part, unit: str) -> Figure:
-    name, ranges = str(found["name"]), found["ranges"]
+    name, ranges = isolated(str(found["name"])), found["ranges"]
     ordered = [one for one in ranges if one.get("low") is not None]
     many = [one for one in ordered if one["low"] < one["high"]]
     sentence = _effect_sentence(name, found, unit)
@@ -100,7 +100,7 @@ def _range_name(one: Part) -> str:
         whole = float(low).is_integer() and float(high).is_integer() and low >= 0
         return f"{words.count(low)}–{words.count(high)}" if whole else words.interval(low, high)
     if one.get("level") is not None:
-        return words.group_name({"": one["level"]})
+        return isolated(words.group_name({"": one["level"]}))
     return f"{one['levels']} rare levels" if one.get("levels") else "(missing)"
 
 
@@ -184,7 +184,8 @@ def effect_sentences(content: Content, explanation: int = 0) -> tuple[str, ...]:
     """One sentence for each main feature."""
     one = content["explanations"][explanation]
     unit = OUTPUTS.get(one["output"], one["output"])
-    return tuple(_effect_sentence(str(found["name"]), found, unit) for found in one.get("effects") or () if found["ranges"])
+    known = [found for found in one.get("effects") or () if found["ranges"]]
+    return tuple(_effect_sentence(isolated(str(found["name"])), found, unit) for found in known)
 
 
 def directions_sentence(laid_down: Mapping[str, str]) -> str:

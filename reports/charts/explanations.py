@@ -11,7 +11,7 @@ from reports.charts.forest import ticks
 from reports.charts.scale import Scale, spanning
 from reports.charts.svg import Markup, axis_line, box, chart, grid_line, join, text
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, estimate, figure, require_language
+from reports.charts.words import ENGLISH, estimate, figure, isolated, require_language
 
 Content = Mapping[str, Any]
 Feature = Mapping[str, Any]
@@ -53,7 +53,7 @@ def importance(content: Content, explanation: int = 0, *, language: str = ENGLIS
     sentence = _importance_sentence(features, unit)
     return Figure(
         key=f"importance-{explanation}",
-        title=f"{features[0]['name']} weighs most" if _share(features, 1) else "Importance",
+        title=f"{isolated(str(features[0]['name']))} weighs most" if _share(features, 1) else "Importance",
         subtitle=f"mean absolute contribution in {unit}: {named(one)}",
         sentence=sentence,
         svg=_importance_chart(f"importance-{explanation}", features, unit, sentence) if features else Markup(""),
@@ -81,7 +81,8 @@ def _importance_sentence(features: Sequence[Feature], unit: str) -> str:
     if total is None:
         return "No feature contributes: the model gives the same answer to every row explained."
     first = features[0]
-    lead = f"{first['name']} moves the answer most: {figure(estimate(first['mean_abs_shap'])[0])} {unit} on average"
+    size = figure(estimate(first["mean_abs_shap"])[0])
+    lead = f"{isolated(str(first['name']))} moves the answer most: {size} {unit} on average"
     if len(features) == 1:
         return f"{lead}. There is no other feature."
     top = min(3, len(features))
@@ -135,7 +136,7 @@ def _bar(
     feature: Feature, estimated: tuple[float | None, float | None, float | None], scale: Scale, top: float, index: int
 ) -> Markup:
     value, low, high = estimated
-    name = svg.lines(str(feature["name"]), _NAME_WIDTH, most=1)[0]
+    name = isolated(svg.lines(str(feature["name"]), _NAME_WIDTH, most=1)[0])
     shown = svg.beside(name, svg.aside(figure(value)))
     parts = [
         text(0, top + 15, shown, css="lab"),

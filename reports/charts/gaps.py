@@ -20,7 +20,7 @@ from reports.charts.svg import (
     vertical,
 )
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, figure, require_language, signed
+from reports.charts.words import ENGLISH, figure, isolated, require_language, signed
 
 Content = Mapping[str, Any]
 Part = Mapping[str, Any]
@@ -44,7 +44,7 @@ def _gap(key: str, gap: Part) -> Figure:
     sentence = _gap_sentence(gap, parts, who)
     return Figure(
         key=key,
-        title=f"{parts[0]['name']} carries most of the gap: {who}" if parts else who,
+        title=f"{isolated(str(parts[0]['name']))} carries most of the gap: {who}" if parts else who,
         subtitle="parts of the gap in mean score, which add up to it",
         sentence=sentence,
         svg=_gap_chart(key, parts, who, sentence) if parts else Markup(""),
@@ -59,7 +59,7 @@ def _gap_sentence(gap: Part, parts: Sequence[Part], who: str) -> str:
     if not parts:
         return told
     first = parts[0]
-    told += f" {first['name']} carries {signed(first['value'])} of it"
+    told += f" {isolated(str(first['name']))} carries {signed(first['value'])} of it"
     if first.get("association") is None:
         return f"{told}."
     return f"{told}, and is associated with the groups by {figure(first['association'])}."
@@ -74,7 +74,7 @@ def _gap_chart(key: str, parts: Sequence[Part], who: str, sentence: str) -> Mark
     drawn.append(text(100, 12, "assoc.", css="dim", anchor="end"))
     for index, one in enumerate(shown):
         top = _TOP + _ROW * index
-        name = svg.lines(str(one["name"]), _NAME_WIDTH, most=1)[0]
+        name = isolated(svg.lines(str(one["name"]), _NAME_WIDTH, most=1)[0])
         low, high = sorted((scale.at(0), scale.at(one["value"])))
         css, fill = ("bar-b", svg.SECOND) if one["value"] > 0 else ("bar-a", svg.FIRST)
         drawn += [

@@ -24,7 +24,7 @@ from reports.charts.svg import (
     vertical,
 )
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, figure, require_language, signed
+from reports.charts.words import ENGLISH, figure, isolated, require_language, signed
 
 Content = Mapping[str, Any]
 Part = Mapping[str, Any]
@@ -105,7 +105,7 @@ def _spread_title(parts: Sequence[Part]) -> str:
     if not parts:
         return "Spread of contributions"
     widest = max(parts, key=lambda one: one["ends"][1] - one["ends"][0])
-    return f"{widest['name']} sets rows furthest apart"
+    return f"{isolated(widest['name'])} sets rows furthest apart"
 
 
 def _spread_sentence(parts: Sequence[Part], unit: str) -> str:
@@ -113,10 +113,10 @@ def _spread_sentence(parts: Sequence[Part], unit: str) -> str:
         return "The spread of contributions is not part of this document."
     widest = max(parts, key=lambda one: one["ends"][1] - one["ends"][0])
     low, high = widest["ends"]
-    told = f"For nine rows in ten, {widest['name']} moves the answer by {signed(low)} to {signed(high)} {unit}."
+    told = f"For nine rows in ten, {isolated(widest['name'])} moves the answer by {signed(low)} to {signed(high)} {unit}."
     ordered = [one for one in parts if one["high"] in ("raise the answer", "lower the answer")]
     if ordered:
-        told += f" High values of {ordered[0]['name']} {ordered[0]['high']}."
+        told += f" High values of {isolated(ordered[0]['name'])} {ordered[0]['high']}."
     return told
 
 
@@ -137,7 +137,7 @@ def _spread_chart(key: str, parts: Sequence[Part], found: Part, unit: str, sente
 
 
 def _spread_row(one: Part, bars: int, top: float) -> Markup:
-    name = text(0, top + 14, svg.lines(one["name"], _NAME_WIDTH, most=1)[0], css="lab")
+    name = text(0, top + 14, isolated(svg.lines(one["name"], _NAME_WIDTH, most=1)[0]), css="lab")
     largest = max(one["counts"])
     shapes = [
         element("path", class_=css, fill=fill, d=path)
@@ -220,7 +220,7 @@ def stability_sentence(content: Content) -> str:
         return f"Repeated {against}: ranks cannot be compared, as the features’ sizes do not differ."
     moved = [one for one in found["features"][:5] if one["rank"] != one["rank_again"]]
     told = "the first five keep their places" if not moved else "of the first five " + ", ".join(
-        f"{one['name']} goes from {one['rank']} to {one['rank_again']}" for one in moved
+        f"{isolated(str(one['name']))} goes from {one['rank']} to {one['rank_again']}" for one in moved
     )  # fmt: skip
     return (
         f"Repeated {against}, on {words.count(found['rows'])} rows: rank correlation {figure(found['rank_correlation'])}; {told}."

@@ -9,8 +9,8 @@ from reports.charts import words
 from reports.charts.explanations import OUTPUTS
 from reports.charts.figure import Column, Table
 from reports.charts.verdicts import Verdict
-from reports.charts.waterfall import isolated, value_shown
-from reports.charts.words import ENGLISH, figure, figure_beside, require_language
+from reports.charts.waterfall import value_shown
+from reports.charts.words import ENGLISH, figure, figure_beside, isolated, require_language
 
 Content = Mapping[str, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +14,13 @@ from reports.charts.forest import limit_line, ticks
 from reports.charts.scale import Scale, spanning
 from reports.charts.svg import Markup, aside, axis_line, beside, box, chart, grid_line, join, text, vertical
 from reports.charts.verdicts import Verdict
-from reports.charts.words import ENGLISH, figure, require_language, signed
+from reports.charts.words import ENGLISH, figure, isolated, require_language, signed
 
 Content = Mapping[str, Any]
 
 MOST = 12
 MOST_LISTED = 500
 _TOP, _ROW, _LABEL, _VALUE = 26, 40, 34, 10
-_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
-_ISOLATE, _END = "\u2068", "\u2069"
 NO_VALUE = "(missing)"
 
 
@@ -59,12 +56,6 @@ def waterfall(content: Content, number: int = 0, *, key: str = "waterfall", lang
             *((KeyEntry("dashed: cut-off"),) if _cut_off(content) is not None else ()),
         ),
     )
-
-
-def isolated(name: str) -> str:
-    """A name that runs from right to left, or tries to turn the text around it, kept apart from its surroundings."""
-    turned = any(unicodedata.bidirectional(one) in _RIGHT_TO_LEFT for one in name)
-    return f"{_ISOLATE}{name}{_END}" if turned else name
 
 
 def value_shown(value: Any) -> str:

@@ -6,10 +6,13 @@ A language is a table of words here; charts ask for one by its code and refuse a
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 NOTHING = "–"
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
+_ISOLATE, _END = "\u2068", "\u2069"
 ENGLISH = "en"
 LANGUAGES = (ENGLISH,)
 
@@ -138,3 +141,9 @@ def estimate(figure_or_number: Any) -> tuple[float | None, float | None, float |
 
 def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def isolated(name: str) -> str:
+    """A name that runs from right to left, or tries to turn the text around it, kept apart from its surroundings."""
+    turned = any(unicodedata.bidirectional(one) in _RIGHT_TO_LEFT for one in name)
+    return f"{_ISOLATE}{name}{_END}" if turned else name

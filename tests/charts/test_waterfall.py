@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reports.charts.figure import Figure
 from reports.charts.reasons import agreement, population_sentence, reasons_table, remarks
-from reports.charts.waterfall import MOST, MOST_LISTED, isolated, value_shown, waterfall
+from reports.charts.waterfall import MOST, MOST_LISTED, value_shown, waterfall
+from reports.charts.words import isolated
 from tests.charts.documents import HOSTILE
 from tests.examples import examples
 

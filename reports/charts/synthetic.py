@@ -55,7 +55,7 @@ def _row(case: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "explanation": {"output": case["explanations"][0]["output"]},
         "features": names,
-        "values": [case["values"][name] for name in names],
+        "values": [_short(case["values"][name]) for name in names],
         "parts": parts,
         "sensitive": (),
     }
@@ -68,7 +68,7 @@ def synthetic_table(content: Content) -> Table:
     names = sorted(parts[0], key=lambda name: -max(abs(part[name] or 0) for part in parts)) if parts else []
     both = list(zip(cases, parts, strict=True))
     rows: list[tuple[str | Verdict, ...]] = [
-        (name, *itertools.chain.from_iterable((value_shown(case["values"][name]), signed(part[name])) for case, part in both))
+        (name, *itertools.chain.from_iterable((_shown(case["values"][name]), signed(part[name])) for case, part in both))
         for name in names
     ]
     columns = [Column("Feature", numeric=False)]
@@ -76,3 +76,12 @@ def synthetic_table(content: Content) -> Table:
         columns += [Column(words.sentence_case(str(case["case"])), numeric=False), Column("Adds")]
     caption = "Synthetic cases: rows of nobody, and what each value contributes"
     return table_of(tuple(columns), rows, caption=caption, what="features", most=MOST)
+
+
+def _short(value: str | float | None) -> str | float | None:
+    """A number to four digits: nobody has it, so that no further one matters."""
+    return value if value is None or isinstance(value, str) or float(value).is_integer() else float(f"{value:.4g}")
+
+
+def _shown(value: str | float | None) -> str:
+    return value_shown(_short(value))

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import unescape
 
 from reports.charts import Figure, Table, Verdict, icon
+from reports.charts.svg import said
 from reports.dossier.html import Markup, Node, blank, join, tag
+from reports.dossier.letters import laid_out
 from reports.dossier.words import moment, roles
 
 MOST_ROWS = 40
 MOST_CHARACTERS = 12_000
 CHART_WIDTH = 780
+_TEXT = re.compile("(<(?:text|tspan)\\b[^>]*>)([^<]+)")
 _HEIGHT = re.compile(r'<svg class="chart"[^>]* height="([0-9.]+)"')
 Cell = str | Verdict | None
 
@@ -158,6 +162,7 @@ def _in_print(svg: Markup) -> Markup:
     height = _HEIGHT.search(svg)
     if height is None:
         return svg
+    svg = Markup(_TEXT.sub(lambda found: f"{found[1]}{said(laid_out(unescape(found[2])))}", svg))
     return tag("svg", svg, viewBox=f"0 0 {CHART_WIDTH} {height[1]}", width="100%", xmlns="http://www.w3.org/2000/svg")
 
 

@@ -1,6 +1,7 @@
 """HTML as text, written by element: whatever is not `Markup` is escaped here, so that nothing has to remember to.
 
-Names come from people and files. What HTML cannot carry, and what turns the direction of writing, is shown as U+FFFD.
+Names come from people and files. What HTML cannot carry, and what turns the direction of writing, is shown as U+FFFD; what
+only isolates a name from its surroundings, as charts do, is left out.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ __all__ = ["Markup", "Node", "blank", "join", "spoken", "tag"]
 
 Node = str | None
 VOID = frozenset({"br", "col", "meta", "link"})
-_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066\u2067]")
+_ISOLATES = re.compile("[\u2068\u2069]")
 
 
 def spoken(text: object) -> Markup:
     """Any text, escaped for element content and attributes."""
-    return text if isinstance(text, Markup) else Markup(said(_TURNS.sub("\ufffd", str(text))))
+    return text if isinstance(text, Markup) else Markup(said(_TURNS.sub("\ufffd", _ISOLATES.sub("", str(text)))))
 
 
 def tag(name: str, /, *children: Node, **attributes: object) -> Markup:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reports.measures.explain.nodes import compiled
 
-WORK = 6
+WORK = 5
 
 
 @cache
@@ -85,13 +85,12 @@ def against_background(weight_of, d, points, weights, work, table):  # type: ign
             gain[p] += gained * reached[p]
             others[p] += gained / (1.0 - t) * reached[p]
     for j in range(d):
-        half = 1 << j
-        into, lost = table[j, :size].reshape((-1, 2, half)), loss[:size].reshape((-1, 2, half))
-        won, back = gain[:size].reshape((-1, 2, half)), others[:size].reshape((-1, 2, half))
-        for high in range(size // (2 * half)):
-            for low in range(half):
-                into[high, 0, low] = -lost[high, 0, low]
-                into[high, 1, low] = won[high, 1, low] - back[high, 0, low]
+        half, row = 1 << j, table[j]
+        for p in range(half):
+            row[p] = -loss[p]
+        later, won, lost = row[half:size], gain[half:size], loss[half:size]
+        for p in range(size - half):
+            later[p] = won[p] - others[p] if ((half + p) >> j) & 1 else -lost[p]
 
 
 @compiled

@@ -64,7 +64,7 @@ def built(
         np.zeros(levels, LEVEL), np.zeros((levels, others), np.uint64), np.zeros((levels, others), np.bool_),
         np.ones((levels, MAXIMUM_COLUMNS + 1)), np.zeros(MAXIMUM_COLUMNS + 1, np.int64), np.zeros(COLUMNS, INNER),
         np.zeros(COLUMNS, STEP), np.zeros((COLUMNS, others), np.bool_),
-        np.zeros((COLUMNS + WORK, PATTERNS)),
+        np.zeros((COLUMNS + WORK + 1, PATTERNS)),
     )  # fmt: skip
     return made
 
@@ -150,11 +150,11 @@ def _fill(
                     own[j] = share[j]
                 length, most = _climb(nodes, i if width else np.int64(-1), side, count, columns, inner, chain, own)
                 if len(seen):
-                    reached += leaf.value * _weigh(most, length, seen, chain, inner_left, scratch[WORK - 1])
-                    against_background(scratch[WORK - 1], most, points, weights, scratch, scratch[WORK + 1 :])
+                    reached += leaf.value * _weigh(most, length, seen, chain, inner_left, scratch[WORK + 1])
+                    against_background(scratch[WORK + 1], most, points, weights, scratch, scratch[WORK + 2 :])
                 else:
-                    along_path(own[:most], points, weights, scratch, scratch[WORK + 1 :])
-                _merge(leaf.value, place, count, most, width, length, source, columns, chain, scratch[WORK + 1 :], values)
+                    along_path(own[:most], points, weights, scratch, scratch[WORK + 2 :])
+                _merge(leaf.value, place, count, most, width, length, source, columns, chain, scratch[WORK + 2 :], values)
     return reached
 
 
@@ -230,5 +230,9 @@ def _merge(value, place, count, most, width, length, source, columns, chain, lea
                     mask, own = mask & ~(1 << chain[i].bit), own & ~(1 << chain[i].bit)
             start = (part << place.bits) + (ways << count)
             found, here = leaf[j, own : own + path + 1], values[start : start + path + 1]
-            for p in range(path + 1):
-                here[p] += value * found[p & mask]
+            if mask == path:
+                for p in range(path + 1):
+                    here[p] += value * found[p]
+            else:
+                for p in range(path + 1):
+                    here[p] += value * found[p & mask]

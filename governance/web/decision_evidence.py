@@ -74,6 +74,7 @@ from reports.charts import (
     residuals,
     robustness_sentences,
     robustness_table,
+    score_associations_table,
     score_migration,
     score_spread,
     segments,
@@ -291,7 +292,8 @@ def _explanations(content: Mapping[str, Any], case: Case) -> Shown:
     figures = [importance(content, number) for number in range(len(content["explanations"]))]
     sentence = "What the model’s answers rest on, by the share that each submitted column contributes."
     if not figures:
-        return {"sentence": "No explanation could be computed; the limits below say why."}
+        told = {"sentence": "No explanation could be computed; the limits below say why."}
+        return told | {"folds": _each(score_associations_table(content))}
     further = words.plural(len(figures) - 1, "further explanation", "further explanations")
     laid_down = case.review.policy["limits"].get("monotone") or {}
     by_value, between, shape = effects(content), gaps(content), content["explanations"][0].get("spread")

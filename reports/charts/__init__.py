@@ -31,7 +31,7 @@ from reports.charts.data import (
     psi,
 )
 from reports.charts.effects import directions_sentence, directions_table, effect_sentences, effects
-from reports.charts.explanations import encoded_table, explanations_table, importance
+from reports.charts.explanations import encoded_table, explanations_table, importance, score_associations_table
 from reports.charts.fairness import (
     error_rates,
     predictions_by_group,
@@ -140,6 +140,7 @@ __all__ = [
     "residuals",
     "robustness_sentences",
     "robustness_table",
+    "score_associations_table",
     "score_migration",
     "score_spread",
     "segments",

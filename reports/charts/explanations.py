@@ -213,3 +213,12 @@ def encoded_table(content: Content, explanation: int = 0) -> Table:
     columns = (Column("Encoded column", numeric=False), Column("Of", numeric=False), Column(f"Mean |SHAP|, {unit}"))
     caption = "By the columns that the last step of the pipeline sees"
     return table_of(columns, rows, caption=caption, what="encoded columns", most=50)
+
+
+def score_associations_table(content: Content) -> Table:
+    """Where the model itself is not there: how far each feature goes with its scores. No explanation, and said so."""
+    rows: list[tuple[str | Verdict, ...]] = [
+        (str(one["feature"]), words.signed(one["association"])) for one in content.get("score_associations") or ()
+    ]
+    columns = (Column("Feature", numeric=False), Column("Association with the scores"))
+    return table_of(columns, rows, caption="Association with the scores: not an explanation", what="features")

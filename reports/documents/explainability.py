@@ -31,6 +31,9 @@ ENCODED = (
     "Contributions are computed for the columns that the last step of the model sees and added up for each submitted "
     "column; where one column becomes several, this differs slightly from Shapley values of the submitted columns."
 )
+ASSOCIATION = (
+    "An association says that a feature and the scores go together in these rows, not that the model uses the feature, nor how."
+)
 NOT_CAUSAL = "A contribution says what the model used, not what causes an outcome."
 
 
@@ -61,6 +64,7 @@ def explainability(manifest: Mapping[str, Any], explained: Mapping[str, Any], *,
         "group_gaps": _gaps(manifest, explained),
         "stability": stability(explained),
         "synthetic_cases": synthetic_cases(explained),
+        "score_associations": _score_associations(explained),
         "limitations": _limitations(manifest, explained, shown),
     }
     return Document("explainability", SCHEMA, rounded(content), [dict(check) for check in explained["cross_checks"]])
@@ -191,10 +195,21 @@ def at_most(error: float) -> float:
     return max(1e-12, 10.0 ** math.ceil(math.log10(error))) if error > 0 else 1e-12
 
 
+def _score_associations(explained: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """How far each feature goes with the scores handed in, the strongest first; None where the model is explained itself."""
+    scores = explained.get("scores")
+    if explained["explanations"] or scores is None or np.ndim(scores) != 1:
+        return None
+    told = Column(np.asarray(scores, dtype=np.float64))
+    found = [(name, association(column, told)) for name, column in explained["features"].columns.items()]
+    by_size = sorted(found, key=lambda one: -np.nan_to_num(abs(one[1]), nan=-1.0))
+    return [{"feature": name, "association": value} for name, value in by_size]
+
+
 def _limitations(manifest: Mapping[str, Any], explained: Mapping[str, Any], shown: list[dict[str, Any]]) -> list[str]:
     out = list(explained["limitations"])
     if not shown:
-        return out
+        return [*out, ASSOCIATION] if _score_associations(explained) else out
     perturbations = {one["perturbation"] for one in shown}
     out += [PERTURBATION[name] for name in PERTURBATION if name in perturbations]
     if any(one["players"] == "encoded-columns" for one in shown):

@@ -190,6 +190,7 @@ def _explainability_tables(content: Record) -> Tables:
         for part in gap["contributions"]
     ]
     yield "gaps", "What carries gaps in mean score", gaps
+    yield "score-associations", "Association of features with the scores", content.get("score_associations") or ()
     first = content["explanations"][0] if content["explanations"] else {}
     yield "spread", "Rows by contribution of each feature", list(_spread(first.get("spread")))
     effects = [{"feature": one["name"], **each} for one in first.get("effects") or () for each in one["ranges"]]

@@ -40,7 +40,9 @@ def _explanations(evidence: Evidence) -> list[Node]:
     content = evidence.content
     found = content["explanations"]
     if not found:
-        return [paragraph(missing("The evidence holds no explanation; its limits say why."))]
+        told = charts.score_associations_table(content)
+        nothing = paragraph(missing("The evidence holds no explanation; its limits say why."))
+        return [nothing, chart_table(told, "explainability-score-associations.csv") if told.rows else None]
     drawn = [
         figure(charts.importance(content, at), file=f"explainability-importance-{at + 1}.csv", with_table=at == 0)
         for at in range(min(len(found), MOST_EXPLANATIONS))

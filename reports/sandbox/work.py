@@ -225,16 +225,17 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """All explanations of the model's scores, with the values of each row, cross-checks and limitations.
 
     `again`: the first explanation of some rows beside one against other rows of the population. `synthetic`: rows of
-    nobody, explained. Both None where there is no model.
+    nobody, explained. Both None where there is no model; then `scores` are those handed in, where they were.
     """
     report(0.02, "Reading the tables")
     given = open_submission(params, files)
     predictor, seed, row_id = given.predictor, int(params.get("seed", 0)), given.manifest.get("row_id")
-    found, again, synthetic = Explanations(), None, None
+    found, again, synthetic, scores = Explanations(), None, None, None
     if predictor is None:
         found.limitations.append(
             "Only predictions were handed in: without the model there are no contributions of features to its scores."
         )
+        scores = given.predictions.scores if given.predictions is not None else None
     else:
         background, said = _background(given, seed)
         found = _explained(given, predictor, background, seed, report)
@@ -253,6 +254,7 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
         "features": Table({name: given.evaluation.columns[name] for name in given.features}, given.evaluation.n),
         "again": again,
         "synthetic": synthetic,
+        "scores": scores,
     }
 
 

@@ -191,6 +191,20 @@ def test_encoded_columns_are_kept_beside_the_submitted_ones_whatever_the_blocks(
     assert joined_encoded([{"encoded": None}]) is None
 
 
+def test_of_predictions_alone_associations_are_told_and_called_that() -> None:
+    given_ = explained()
+    scores = given_["features"].columns["age"].numbers * -2.0
+    alone = {**given_, "explanations": [], "again": None, "synthetic": None, "scores": scores}
+    content = explainability(MANIFEST, alone, seed=3).content
+    jsonschema.validate(content, json.loads(SCHEMA.read_text()))
+    first, second, third = content["score_associations"]
+    assert (first["feature"], second["feature"], third["feature"]) == ("age", "amount", "region")
+    assert first["association"] == pytest.approx(-1)
+    assert any("not that the model uses the feature" in one for one in content["limitations"])
+    assert explainability(MANIFEST, {**alone, "scores": None}, seed=3).content["score_associations"] is None
+    assert explainability(MANIFEST, given_, seed=3).content["score_associations"] is None
+
+
 class ByColumn:
     """Values that can be asked for one column at a time and for nothing else."""
 

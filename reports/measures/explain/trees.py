@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 from reports.measures.explain.ensemble import Ensemble, rounded_rows
 from reports.measures.explain.lookups import look_up
@@ -37,6 +37,7 @@ from reports.measures.explain.polynomials import add_polynomials
 from reports.measures.explain.tables import PLACE, Tables, built
 
 MAXIMUM_LEAVES = 200_000
+_POOLS = ThreadpoolController()  # found once: a job of the sandbox may not read which libraries it has
 BLOCK = 4_096
 TABLE_BYTES = 16 * 1024**2
 
@@ -166,7 +167,7 @@ def _by_column(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _told() -> int:
     """How many threads the numerical libraries have been told to use."""
-    return max((int(pool["num_threads"]) for pool in threadpool_info()), default=1)
+    return max((int(pool["num_threads"]) for pool in _POOLS.info()), default=1)
 
 
 def _each(threads: int, work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:

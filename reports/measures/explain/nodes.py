@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from reports.measures.explain.ensemble import ZERO, Comparison, Ensemble, Missing
@@ -27,9 +30,26 @@ LEVEL = np.dtype([(name, np.int64) for name in ("node", "done", "bit")])
 Nodes = NDArray[np.void]
 
 
+def _kept() -> bool:
+    """Have machine code kept beside Python's own compiled modules, where these may be written, so that it is made once.
+
+    In a folder of this very code: numba looks at the file of a function only, not at those of the functions that it calls.
+    """
+    here = Path(__file__).parent
+    if not os.access(here, os.W_OK):
+        return False
+    code = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
+    folder = here / "__pycache__" / f"machine-code-{hashlib.sha256(code).hexdigest()[:16]}"
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    return True
+
+
+KEPT = _kept()
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """Machine code from the first call on, outside of the interpreter's lock; sums keep their order (no fast math)."""
-    return njit(nogil=True, error_model="numpy")(function)
+    return numba.njit(nogil=True, error_model="numpy", cache=KEPT)(function)
 
 
 def packed(trees: Ensemble) -> tuple[Nodes, NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NoReturn
 from threadpoolctl import ThreadpoolController
 
 from reports.formats.errors import Rejected, UnsafeFile
+from reports.measures import threads
 from reports.sandbox import wire
 from reports.sandbox.limits import Confinement, Unavailable, confine
 
@@ -71,6 +72,7 @@ def held_then_working(given: Descriptors, confinement: Confinement, bench: Bench
         time.sleep(confinement.limits.wall_seconds)
         return 0
     bench.pools.limit(limits=confinement.limits.threads)
+    threads.allow(confinement.limits.threads)
     envelope = envelope_of(given, given.request, bench.work)
     return write_result(given.result, envelope, confinement.limits.output_bytes)
 

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from reports.measures.explain.ensemble import Ensemble, rounded_rows
 from reports.measures.explain.lookups import look_up
@@ -35,9 +34,9 @@ from reports.measures.explain.plan import (
 )
 from reports.measures.explain.polynomials import add_polynomials
 from reports.measures.explain.tables import PLACE, Tables, built
+from reports.measures.threads import allowed
 
 MAXIMUM_LEAVES = 200_000
-_POOLS = ThreadpoolController()  # found once: a job of the sandbox may not read which libraries it has
 BLOCK = 4_096
 TABLE_BYTES = 16 * 1024**2
 
@@ -88,7 +87,7 @@ def interventional(
     ----------
     rows, background : (n, columns) and (b, columns), encoded.
     source : (columns,) the submitted column of each encoded one; contributions are added up by it.
-    threads : where not given, as many as the numerical libraries have been told to use.
+    threads : where not given, as many as measures are allowed.
 
     Raises
     ------
@@ -103,7 +102,7 @@ def interventional(
         raise ValueError("the background has no rows")
     model, values = _ready(trees, source), _room(trees, rows, source)
     population = _by_column(rounded_rows(trees, background))
-    reached = _look_up(model, trees, rows, population, values, threads or _told())
+    reached = _look_up(model, trees, rows, population, values, threads or allowed())
     is_long = model.sizes == LONG
     return Explained(values, trees.base + reached, _named({BY_TABLES: not np.all(is_long), BY_PAIRS: np.any(is_long)}))
 
@@ -131,9 +130,9 @@ def path_dependent(
     model, values, base = _ready(trees, source), _room(trees, rows, source), trees.base.copy()
     np.add.at(base, model.trees["output"], model.trees["expected"])
     is_deep = model.trees["tables"] > model.trees["polynomials"]
-    _look_up(_only(model, ~is_deep), trees, rows, np.empty((trees.columns, 0)), values, threads or _told())
+    _look_up(_only(model, ~is_deep), trees, rows, np.empty((trees.columns, 0)), values, threads or allowed())
     if np.any(is_deep):
-        _sweep(_only(model, is_deep), trees, rows, values, threads or _told())
+        _sweep(_only(model, is_deep), trees, rows, values, threads or allowed())
     return Explained(values, base, _named({BY_TABLES: not np.all(is_deep), BY_POLYNOMIALS: np.any(is_deep)}))
 
 
@@ -163,11 +162,6 @@ def _room(trees: Ensemble, rows: NDArray[np.float64], source: NDArray[np.int32])
 
 def _by_column(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(rows.T, order="C")
-
-
-def _told() -> int:
-    """How many threads the numerical libraries have been told to use."""
-    return max((int(pool["num_threads"]) for pool in _POOLS.info()), default=1)
 
 
 def _each(threads: int, work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:

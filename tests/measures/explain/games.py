@@ -160,6 +160,16 @@ def drawn(generator: np.random.Generator, columns: int, depth: int, *, sets: boo
     return Branch(column, float(generator.integers(0, 4)) + (0.0 if below else 0.5), *ends, **more)
 
 
+def deep(generator: np.random.Generator, columns: int, depth: int) -> Branch | float:
+    """A tree with one long path, from which small trees branch off on the way, in some of the same columns again."""
+    node: Branch | float = float(generator.normal())
+    for _ in range(depth):
+        aside = drawn(generator, columns, int(generator.integers(0, 3)))
+        ends = (node, aside) if generator.random() < 0.5 else (aside, node)
+        node = Branch(int(generator.integers(columns)), float(generator.integers(0, 4)) + 0.5, *ends)
+    return node
+
+
 def whole_rows(generator: np.random.Generator, rows: int, columns: int, missing: float = 0.0) -> Values:
     values = generator.integers(0, 5, (rows, columns)).astype(float)
     values[generator.random(values.shape) < missing] = np.nan

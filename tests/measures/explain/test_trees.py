@@ -175,21 +175,11 @@ def test_long_paths_leave_the_table_and_stay_exact() -> None:
     np.testing.assert_allclose(ours.values, oracle.tree_values(built, rows, background, source), atol=1e-6)
 
 
-def deep(generator: np.random.Generator, columns: int, depth: int) -> Branch | float:
-    """A tree with one long path, from which small trees branch off on the way, in some of the same columns again."""
-    node: Branch | float = float(generator.normal())
-    for _ in range(depth):
-        aside = games.drawn(generator, columns, int(generator.integers(0, 3)))
-        ends = (node, aside) if generator.random() < 0.5 else (aside, node)
-        node = Branch(int(generator.integers(columns)), float(generator.integers(0, 4)) + 0.5, *ends)
-    return node
-
-
 @given(SEEDS, st.integers(14, 40), st.integers(14, 40))
 def test_trees_too_deep_for_tables_give_what_shap_gives(seed: int, columns: int, depth: int) -> None:
     generator = np.random.default_rng(seed)
     rows, background, training = (games.whole_rows(generator, n, columns, 0.1) for n in (5, 70, 50))
-    chosen = [deep(generator, columns, depth), games.drawn(generator, columns, 4)]
+    chosen = [games.deep(generator, columns, depth), games.drawn(generator, columns, 4)]
     built = ensemble(chosen, columns, rows=np.concatenate([training] * 2 + [rows, background]))
     source = np.arange(columns, dtype=np.int32)
     found = interventional(built, rows, background, source)
@@ -229,7 +219,7 @@ def test_polynomials_and_tables_give_the_same(seed: int, columns: int, depth: in
 
 def test_neither_threads_nor_other_rows_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(4)
-    chosen = [games.drawn(generator, 20, 6, sets=True) for _ in range(20)] + [deep(generator, 20, 30) for _ in range(3)]
+    chosen = [games.drawn(generator, 20, 6, sets=True) for _ in range(20)] + [games.deep(generator, 20, 30) for _ in range(3)]
     rows, background = games.whole_rows(generator, 2 * trees.BLOCK + 77, 20, 0.1), games.whole_rows(generator, 30, 20)
     built, source = ensemble(chosen, 20, rows=background), np.arange(20, dtype=np.int32)
     for explain in (

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.both_engines, pytest.mark.timeout(900)]
 
 ROWS = 220_000
 PARTS = 7
-SECONDS = 300
+SECONDS = 420
 
 
 @pytest.fixture

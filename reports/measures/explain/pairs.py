@@ -41,12 +41,18 @@ def add_pairs(value, codes, background, into, gain, loss, out):  # type: ignore[
         if not _still_matter(open_bits, satisfied, len(background), alive):
             continue
         unmet, lost = _bits(open_bits), 0.0
-        for other in range(len(background)):
-            if not (alive[other // WORD] >> np.uint64(other % WORD)) & np.uint64(1):
-                continue
-            lost += loss[missed[other], unmet]
-            if missed[other]:
-                _spread(background[other] ^ whole, value * gain[missed[other], unmet] / len(background), into, out, row)
+        for word in range(len(alive)):
+            left, other = alive[word], word * WORD
+            while left:
+                if not left & np.uint64(0xFF):
+                    left, other = left >> np.uint64(8), other + 8
+                    continue
+                if left & np.uint64(1):
+                    lost += loss[missed[other], unmet]
+                    if missed[other]:
+                        amount = value * gain[missed[other], unmet] / len(background)
+                        _spread(background[other] ^ whole, amount, into, out, row)
+                left, other = left >> np.uint64(1), other + 1
         _spread(open_bits, -value * lost / len(background), into, out, row)
 
 

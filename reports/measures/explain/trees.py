@@ -41,7 +41,7 @@ BLOCK = 4_096
 TABLE_BYTES = 16 * 1024**2
 
 # What a row costs at a leaf that is too long for a table, and each background row there, in seconds; see plan.py.
-_PER_LONG_LEAF, _PER_PAIR = 1.5e-8, 2e-10
+_PER_LONG_LEAF, _PER_PAIR = 5e-8, 1e-9
 
 BY_TABLES, BY_PAIRS, BY_POLYNOMIALS = "tables of leaf patterns", "pairs of rows on long paths", "polynomials along the paths"
 
@@ -262,7 +262,8 @@ def affordable_rows(path_lengths: NDArray[np.int64], rows: int, background: int,
     table = 2.0 ** np.minimum(d, TABLE_BITS) * d * ((d + 1) * LEAF_PATTERN + 8 * MERGED_PATTERN) + LEAF
     once = 2 * table[short].sum()
     each = 2 * d[short].sum() * LOOKUP
-    long = d[~short]
-    each += (long + 1).sum() * POLYNOMIAL + len(long) * (_PER_LONG_LEAF + background * _PER_PAIR)
+    if not np.all(short):
+        each += len(d) * (d.max() + 1) * POLYNOMIAL
+        each += np.count_nonzero(~short) * (_PER_LONG_LEAF + background * _PER_PAIR)
     steps = [rows] + [step for step in (20_000, 10_000, 5_000, 2_000, 1_000, 500, 200, 100, 50) if step < rows]
     return next((n for n in steps if once + n * each <= seconds), 0)

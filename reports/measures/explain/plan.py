@@ -15,7 +15,7 @@ from reports.measures.explain.nodes import Nodes, compiled
 
 MAXIMUM_COLUMNS = 62
 TABLE_BITS = 12
-ROWS = 8_192
+ROWS = 4_096
 NO_TABLE, LONG = 1e9, -1
 
 # What one step costs on one core, in seconds; measured once, so that the choice is the same on every machine.

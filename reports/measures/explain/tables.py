@@ -11,7 +11,7 @@ from reports.measures.explain.leaf_tables import WORK, against_background, along
 from reports.measures.explain.nodes import LEVEL, Nodes, bit_of, compiled, narrow, send_left
 from reports.measures.explain.plan import LONG, MAXIMUM_COLUMNS, TABLE_BITS
 
-PATTERNS, COLUMNS = 1 << TABLE_BITS, TABLE_BITS + 1
+PATTERNS, COLUMNS, LONG_RUN = 1 << TABLE_BITS, TABLE_BITS + 1, 5
 
 
 # Where a group's table begins in `values`, or a long leaf's background in `patterns`; how many bits a pattern has; how many
@@ -64,7 +64,7 @@ def built(
         np.zeros(levels, LEVEL), np.zeros((levels, others), np.uint64), np.zeros((levels, others), np.bool_),
         np.ones((levels, MAXIMUM_COLUMNS + 1)), np.zeros(MAXIMUM_COLUMNS + 1, np.int64), np.zeros(COLUMNS, INNER),
         np.zeros(COLUMNS, STEP), np.zeros((COLUMNS, others), np.bool_),
-        np.zeros((COLUMNS + WORK + 1, PATTERNS)),
+        np.zeros((COLUMNS + WORK + 1, PATTERNS)), np.zeros(PATTERNS, np.uint16),
     )  # fmt: skip
     return made
 
@@ -72,7 +72,7 @@ def built(
 @compiled
 def _fill_all(
     nodes, members, trees, source, background, points, weights, low, high, places, values, patterns, reached,
-    walk, seen, left, share, columns, inner, chain, inner_left, scratch,
+    walk, seen, left, share, columns, inner, chain, inner_left, scratch, index,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     for number in range(len(trees)):
         tree = trees[number]
@@ -93,7 +93,7 @@ def _fill_all(
             else:
                 reached[number] += _fill(
                     nodes, members, walk[level].node, source, background, points, weights, place, values[place.offset :],
-                    seen[level], share[level], columns, inner, chain, inner_left, scratch,
+                    seen[level], share[level], columns, inner, chain, inner_left, scratch, index,
                 )  # fmt: skip
             level -= 1
 
@@ -133,7 +133,7 @@ def _keep(node, seen, patterns):  # type: ignore[no-untyped-def]
 @compiled
 def _fill(
     nodes, members, top, source, background, points, weights, place, values,
-    seen, share, columns, inner, chain, inner_left, scratch,
+    seen, share, columns, inner, chain, inner_left, scratch, index,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     """One group's table. Returns what the background reaches of it on the mean."""
     count, reached = nodes[top].on_path, 0.0
@@ -154,7 +154,8 @@ def _fill(
                     against_background(scratch[WORK + 1], most, points, weights, scratch, scratch[WORK + 2 :])
                 else:
                     along_path(own[:most], points, weights, scratch, scratch[WORK + 2 :])
-                _merge(leaf.value, place, count, most, width, length, source, columns, chain, scratch[WORK + 2 :], values)
+                table = scratch[WORK + 2 :]
+                _merge(leaf.value, place, count, most, width, length, source, columns, chain, table, index, values)
     return reached
 
 
@@ -217,22 +218,38 @@ def _weigh(count, length, seen, chain, inner_left, weight):  # type: ignore[no-u
 
 
 @compiled
-def _merge(value, place, count, most, width, length, source, columns, chain, leaf, values):  # type: ignore[no-untyped-def]
+def _index(count, most, width, length, chain, index):  # type: ignore[no-untyped-def]
+    """Which pattern of the leaf each pattern of the group is. Returns whether no bit of the path begins to fail below."""
+    path, size = (1 << count) - 1, 1 << count
+    keeps = True
+    for ways in range(1 << width):
+        mask, own = path, ((1 << most) - 1) ^ path
+        for i in range(length):
+            if (ways >> chain[i].place) & 1 == chain[i].side:
+                mask, own = mask & ~(1 << chain[i].bit), own & ~(1 << chain[i].bit)
+        keeps = keeps and mask == path
+        start = ways << count
+        here = index[start : start + size]
+        for p in range(size):
+            here[p] = np.uint16((p & mask) | own)
+    return keeps
+
+
+@compiled
+def _merge(value, place, count, most, width, length, source, columns, chain, leaf, index, values):  # type: ignore[no-untyped-def]
     """Add the leaf's table to the group's, for each way to go at the group's inner nodes."""
-    path = (1 << count) - 1
+    size, run = 1 << (count + width), 1 << count
+    is_whole = _index(count, most, width, length, chain, index) and count >= LONG_RUN
     for j in range(most):
         part = bit_of(source[columns[j]], place.into, place.used)
         place.used = max(place.used, part + 1)
-        for ways in range(1 << width):
-            mask, own = path, ((1 << most) - 1) ^ path
-            for i in range(length):
-                if (ways >> chain[i].place) & 1 == chain[i].side:
-                    mask, own = mask & ~(1 << chain[i].bit), own & ~(1 << chain[i].bit)
-            start = (part << place.bits) + (ways << count)
-            found, here = leaf[j, own : own + path + 1], values[start : start + path + 1]
-            if mask == path:
-                for p in range(path + 1):
-                    here[p] += value * found[p]
-            else:
-                for p in range(path + 1):
-                    here[p] += value * found[p & mask]
+        here, found = values[part * size : (part + 1) * size], leaf[j]
+        if not is_whole:
+            for p in range(size):
+                here[p] += value * found[index[p]]
+            continue
+        for start in range(0, size, run):
+            own = np.int64(index[start])
+            into, given = here[start : start + run], found[own : own + run]
+            for p in range(run):
+                into[p] += value * given[p]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import lightgbm
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reports.formats.lightgbm_text import read_lightgbm
+from reports.formats.xgboost_json import read_xgboost
 from reports.measures.explain import oracle, trees
 from reports.measures.explain.ensemble import ZERO, Comparison, Missing, goes_left, margins, require_trees
 from reports.measures.explain.leaf_tables import WORK, against_background, along_path, quadrature
@@ -135,6 +139,38 @@ def test_contributions_to_a_sum_of_trees_are_the_sums_and_each_output_has_its_ow
         np.testing.assert_allclose(found.values[0], parts[1].values[0], atol=1e-12)
         np.testing.assert_allclose(found.values[1], parts[0].values[0] + parts[2].values[0], atol=1e-12)
         np.testing.assert_allclose(found.base, [parts[1].base[0], parts[0].base[0] + parts[2].base[0]], atol=1e-12)
+
+
+def learnt(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose first two columns are categories, with missing values, and an outcome that all columns have a part in."""
+    rows = np.column_stack([generator.integers(0, 12, (800, 2)), generator.normal(size=(800, 4)).astype(np.float32)])
+    outcome = np.isin(rows[:, 0], (1, 5, 7)) * rows[:, 2] + (rows[:, 1] > 6) + rows[:, 3] * rows[:, 4]
+    rows[generator.random(rows.shape) < 0.1] = np.nan
+    return rows, outcome + 0.1 * generator.normal(size=800)
+
+
+def test_lightgbm_itself_gives_the_same_for_categories_and_missing_values() -> None:
+    rows, outcome = learnt(np.random.default_rng(31))
+    asked = {"num_leaves": 24, "min_data_in_leaf": 5, "cat_smooth": 1, "min_data_per_group": 5, "verbose": -1, "seed": 1}
+    data = lightgbm.Dataset(rows, outcome, categorical_feature=[0, 1])
+    booster = lightgbm.train({**asked, "num_threads": 1}, data, 20)
+    built = read_lightgbm(booster.model_to_string().encode()).ensemble
+    assert built.has_categories
+    found, theirs = path_dependent(built, rows, OWN[:6]), booster.predict(rows, pred_contrib=True, num_threads=1)
+    np.testing.assert_allclose(found.values[0].T, theirs[:, :-1], atol=1e-9)
+    np.testing.assert_allclose(found.base[0], theirs[:, -1], atol=1e-9)
+
+
+def test_xgboost_itself_gives_the_same_for_categories_and_missing_values() -> None:
+    rows, outcome = learnt(np.random.default_rng(32))
+    data = xgboost.DMatrix(rows, outcome, feature_types=["c", "c", "q", "q", "q", "q"], enable_categorical=True, nthread=1)
+    booster = xgboost.train({"max_depth": 6, "max_cat_to_onehot": 1, "nthread": 1, "seed": 1}, data, 20)
+    built = read_xgboost(bytes(booster.save_raw("json")), binary=False).ensemble
+    assert built is not None
+    assert built.has_categories
+    found, theirs = path_dependent(built, rows, OWN[:6]), booster.predict(data, pred_contribs=True)
+    np.testing.assert_allclose(found.values[0].T, theirs[:, :-1], atol=1e-4)
+    np.testing.assert_allclose(found.base[0], theirs[:, -1], atol=1e-4)
 
 
 def test_only_the_ratio_of_training_weights_matters() -> None:

@@ -94,5 +94,5 @@ def largest_first(parts: NDArray[np.float64]) -> list[tuple[int, float]]:
 
 def joined_encoded(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What is kept of encoded columns, of blocks of rows that follow one another; None where columns are not encoded."""
-    first = blocks[0]["encoded"]
+    first = blocks[0].get("encoded")
     return first and {**first, "sums": [each for one in blocks for each in one["encoded"]["sums"]]}

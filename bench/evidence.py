@@ -165,7 +165,7 @@ def comparable(documents: dict[str, Any]) -> dict[str, float]:
     figures = {f"performance {name}": _value(documents["performance"][name]) for name in ("roc_auc", "average_precision")}
     for grouping in documents["fairness"]["groupings"]:
         for one in grouping["groups"]:
-            levels = " ".join(str(level) for level in one["group"].values())
+            levels = " ".join(str(one["group"][name]) for name in grouping["features"])
             rates = {name: _value(one[name]) for name in one if name.endswith("_rate")}
             figures |= {f"fairness {levels} {name}": value for name, value in rates.items() if value is not None}
     for one in documents["explainability"]["explanations"]:
@@ -280,10 +280,11 @@ def _said(one: Plain) -> str:
 def print_agreement(run: Run, peer: Plain) -> None:
     """How far apart the two are where a figure has one right value."""
     shared = [name for name in peer.figures if run.figures.get(name) is not None]
-    apart = {name: abs(run.figures[name] - peer.figures[name]) for name in shared}
-    worst = max(apart, key=apart.__getitem__)
-    known = f"{len(shared)} of {len(peer.figures)} figures are in both"
-    print(f"{run.rows:,} rows: {known}; furthest apart: {worst}, by {apart[worst]:.1e}")
+    print(f"{run.rows:,} rows: {len(shared)} of {len(peer.figures)} figures are in both; furthest apart, by kind:")
+    for kind in dict.fromkeys(name.split()[0] for name in shared):
+        apart = {name: abs(run.figures[name] - peer.figures[name]) for name in shared if name.startswith(kind)}
+        worst = max(apart, key=apart.__getitem__)
+        print(f"  {worst}: {apart[worst]:.1e}")
 
 
 def measured(options: argparse.Namespace, folder: Path) -> tuple[list[Run], dict[int, Plain]]:

@@ -5,9 +5,9 @@ runs it (SQLite, broker, Celery workers, sandbox), beside bench/plain_evidence.p
 files by shap, Fairlearn and scikit-learn alone. Both by the clock and by the processor's seconds of all their processes,
 because other programs may run on the machine.
 
-The plain script takes an hour and more for 100,000 rows: without --full its seconds for more than 10,000 rows are drawn on
-a line through the two sizes measured before, and printed as such. --known FILE keeps what it took, so that after a change of
-the product only the product is measured again.
+The plain script takes hours for 100,000 rows. Beyond --plain rows, and without --full, it is run twice with few resamples and
+few explained rows, and the line through both is drawn to all of them: that is printed as an extrapolation. --known FILE keeps
+what it took, so that after a change of the product only the product is measured again.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,7 @@ FEATURES = [f"feature_{number:02}" for number in range(1, 21)]
 SENSITIVE = {"region": 8, "age_band": 4}
 TREES, DEPTH = 250, 6
 TRAINING_ROWS, BACKGROUND_ROWS, CHAMPION_ROWS = 20_000, 100, 1_000
-PLAIN_ROWS = 10_000
+RESAMPLES, FEW_RESAMPLES, FEW_EXPLAINED = 200, (1, 4), (500, 1_500)
 ASK_SECONDS, ASK_SHARE, GIVE_UP_SECONDS = 0.25, 0.02, 7200
 SLUG, SCOPE = "card-limits", "submit"
 INVENTORY = {
@@ -224,23 +225,25 @@ class Plain:
         return sum(one[1] for one in self.seconds.values())
 
 
-def plain(candidate: Path, champion: Path, data: Path) -> Plain:
-    command = [sys.executable, str(ROOT / "bench" / "plain_evidence.py"), str(candidate), str(champion), str(data)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+def plain(candidate: Path, champion: Path, data: Path, *options: object) -> Plain:
+    command = [sys.executable, ROOT / "bench" / "plain_evidence.py", candidate, champion, data, *options]
+    done = subprocess.run([str(one) for one in command], stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     return Plain(found["seconds"], found["peak_memory_bytes"], found["figures"])
 
 
-def drawn(known: dict[int, Plain], rows: int) -> Plain | None:
-    """On the line through the two largest sizes that were measured; None where there are not two."""
-    if len(known) < 2:
-        return None
-    low, high = sorted(known)[-2:]
-    steps = (rows - high) / (high - low)
-    seconds = {
-        part: [big + max(0.0, big - small) * steps for small, big in zip(known[low].seconds[part], both, strict=True)]
-        for part, both in known[high].seconds.items()
-    }
+def drawn(candidate: Path, champion: Path, data: Path, rows: int) -> Plain:
+    """On the line through two short runs on all rows: by resamples, and for explanations by explained rows."""
+    little, more = (
+        plain(candidate, champion, data, "--resamples", resamples, "--explained", explained).seconds
+        for resamples, explained in zip(FEW_RESAMPLES, FEW_EXPLAINED, strict=True)
+    )
+    wanted = dict.fromkeys(("performance", "fairness", "comparison"), (FEW_RESAMPLES, RESAMPLES))
+    wanted["explainability"] = FEW_EXPLAINED, rows
+    seconds = dict(more)
+    for part, ((low, high), all_of_them) in wanted.items():
+        steps = (all_of_them - high) / (high - low)
+        seconds[part] = [b + max(0.0, b - a) * steps for a, b in zip(little[part], more[part], strict=True)]
     return Plain(seconds, drawn=True)
 
 
@@ -294,7 +297,7 @@ def measured(options: argparse.Namespace, folder: Path) -> tuple[list[Run], dict
     tables = {rows: write_tables(folder / str(rows), rows, training) for rows in sorted({CHAMPION_ROWS, *options.rows})}
     with running(folder / "instance") as (root, demo):
         first, answer = submitted(demo.api, root, champion, tables[CHAMPION_ROWS], CHAMPION_ROWS)
-        print(f"first submission of the instance, imports included: {first.seconds:.1f} s, intake {first.intake:.1f} s")
+        print(f"the instance's first submission, imports included: {first.seconds:.1f} s, intake {first.intake:.1f} s")
         approve(demo, SLUG, answer)
         demo.deploy(SLUG, answer["artifact"]["digest"])
         warm = zygotes(root)
@@ -310,11 +313,12 @@ def plains_of(options: argparse.Namespace, candidate: Path, champion: Path, tabl
     """After the product has ended, so that neither takes the processor from the other."""
     known = kept(options.known)
     for rows in sorted(options.rows):
-        if rows not in known and (options.full or rows <= PLAIN_ROWS):
-            known[rows] = plain(candidate, champion, tables[rows])
+        whole = options.full or rows <= options.plain
+        if rows not in known or (whole and known[rows].drawn):
+            given = candidate, champion, tables[rows]
+            known[rows] = plain(*given) if whole else drawn(*given, rows)
             keep(options.known, known)
-    found = {rows: known.get(rows) or drawn(known, rows) for rows in options.rows}
-    return {rows: one for rows, one in found.items() if one is not None}
+    return {rows: known[rows] for rows in options.rows}
 
 
 def kept(file: Path | None) -> dict[int, Plain]:
@@ -329,21 +333,24 @@ def keep(file: Path | None, known: dict[int, Plain]) -> None:
         file.write_text(json.dumps({rows: asdict(one) for rows, one in known.items()}))
 
 
-def imports() -> float:
+def imports() -> str:
     """What a process without a zygote would pay before its first figure."""
-    began = time.monotonic()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, check=True)
-    return time.monotonic() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
+    return f"{time.monotonic() - began:.1f} s, processor {processor:.1f} s"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--full", action="store_true", help="run the plain script on every size")
+    parser.add_argument("--plain", type=int, default=10_000, help="largest size on which the plain script is run whole")
     parser.add_argument("--alone", action="store_true", help="without the plain script")
     parser.add_argument("--known", type=Path, help="file that keeps the plain script's seconds, and gives them again")
     options = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; imports of a fresh process {imports():.1f} s", flush=True)
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; imports of a fresh process: {imports()}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         runs, plains = measured(options, Path(folder))
     print_tables(runs, plains)

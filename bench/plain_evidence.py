@@ -42,6 +42,8 @@ class Given:
     evaluation: pd.DataFrame
     reference: pd.DataFrame
     background: pd.DataFrame
+    resamples: int
+    explained: int | None
 
     @property
     def features(self) -> list[str]:
@@ -55,19 +57,21 @@ class Given:
         return model.predict(xgboost.DMatrix(rows[self.features]))
 
 
-def read(candidate: Path, champion: Path, data: Path) -> Given:
+def read(asked: argparse.Namespace) -> Given:
     return Given(
-        json.loads((candidate / "manifest.json").read_text()),
-        xgboost.Booster(model_file=candidate / "model.json"),
-        xgboost.Booster(model_file=champion / "model.json"),
-        *(pd.read_csv(data / f"{name}.csv") for name in ("evaluation", "training", "background")),
+        json.loads((asked.candidate / "manifest.json").read_text()),
+        xgboost.Booster(model_file=asked.candidate / "model.json"),
+        xgboost.Booster(model_file=asked.champion / "model.json"),
+        *(pd.read_csv(asked.data / f"{name}.csv") for name in ("evaluation", "training", "background")),
+        asked.resamples,
+        asked.explained,
     )
 
 
-def bootstrap(figures: Callable[[np.ndarray], dict[str, float]], rows: int) -> dict[str, Any]:
+def bootstrap(figures: Callable[[np.ndarray], dict[str, float]], rows: int, resamples: int) -> dict[str, Any]:
     """Each figure on all rows, with quantiles over resampled ones."""
     generator = np.random.default_rng(1)
-    drawn = pd.DataFrame([figures(generator.integers(0, rows, rows)) for _ in range(RESAMPLES)])
+    drawn = pd.DataFrame([figures(generator.integers(0, rows, rows)) for _ in range(resamples)])
     bounds = drawn.quantile(QUANTILES)
     return {
         name: {"value": value, "low": bounds[name].iloc[0], "high": bounds[name].iloc[1]}
@@ -80,7 +84,7 @@ def bootstrap(figures: Callable[[np.ndarray], dict[str, float]], rows: int) -> d
 
 def performance(given: Given) -> dict[str, Any]:
     scores, outcome = given.scores(given.model, given.evaluation), given.outcome
-    found = bootstrap(lambda rows: quality(outcome[rows], scores[rows], given.manifest), len(scores))
+    found = bootstrap(lambda rows: quality(outcome[rows], scores[rows], given.manifest), len(scores), given.resamples)
     decided = scores >= given.manifest["decision_threshold"]
     edges = np.minimum((scores * BINS).astype(int), BINS - 1)
     calibration = pd.DataFrame({"score": scores, "outcome": outcome}).groupby(edges).agg(["mean", "size"])
@@ -110,7 +114,7 @@ def fairness(given: Given) -> list[fairlearn.metrics.MetricFrame]:
     for names in groupings(given.manifest):
         frame = fairlearn.metrics.MetricFrame(
             metrics=metrics, y_true=1 - given.outcome, y_pred=favoured, sensitive_features=given.evaluation[names],
-            n_boot=RESAMPLES, ci_quantiles=QUANTILES, random_state=1,
+            n_boot=given.resamples, ci_quantiles=QUANTILES, random_state=1,
         )  # fmt: skip
         for summary in (frame.difference_ci, frame.ratio_ci):
             summary(method="between_groups")
@@ -128,7 +132,7 @@ def groupings(manifest: dict[str, Any]) -> list[list[str]]:
 
 def explainability(given: Given) -> dict[str, np.ndarray]:
     """SHAP of all rows along the trees' paths and against the background, and what carries each group's gap."""
-    rows = given.evaluation[given.features]
+    rows = given.evaluation[given.features].head(given.explained or len(given.evaluation))
     along = shap.TreeExplainer(given.model, feature_perturbation="tree_path_dependent")
     against = shap.TreeExplainer(given.model, given.background[given.features], feature_perturbation="interventional")
     found = {
@@ -137,7 +141,7 @@ def explainability(given: Given) -> dict[str, np.ndarray]:
     }
     for names in groupings(given.manifest):
         pd.DataFrame(found["interventional"], columns=given.features).groupby(
-            [given.evaluation[name] for name in names]
+            [given.evaluation[name].head(len(rows)) for name in names]
         ).mean()
     return found
 
@@ -201,7 +205,7 @@ def comparison(given: Given) -> dict[str, Any]:
         new, old = (quality(outcome[rows], scores[rows], given.manifest) for scores in (mine, theirs))
         return {name: new[name] - old[name] for name in new}
 
-    return bootstrap(differences, len(outcome))
+    return bootstrap(differences, len(outcome), given.resamples)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------
@@ -247,8 +251,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("candidate", "champion", "data"):
         parser.add_argument(name, type=Path)
-    asked = parser.parse_args()
-    given = read(asked.candidate, asked.champion, asked.data)
+    parser.add_argument("--resamples", type=int, default=RESAMPLES)
+    parser.add_argument("--explained", type=int, help="explain so many rows only")
+    given = read(parser.parse_args())
     laps.end("reading")
     for kind in (performance, fairness, explainability, data, admission, comparison):
         found[kind.__name__] = kind(given)

@@ -34,7 +34,7 @@ TABLE: list[tuple[str, str, dict[str, int]]] = [
     ("evidence_document", "GET", {"else": 200}),
     ("candidate_single_decisions", "GET", {"validator": 200, "else": 403}),
     ("candidate_single_decisions", "POST", {"validator": 409, "else": 403}),
-    ("candidate_single_decision", "GET", {"validator": 503, "else": 403}),
+    ("candidate_single_decision", "GET", {"validator": 404, "else": 403}),
     ("candidate_sign", "GET", {"else": 302}),
     ("candidate_sign", "POST", {"validator": 409, "else": 403}),
     ("candidate_sign_challenge", "POST", {"validator": 409, "else": 403}),
@@ -239,7 +239,7 @@ def test_every_address_has_a_row() -> None:
 
 @pytest.mark.parametrize(("name", "method", "statuses"), TABLE, ids=[f"{name}-{method}" for name, method, _ in TABLE])
 def test_each_address_answers_each_role_as_the_table_says(
-    name: str, method: str, statuses: dict[str, int], people: dict[str, Person], candidate: Candidate
+    name: str, method: str, statuses: dict[str, int], people: dict[str, Person], candidate: Candidate, broker: str
 ) -> None:
     for role in ROLES:
         answer = ask(Browser(people[role]), name, method, candidate)

@@ -32,9 +32,10 @@ from reports.measures.explain.ensemble import Ensemble
 from reports.measures.explain.trees import Explained, interventional, path_dependent
 from reports.measures.table import Column, Table
 from reports.sandbox.warm import compile_trees
+from tests.measures.explain import games
 
 COLUMNS, BACKGROUND, TRAINING = 20, 100, 20_000
-CHECKED = 100
+CHECKED, CHECKED_BY_LEAF = 100, 20
 SOURCE = np.arange(COLUMNS, dtype=np.int32)
 NAMES = tuple(f"f{i}" for i in range(COLUMNS))
 Rows = NDArray[np.float64]
@@ -126,19 +127,26 @@ def measure(subject: Subject, background: Rows | None, sizes: list[int], peer_si
             f"{taken:,.0f}" if asked else f"({taken:,.0f})",
             f"{taken / own:,.0f}" if asked else f"({taken / own:,.0f})",
             f"{library:,.0f} ({library / own:,.0f} times)" if library else "",
-            _apart(subject, background) if n == sizes[0] else " | ",
+            _apart(subject, background) if n == sizes[0] else " |  | ",
             f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}",
         ]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _apart(subject: Subject, background: Rows | None) -> str:
-    """shap holds thresholds, and leaves in part, in single precision; on ranks in place of values it needs neither."""
+    """How far ours is from shap, from shap on ranks in place of values, and from each leaf's game in double precision.
+
+    shap holds thresholds in single precision, which is nothing to ranks, and against a background leaves and weights too.
+    """
     rows, _ = drawn(CHECKED, 6)
     values = ours(subject, background)(rows).values
     direct = np.asarray(explainer(subject, background)(rows)).reshape(CHECKED, -1).T
     ranked = oracle.tree_values(subject.ensemble, rows, background, SOURCE)[0]
-    return f"{np.abs(values[0] - direct).max():.0e} | {np.abs(values[0] - ranked).max():.0e}"
+    found = f"{np.abs(values[0] - direct).max():.0e} | {np.abs(values[0] - ranked).max():.0e} | "
+    if background is None:
+        return found
+    by_leaf = games.leaf_by_leaf(subject.ensemble, rows[:CHECKED_BY_LEAF], background)[0]
+    return found + f"{np.abs(values[0][:, :CHECKED_BY_LEAF] - by_leaf).max():.0e}"
 
 
 def main() -> None:
@@ -147,8 +155,8 @@ def main() -> None:
     full = options.parse_args().full
     background, _ = drawn(BACKGROUND, 7)
     sizes = [1_000, 10_000, 100_000, *([1_000_000] if full else [])]
-    print("| us of processor a row | rows | ours | shap | times | library's own | apart from shap | on ranks | peak MiB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| us of processor a row | rows | ours | shap | times | library's own | apart from shap | on ranks | leaf by leaf | peak MiB |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     compile_trees()
     for make in (lambda: boosted(4), lambda: boosted(6), lambda: boosted(8), leafwise, forest):
         subject = make()

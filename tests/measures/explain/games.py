@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.formats.ensembles import Gatherer, TreeArrays
-from reports.measures.explain.ensemble import Comparison, Ensemble, Missing
+from reports.measures.explain.ensemble import Comparison, Ensemble, Missing, goes_left, rounded_rows
 
 Values = NDArray[np.float64]
 Game = Callable[[tuple[int, ...]], float]
@@ -111,6 +111,46 @@ def against_background(trees: list[Branch | float], row: Values, background: Val
         return float(np.mean([sum(value(tree, one) for tree in trees) for one in mixed]))
 
     return shapley(len(row), worth)
+
+
+def leaf_by_leaf(built: Ensemble, rows: Values, background: Values) -> Values:
+    """Interventional Shapley values in double precision, for ensembles too large for the definition: (outputs, columns, rows).
+
+    Of one leaf, one row and one other row, `ours` columns lead to it with the row's values alone and `others` with the other
+    row's alone; the game is worth the leaf where all of the first and none of the second are present, and so each of the first
+    gets (ours - 1)! others! / (ours + others)! of it, and each of the second loses ours! (others - 1)! / (ours + others)!.
+    """
+    out = np.zeros((len(built.base), built.columns, len(rows)))
+    both = np.concatenate([rounded_rows(built, rows), rounded_rows(built, background)])
+    for root, output in zip(built.roots, built.output, strict=True):
+        waiting: list[tuple[int, dict[int, NDArray[np.bool_]]]] = [(int(root), {})]
+        while waiting:
+            node, satisfied = waiting.pop()
+            column = int(built.feature[node])
+            if column >= 0:
+                left = goes_left(built, np.array([node], dtype=np.int32), both)[0]
+                before = satisfied.get(column, np.ones(len(both), dtype=bool))
+                waiting.append((int(built.left[node]), {**satisfied, column: before & left}))
+                waiting.append((int(built.right[node]), {**satisfied, column: before & ~left}))
+            elif satisfied:
+                held = np.array(list(satisfied.values()))
+                shares = _shares(held[:, : len(rows)], held[:, len(rows) :])
+                out[output, list(satisfied)] += float(built.value[node]) * shares
+    return out
+
+
+def _shares(row: NDArray[np.bool_], other: NDArray[np.bool_]) -> Values:
+    """Of a leaf worth 1, (columns, rows) and (columns, background): what each column gets, (columns, rows)."""
+    count = len(row)
+    ours, others = row.T.astype(int) @ ~other, (~row).T.astype(int) @ other
+    reachable = ((~row).T.astype(int) @ ~other) == 0
+    factorial = np.array([float(math.factorial(n)) for n in range(count + 1)])
+    whole = reachable / factorial[np.minimum(ours + others, count)]
+    plus = np.where(ours > 0, whole * factorial[np.maximum(ours - 1, 0)] * factorial[others], 0.0)
+    minus = np.where(others > 0, whole * factorial[ours] * factorial[np.maximum(others - 1, 0)], 0.0)
+    return np.array(
+        [(plus * mine[:, None] * ~its - minus * ~mine[:, None] * its).mean(axis=1) for mine, its in zip(row, other, strict=True)]
+    )
 
 
 def along_paths(trees: list[Branch | float], row: Values, training: Values) -> Values:

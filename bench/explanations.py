@@ -36,6 +36,10 @@ from tests.measures.explain import games
 
 COLUMNS, BACKGROUND, TRAINING = 20, 100, 20_000
 CHECKED, CHECKED_BY_LEAF = 100, 20
+HEADINGS = (
+    "us of processor a row", "rows", "ours", "shap", "times", "library's own",
+    "apart from shap", "on ranks", "leaf by leaf", "peak MiB",
+)  # fmt: skip
 SOURCE = np.arange(COLUMNS, dtype=np.int32)
 NAMES = tuple(f"f{i}" for i in range(COLUMNS))
 Rows = NDArray[np.float64]
@@ -155,8 +159,7 @@ def main() -> None:
     full = options.parse_args().full
     background, _ = drawn(BACKGROUND, 7)
     sizes = [1_000, 10_000, 100_000, *([1_000_000] if full else [])]
-    print("| us of processor a row | rows | ours | shap | times | library's own | apart from shap | on ranks | leaf by leaf | peak MiB |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(HEADINGS)} |\n{'|---' * len(HEADINGS)}|")
     compile_trees()
     for make in (lambda: boosted(4), lambda: boosted(6), lambda: boosted(8), leafwise, forest):
         subject = make()

@@ -241,20 +241,45 @@ def _found() -> None:
     connections.close_all()
 
 
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    """What is kept by the number of the newest event is of another test: its events were rolled back."""
-    from governance.web import inbox
+@dataclass(frozen=True)
+class Scene:
+    """What the tests of one module share: the people, and a folder of files that each of them finds copied."""
 
-    inbox._number.cache_clear()
+    people: dict[str, Any]
+    blobs: Path
+
+
+@pytest.fixture(scope="module")
+def scene(django_db_setup: str, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A transaction around all tests of a module: what its fixtures build once each test finds, and changes for itself alone.
+
+    It stands before a test's own, which is a savepoint in it, so that `durable` transactions of actions may begin there.
+    No test of such a module may ask for `committed_db`, which closes the connection.
+    """
+    from django.conf import settings
+    from django.db import transaction
+
+    from tests.factories import founded
+
+    blobs, before = tmp_path_factory.mktemp("scene") / "blobs", settings.COUNTERSIGN_BLOBS
+    with django_db_blocker.unblock():
+        around = transaction.atomic()
+        around._from_testcase = True  # type: ignore[attr-defined]
+        with around:
+            settings.COUNTERSIGN_BLOBS = blobs
+            yield Scene(founded(), blobs)
+            settings.COUNTERSIGN_BLOBS = before
+            transaction.set_rollback(True)
 
 
 @pytest.fixture
-def people(db: None, settings: Any, tmp_path: Path) -> dict[str, Any]:
+def people(request: pytest.FixtureRequest, db: None, settings: Any, tmp_path: Path) -> dict[str, Any]:
     """An installed instance whose people have set their passwords, by the names that tests call them."""
     from tests.factories import founded
 
     settings.COUNTERSIGN_BLOBS = tmp_path / "blobs"
+    if "scene" in request.fixturenames and (shared := request.getfixturevalue("scene").blobs).exists():
+        shutil.copytree(shared, settings.COUNTERSIGN_BLOBS)
     return founded()
 
 

@@ -75,3 +75,13 @@ class Action(StrEnum):
     AUTHORSHIP_DENIAL_AGREED = "authorship.denial-agreed"
     DOSSIER_MADE = "dossier.made"
     SIGN_IN_FAILED = "sign-in.failed"
+
+
+RIGHTS_UNCHANGED = frozenset(
+    {
+        Action.CREDENTIAL_LINK_ISSUED, Action.CREDENTIAL_SET, Action.CREDENTIAL_RESET, Action.AUTHENTICATOR_ENROLLED,
+        Action.AUTHENTICATOR_REMOVED, Action.TOTP_USED, Action.PASSKEY_USED, Action.PROVIDER_USED, Action.TOKEN_CREATED,
+        Action.TOKEN_REVOKED, Action.SIGN_IN_FAILED, Action.LOG_VERIFIED, Action.GATE_QUESTIONS_SEALED,
+    }
+)  # fmt: skip
+"""Frequent events after which everybody may do just what they could do before."""

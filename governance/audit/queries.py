@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Func, QuerySet, TextField
 
 from governance.audit import merkle
+from governance.audit.events import RIGHTS_UNCHANGED
 from governance.audit.models import (
     SUBTREE_LEVELS,
     AuditAlarm,
@@ -74,6 +75,26 @@ def events(
 
 def newest_event() -> AuditEvent | None:
     return AuditEvent.objects.order_by("-seq").first()
+
+
+_NEWEST_ABOUT = Prepared(lambda model: AuditEvent.objects.filter(model_slug=model).order_by("-seq").only("leaf")[:1])
+_NEWEST_ABOUT_PEOPLE = Prepared(
+    lambda: AuditEvent.objects.filter(model_slug="").exclude(action__in=RIGHTS_UNCHANGED).order_by("-seq").only("leaf")[:1]
+)
+
+
+def newest_about(model: str) -> bytes:
+    """The hash of the newest event about this model, which no other event has; empty while there is none."""
+    return _leaf(_NEWEST_ABOUT.first(model))
+
+
+def newest_about_people() -> bytes:
+    """The same of events about no model: people, their roles and delegations, policies; not about how people sign in."""
+    return _leaf(_NEWEST_ABOUT_PEOPLE.first())
+
+
+def _leaf(event: AuditEvent | None) -> bytes:
+    return bytes(event.leaf) if event else b""
 
 
 _HEAD = Prepared(lambda: AuditHead.objects.filter(pk=1))

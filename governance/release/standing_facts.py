@@ -14,15 +14,13 @@ from threading import Lock
 from django.conf import settings
 
 from governance.audit.errors import Refused
-from governance.audit.models import AuditEvent
-from governance.audit.prepared import Prepared
+from governance.audit.queries import newest_about
 from governance.registry.models import Candidate
 from governance.release.facts import GateFacts
 from governance.release.integrity import require_told
 from governance.release.queries import gate_facts
 
 MOST = 512
-_NEWEST = Prepared(lambda model: AuditEvent.objects.filter(model_slug=model).order_by("-seq").only("leaf")[:1])
 Standing = tuple[tuple[Candidate, GateFacts], ...]
 _kept: OrderedDict[tuple[str, str], tuple[bytes, Standing]] = OrderedDict()
 _lock = Lock()
@@ -33,10 +31,9 @@ def of(model: str, digest: str) -> Standing:
 
     Empty where rows and log differ about one of them: who asks goes the long way then, which says so.
     """
-    last = _NEWEST.first(model)
-    if last is None:
+    leaf = newest_about(model)
+    if not leaf:
         return ()
-    leaf = bytes(last.leaf)
     with _lock:
         newest, found = _kept.get((model, digest), (b"", ()))
     if newest == leaf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from django.urls import reverse
 from governance.accounts.models import Person
 from governance.accounts.roles import FIRST_LINE, SIGNING, TITLES, Role
 from governance.audit.clock import database_now
-from governance.audit.queries import newest_event
+from governance.audit.queries import newest_about, newest_about_people, newest_event
 from governance.registry.models import Candidate
 from governance.registry.visibility import visible_candidates
 from governance.release.queries import candidate_state
@@ -34,6 +35,7 @@ from reports.charts.verdicts import Verdict
 LATELY = timedelta(days=30)
 MOST = 30
 WEEK = 7
+KNOWN_SECONDS = 600
 VIEWS = {"you": "For you", "others": "With others", "own": "Submitted by you", "decided": "Decided lately"}
 EMPTY = {
     "you": ("Nothing waits for you.", "What you can interpret or sign appears here as soon as it can be done."),
@@ -273,12 +275,25 @@ def _standing(desk: Desk, candidate: Candidate, documents: Mapping[str, Document
 
 
 def number_for(person: Person, held: frozenset[str]) -> int:
-    """How many versions wait for this person, who holds these roles; known per event, as whatever changes it is one."""
+    """How many versions wait for this person, who holds these roles.
+
+    What changes it is an event, known by its hash, about the version's model or about people and policies: an event about one
+    model costs only the versions of that model anew. What the clock alone changes is seen within ten minutes.
+    """
     newest = newest_event()
-    return _number(person.pk, newest.seq if newest else -1) if held & (FIRST_LINE | SIGNING) else 0
+    if newest is None or not held & (FIRST_LINE | SIGNING):
+        return 0
+    return _number(person.pk, bytes(newest.leaf), int(time.monotonic() // KNOWN_SECONDS))
 
 
 @lru_cache(maxsize=1024)
-def _number(person_id: UUID, seq: int) -> int:
-    person = Person.objects.get(pk=person_id)
-    return sum(one.mine for one in waiting(person, list(undecided(visible_candidates(person)))))
+def _number(person_id: UUID, leaf: bytes, period: int) -> int:
+    rows = undecided(visible_candidates(Person.objects.get(pk=person_id))).values_list("pk", "model__slug")
+    people, models = newest_about_people(), {slug: newest_about(slug) for slug in dict.fromkeys(slug for _, slug in rows)}
+    return sum(_is_mine(person_id, candidate, models[slug], people, period) for candidate, slug in rows)
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_mine(person_id: UUID, candidate: UUID, about_model: bytes, about_people: bytes, period: int) -> bool:
+    rows = undecided(Candidate.objects.filter(pk=candidate))
+    return any(one.mine for one in waiting(Person.objects.get(pk=person_id), list(rows)))

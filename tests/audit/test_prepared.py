@@ -31,6 +31,7 @@ from governance.audit.past import as_of
 from governance.audit.prepared import Prepared
 from governance.registry.models import Candidate
 from governance.release.queries import candidate_state
+from governance.web.inbox import number_for
 from tests.factories import (
     CREDENTIALS,
     a_candidate,
@@ -108,6 +109,7 @@ def test_every_one_gives_what_its_query_set_gives(people: dict[str, Person], row
     challenge_computed(a_challenge(first, validator))
     finding = open_finding(first, by=officer, title="It leaks", detail="", severity="low", blocking=True)
     read(first)
+    assert number_for(validator, validator.roles()) == 1
     close_finding(finding, by=validator, text="Dealt with.")
     signed(first, validator, "request-changes")
     revise_text(first, by=scientist, summary="Another text altogether.", answer="It says more now.")

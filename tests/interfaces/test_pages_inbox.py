@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from governance.accounts.models import Person
 from governance.actions import jobs
+from governance.actions.people import deactivate_person
+from governance.actions.tokens import create_token
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
+from governance.web.inbox import number_for
 from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
 from tests.interfaces.pages import Browser, Page
 from tests.moving_clock import moving_clock
@@ -46,6 +51,30 @@ def test_a_version_waits_for_whoever_can_do_the_next_thing(people: dict[str, Per
     signed(candidate, people["officer"])
     assert not waits_for(people["officer"], candidate)
     assert f"/candidates/{candidate.pk}/" in Browser(people["officer"]).client.get("/?view=decided").content.decode()
+
+
+def test_the_number_asks_anew_only_about_what_an_event_was_about(people: dict[str, Person], candidate: Candidate) -> None:
+    """Another model's version costs no more reads where ten others wait, and a right that is given or ends costs all of them."""
+    elsewhere = a_model(people, "other-model")
+    validator = people["second_validator"]
+
+    def reads() -> tuple[int, int]:
+        with CaptureQueriesContext(connection) as asked:
+            number = number_for(validator, validator.roles())
+        return number, len(asked)
+
+    for name in range(10):
+        computed(a_candidate(people, a_model(people, f"model-{name}")))
+    first, all_anew = reads()
+    assert (first, reads()[0]) == (11, 11)
+    computed(a_candidate(people, elsewhere))
+    number, some_anew = reads()
+    assert number == 12
+    assert some_anew < all_anew / 3
+    create_token(by=people["scientist"], name="pipeline", scopes=[{"scope": "gate", "models": None}])
+    assert reads()[1] < some_anew
+    deactivate_person(people["approver"], by=people["administrator"])
+    assert reads()[1] > all_anew / 2
 
 
 def test_the_rows_say_what_to_do(people: dict[str, Person], candidate: Candidate) -> None:

@@ -13,6 +13,7 @@ from governance.actions.findings import close_finding, lower_finding, open_findi
 from governance.actions.models import confirm_tier
 from governance.actions.submit_candidate import submit_candidate, withdraw
 from governance.audit.errors import Refused
+from governance.registry.models import Candidate
 from governance.release import decision, gate
 from governance.release.clock import decision_time
 from governance.release.decision import decide
@@ -25,6 +26,7 @@ from tests.factories import (
     a_candidate,
     a_model,
     a_submission,
+    afresh,
     approved,
     computed,
     interpreted,
@@ -49,18 +51,28 @@ def codes(candidate, environment="production", **question):
     return [one.code for one in asked(candidate, environment, **question).reasons]
 
 
+@pytest.fixture(scope="module")
+def approved_once(scene) -> Candidate:
+    return approved(scene.people, a_model(scene.people, "small-loans"))
+
+
 @pytest.fixture
-def good(people) -> GateFacts:
+def candidate(approved_once, people) -> Candidate:
+    """Approved by the people that a low tier asks for."""
+    return afresh(approved_once)
+
+
+@pytest.fixture
+def good(candidate) -> GateFacts:
     """The facts of an approved candidate, which the gate allows."""
-    return gate_facts(approved(people, a_model(people)), "production")
+    return gate_facts(candidate, "production")
 
 
 def act(kind, person, seq=10**6, roles=("compliance-officer",), environment=""):
     return ActFact(kind, environment, person.pk, roles, "why", str(person), seq, datetime.now(UTC))
 
 
-def test_an_approved_file_may_run_and_no_other(people):
-    candidate = approved(people, a_model(people))
+def test_an_approved_file_may_run_and_no_other(people, candidate):
     assert asked(candidate).allowed
     other = candidate.gate_digest[:-1] + ("0" if candidate.gate_digest[-1] != "0" else "1")
     answer = gate.ask(model=candidate.model.slug, digest=other, environment="production")
@@ -197,8 +209,7 @@ def test_every_step_on_the_way_is_a_no_with_its_reason(people):
     assert not asked(candidate).allowed
 
 
-def test_suspension_takes_effect_in_the_next_answer_and_the_suspender_alone_cannot_lift_it(people):
-    candidate = approved(people, a_model(people))
+def test_suspension_takes_effect_in_the_next_answer_and_the_suspender_alone_cannot_lift_it(people, candidate):
     suspend(candidate, by=people["officer"], reason="Complaints.", credentials=CREDENTIALS)
     assert codes(candidate) == ["suspended"]
     reinstate(candidate, by=people["officer"], reason="It was nothing.", credentials=CREDENTIALS)
@@ -301,8 +312,7 @@ def test_a_denied_deployment_counts_for_nothing_and_raises_a_critical_finding(pe
     assert Finding.objects.filter(model=model, candidate=None, severity="critical").count() == 4
 
 
-def test_a_deployment_is_judged_by_what_held_when_it_was_made(people):
-    candidate = approved(people, a_model(people))
+def test_a_deployment_is_judged_by_what_held_when_it_was_made(people, candidate):
 
     def recorded(moment):
         record = {"digest": candidate.gate_digest, "environment": "production", "deployed_at": moment}
@@ -351,15 +361,13 @@ def test_the_gate_asks_no_more_of_a_file_that_was_submitted_often(people):
     assert queries() == twice
 
 
-def test_a_second_line_signer_retires_a_version_for_one_environment(people):
-    candidate = approved(people, a_model(people))
+def test_a_second_line_signer_retires_a_version_for_one_environment(people, candidate):
     retire(candidate, by=people["officer"], reason="Replaced.", credentials=CREDENTIALS, environment="staging")
     assert codes(candidate, "staging") == ["superseded"]
     assert codes(candidate) == []
 
 
-def test_a_blocking_finding_on_an_approved_candidate_denies_until_it_is_closed_or_lowered(people):
-    candidate = approved(people, a_model(people))
+def test_a_blocking_finding_on_an_approved_candidate_denies_until_it_is_closed_or_lowered(people, candidate):
     for settle in (close_finding, lower_finding):
         finding = open_finding(
             candidate, by=people["second_validator"], title="Reason codes are wrong", detail="", severity="low", blocking=True

@@ -8,13 +8,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reports.measures.explain.stored import stored_names
 from reports.measures.table import Column
 
 GROUP_ROWS, GROUP_VALUES = 50_000, 4_000_000
 
 
 def write_values(out: BinaryIO, explanations: list[dict[str, Any]], explained: dict[str, Any]) -> None:
-    """Columns `row`, the `row_id` column, `class`, `base_value`, `model_output`, then one per submitted column.
+    """Columns `row`, the `row_id` column, `class`, `base_value`, `model_output`, then one per column of the explanation.
+
+    They are called as `stored_names` says.
 
     `explanations` are of one kind, one for each class: each has `values` of shape (rows, columns), asked for some rows of one
     column at a time, and `rows`, the 0-based positions of these rows; their rows follow one another in the file.
@@ -34,13 +37,14 @@ def _table(explanation: dict[str, Any], explained: dict[str, Any], part: slice) 
     rows = np.asarray(explanation["rows"][part], dtype=np.int64)
     columns: dict[str, pa.Array] = {"row": pa.array(rows)}
     row_id = explained.get("row_id")
-    if row_id is not None:
-        columns[explained["row_id_name"]] = _ids(row_id, rows)
+    id_name, names = stored_names(None if row_id is None else explained["row_id_name"], explanation["columns"])
+    if id_name is not None:
+        columns[id_name] = _ids(row_id, rows)
     if explanation.get("class") is not None:
         columns["class"] = pa.array([str(explanation["class"])] * len(rows))
     columns["base_value"] = pa.array(np.full(len(rows), float(explanation["base_value"])))
     columns["model_output"] = pa.array(np.asarray(explanation["model_output"][part], dtype=np.float64))
-    for position, name in enumerate(explanation["columns"]):
+    for position, name in enumerate(names):
         columns[name] = pa.array(np.ascontiguousarray(explanation["values"][part, position], dtype=np.float64))
     return pa.table(columns)
 

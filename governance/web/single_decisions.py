@@ -219,9 +219,6 @@ def _unknown(answer: Mapping[str, Any]) -> str:
     cause = answer["unknown"]
     if cause == "purged":
         return "The evaluation data are no longer kept: they were purged, and only the aggregates stay."
-    if cause == "name-taken":
-        names = ", ".join(map(isolated, answer["names"]))
-        return f"A feature bears a name that the stored values use themselves ({names}), so single rows cannot be told apart."
     there = f"There are {count(answer['rows'])} rows, at the positions 0 to {count(answer['rows'] - 1)}."
     if cause == "row-id":
         return f"No row of the evaluation data has this id. {there} An id is compared letter by letter."

@@ -16,25 +16,31 @@ from numpy.typing import NDArray
 from reports.formats.intake import finite_scores
 from reports.formats.predictor import rows_of
 from reports.formats.submission import Submission, open_submission
+from reports.measures.explain.stored import stored_names
 from reports.measures.labels import DEFAULT_THRESHOLD, decisions
 from reports.measures.reasons import near_the_cut_off
 from reports.measures.table import Column, Table
 
 BINARY = "binary-classification"
 ALL, NEAR = "all-applicants", "approved-near-the-cut-off"
-NAMED_SO = ("row", "class", "base_value", "model_output")
-"""Columns of the stored values that are no contributions; a feature of such a name stands in their place."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Values:
-    """The stored values of one explanation: which row each line is about, and for several classes which class."""
+    """The stored values of one explanation: which row each line is about, and for several classes which class.
+
+    `names` tells how the file calls each feature.
+    """
 
     file: pyarrow.parquet.ParquetFile
+    names: Mapping[str, str]
     rows: Rows
     classes: NDArray[Any] | None
+
+    def contributions(self, feature: str) -> NDArray[np.float64]:
+        return self.column(self.names[feature])
 
     def column(self, name: str) -> NDArray[np.float64]:
         return np.asarray(self.file.read(columns=[name], use_threads=False).column(0).to_numpy(), dtype=np.float64)
@@ -62,9 +68,8 @@ def single_decision(
     """
     report(0.1, "Reading the tables")
     given = open_submission(params, files)
-    if names := [name for name in NAMED_SO if name in given.features and (name != "class" or params["several"])]:
-        return {"unknown": "name-taken", "names": names, "rows": given.evaluation.n}
-    values = _opened(files["values"], several=params["several"])
+    _, names = stored_names(given.manifest.get("row_id"), given.features)
+    values = _opened(files["values"], dict(zip(given.features, names, strict=True)), several=params["several"])
     position = _position(given, params)
     lines = values.lines(position) if position is not None else {}
     if position is None or not lines:
@@ -82,11 +87,11 @@ def single_decision(
     }
 
 
-def _opened(file: BinaryIO, *, several: bool) -> Values:
+def _opened(file: BinaryIO, names: Mapping[str, str], *, several: bool) -> Values:
     opened = pyarrow.parquet.ParquetFile(file, memory_map=False, pre_buffer=False)
     read = opened.read(columns=["row", "class"] if several else ["row"], use_threads=False)
     classes = np.asarray(read.column("class").to_pylist(), dtype=object) if several else None
-    return Values(opened, np.asarray(read.column("row").to_numpy(), dtype=np.int64), classes)
+    return Values(opened, names, np.asarray(read.column("row").to_numpy(), dtype=np.int64), classes)
 
 
 def _position(given: Submission, params: Mapping[str, Any]) -> int | None:
@@ -136,7 +141,8 @@ def _compared(given: Submission, values: Values, position: int) -> dict[str, Any
     scores = _scores(given, part)
     favoured = decisions(given.manifest, part, scores).favoured
     near = near_the_cut_off(scores, favoured, _threshold(given.manifest))
-    means = [(column.mean(), column[near].mean() if near.any() else np.nan) for column in map(values.column, given.features)]
+    added = map(values.contributions, given.features)
+    means = [(column.mean(), column[near].mean() if near.any() else np.nan) for column in added]
     average = np.asarray(means, dtype=np.float64).reshape(len(given.features), 2)
     at = int(np.flatnonzero(rows == position)[0])
     nearest = [float(scores[near].min()), float(scores[near].max())] if near.any() else None
@@ -171,7 +177,7 @@ def _parts(given: Submission, values: Values, lines: dict[str | None, int]) -> l
     """For each class, or the one output, where the row began, where it ended, and what each feature added."""
     at = np.array(list(lines.values()), dtype=np.int64)
     ends = {name: values.column(name)[at] for name in ("base_value", "model_output")}
-    added = np.stack([values.column(name)[at] for name in given.features], axis=1)
+    added = np.stack([values.contributions(name)[at] for name in given.features], axis=1)
     return [
         {
             "class": name,

@@ -9,9 +9,11 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from reports.documents.single_decision import single_decision as told
+from reports.measures.explain.stored import stored_names
 from reports.measures.reasons import NEAR_LEAST
 from reports.sandbox.work import WORK
 from reports.values import write_values
@@ -133,14 +135,64 @@ def test_the_whole_way_gives_reasons_in_the_manifests_words() -> None:
     assert named.get("purpose") is None
 
 
-def test_a_feature_of_the_name_of_a_stored_column_is_said_to_stand_in_the_way() -> None:
-    frame = rows().rename(columns={"income": "model_output"})
-    asked = {**params("lightgbm-text", position=3), "manifest": models.manifest(features=["model_output", "age", "purpose"])}
-    coded = models.coded().rename(columns={"income": "model_output"})
-    model = lightgbm.LGBMClassifier(n_estimators=2, verbose=-1, n_jobs=1).fit(coded, models.data()["default"])
-    given = {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue(), "values": b""}
-    found = WORK["single_decision"](asked, {name: io.BytesIO(one) for name, one in given.items()}, nothing)
-    assert (found["unknown"], found["names"]) == ("name-taken", ["model_output"])
+NAMED_ALIKE = {"income": "class", "age": "row", "purpose": "row (submitted)"}
+
+
+def named_alike() -> tuple[dict[str, Any], dict[str, bytes]]:
+    """A model whose features and ids bear names of columns that every stored file has itself."""
+    frame, coded = (one.rename(columns=NAMED_ALIKE) for one in (rows(), models.coded()))
+    frame = frame.rename(columns={"id": "model_output"})
+    purpose = NAMED_ALIKE["purpose"]
+    manifest = models.manifest(
+        features=list(NAMED_ALIKE.values()), row_id="model_output", categorical_features=[purpose],
+        categories={purpose: list(models.LEVELS)},
+    )  # fmt: skip
+    model = lightgbm.LGBMClassifier(n_estimators=4, verbose=-1, n_jobs=1).fit(coded, models.data()["default"])
+    return manifest, {"model": model.booster_.model_to_string().encode(), "evaluation": models.csv(frame).getvalue()}
+
+
+def test_names_of_the_file_s_own_columns_hide_no_row() -> None:
+    manifest, given = named_alike()
+
+    def run(task: str, **more: Any) -> dict[str, Any]:
+        stored = {name: more.pop(name) for name in ("values",) if name in more}
+        asked = {**params("lightgbm-text", **more), "manifest": manifest}
+        return WORK[task](asked, {name: io.BytesIO(one) for name, one in {**given, **stored}.items()}, nothing)
+
+    everything = run("explain")
+    explanation = everything["explanations"][0]
+    stored = stored_values([explanation], everything)
+    table = pq.read_table(io.BytesIO(stored))
+    assert table.column_names == [
+        "row", "model_output (submitted)", "base_value", "model_output", "class (submitted)", "row (submitted) (submitted)",
+        "row (submitted)",
+    ]  # fmt: skip
+    assert table["row"].to_pylist() == list(range(400))
+    assert table["model_output (submitted)"].to_pylist() == rows()["id"].str.strip().tolist()
+    np.testing.assert_array_equal(table["model_output"].to_numpy(), explanation["model_output"])
+    for at, name in enumerate(("class (submitted)", "row (submitted) (submitted)", "row (submitted)")):
+        np.testing.assert_array_equal(table[name].to_numpy(), explanation["values"][:, at])
+    for asked in ({"position": 17}, {"row_id": "row-17"}):
+        found = run("single_decision", values=stored, **asked)
+        assert (found["row"], found["row_id"], found["features"]) == (17, "row-17", list(NAMED_ALIKE.values()))
+        np.testing.assert_array_equal(found["parts"][0]["contributions"], explanation["values"][17])
+        np.testing.assert_allclose(found["comparisons"][0]["average"], explanation["values"].mean(axis=0), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("row_id", "columns", "stored"),
+    [
+        (None, ["a", "b"], (None, ("a", "b"))),
+        ("row", ["a"], ("row (submitted)", ("a",))),
+        (None, ["class"], (None, ("class (submitted)",))),
+        (None, ["row", "row (submitted)"], (None, ("row (submitted) (submitted)", "row (submitted)"))),
+        (None, ["row (submitted)", "row"], (None, ("row (submitted)", "row (submitted) (submitted)"))),
+        ("row", ["row", "base_value"], ("row (submitted)", ("row (submitted) (submitted)", "base_value (submitted)"))),
+        ("id", ["id", "a", "a", "a"], ("id", ("id (submitted)", "a", "a (submitted)", "a (submitted) (submitted)"))),
+    ],
+)
+def test_no_two_columns_of_a_stored_file_are_called_alike(row_id: str | None, columns: list[str], stored: Any) -> None:
+    assert stored_names(row_id, columns) == stored
 
 
 def test_each_class_of_several_is_told_by_itself() -> None:

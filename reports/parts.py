@@ -34,7 +34,7 @@ class DamagedPart(ValueError):
 def bounds(plan: Mapping[str, Any]) -> list[tuple[int, int]]:
     """The rows of each part, from one to before the other. Raises DamagedPart for a plan that nobody can mean."""
     rows, block = int(plan["rows"]), max(int(plan["block"]), 1)
-    each = len(plan["features"]) * len(plan["classes"] or (None,))
+    each = max(len(plan["features"]), plan["encoded"]) * len(plan["classes"] or (None,))
     step = max(1, min(MOST_ROWS, MOST_VALUES // max(each, 1)) // block) * block
     if not 0 < rows <= step * MOST_PARTS:
         raise DamagedPart(f"{rows} rows in parts of {step} are no plan")
@@ -43,32 +43,43 @@ def bounds(plan: Mapping[str, Any]) -> list[tuple[int, int]]:
 
 def write_part(out: BinaryIO, value: Mapping[str, Any], about: Mapping[str, Any], start: int, stop: int) -> None:
     """What the sandbox gave for these rows. Raises DamagedPart where it is not of these rows."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, tuple[str, NDArray[Any]]] = {}
     for place, one in enumerate(value["explanations"]):
         if one["values"].shape != (stop - start, len(one["columns"])) or one["model_output"].shape != (stop - start,):
             raise DamagedPart("an explanation is not of the rows that were asked about")
-        arrays[f"values/{place}"] = np.ascontiguousarray(one["values"].T, dtype="<f8")
-        arrays[f"output/{place}"] = np.asarray(one["model_output"], dtype="<f8")
+        arrays[f"values/{place}"] = "<f8", one["values"].T
+        arrays[f"output/{place}"] = "<f8", one["model_output"]
+        encoded = one.get("encoded") or {"values": None}
+        if encoded["values"] is not None:
+            if encoded["values"].shape != (stop - start, len(encoded["names"])):
+                raise DamagedPart("contributions of encoded columns are not of the rows that were asked about")
+            arrays[f"encoded/{place}"] = "<f8", encoded["values"].T
     columns = {f"column/{name}": column for name, column in value["columns"].columns.items()}
     for name, column in {**columns, **({ROW_ID: value["row_id"]} if value["row_id"] is not None else {})}.items():
         if len(column) != stop - start:
             raise DamagedPart("a column is not of the rows that were asked about")
-        arrays[name] = np.asarray(column.values, dtype="<f8" if column.levels is None else "<i4")
+        arrays[name] = "<f8" if column.levels is None else "<i4", column.values
         if column.levels is not None:
-            arrays[f"levels/{name}"] = np.frombuffer(json.dumps(column.levels).encode(), dtype=np.uint8)
-    told = [{name: item for name, item in one.items() if name not in ARRAYS} for one in value["explanations"]]
+            arrays[f"levels/{name}"] = "|u1", np.frombuffer(json.dumps(column.levels).encode(), dtype=np.uint8)
+    told = [_without_arrays(one) for one in value["explanations"]]
     _write(out, {"start": start, "stop": stop, "explanations": told, **about}, arrays)
 
 
-def _write(out: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def _without_arrays(explanation: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: item for name, item in explanation.items() if name not in ARRAYS}
+    return {**told, "encoded": {**told["encoded"], "values": None}} if told.get("encoded") else told
+
+
+def _write(out: BinaryIO, header: Mapping[str, Any], arrays: Mapping[str, tuple[str, NDArray[Any]]]) -> None:
+    """Arrays by name, each with the type that it is written as; one at a time is laid out in memory as in the file."""
     places, at = {}, 0
-    for name, array in arrays.items():
-        places[name] = [array.dtype.str, list(array.shape), at]
-        at += array.nbytes
+    for name, (kind, array) in arrays.items():
+        places[name] = [kind, list(array.shape), at]
+        at += array.size * np.dtype(kind).itemsize
     head = json.dumps({**header, "arrays": places}).encode()
     out.write(MAGIC + len(head).to_bytes(8, "little") + head)
-    for array in arrays.values():
-        out.write(array.data if array.size else b"")
+    for kind, array in arrays.values():
+        out.write(np.ascontiguousarray(array, dtype=kind).data if array.size else b"")
     out.flush()
 
 
@@ -159,14 +170,18 @@ class Parts:
             {
                 **one,
                 "additivity_max_error": self._largest_error(place),
-                "encoded": joined_encoded([part.told["explanations"][place] for part in self.parts]),
+                "encoded": self._encoded(place),
                 "rows_explained": self.rows,
-                "values": Values(self, place),
+                "values": Values(self, f"values/{place}"),
                 "rows": rows,
                 "model_output": self.array(f"output/{place}"),
             }
             for place, one in enumerate(first)
         ]
+
+    def _encoded(self, place: int) -> dict[str, Any] | None:
+        encoded = joined_encoded([part.told["explanations"][place] for part in self.parts])
+        return encoded and {**encoded, "values": Values(self, f"encoded/{place}") if self.plan["encoded"] else None}
 
     def _largest_error(self, place: int) -> float:
         return float(np.max([part.told["explanations"][place]["additivity_max_error"] for part in self.parts]))
@@ -174,14 +189,14 @@ class Parts:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of one explanation, (rows, columns), of which `[rows, at]` reads a slice of one column."""
+    """Values of one explanation, (rows, columns), of which `[rows, at]` reads a slice of one column."""
 
     parts: Parts
-    place: int
+    name: str
 
     def __getitem__(self, asked: tuple[slice, int]) -> NDArray[np.float64]:
         rows, at = asked
-        return self.parts.array(f"values/{self.place}", rows, at)
+        return self.parts.array(self.name, rows, at)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from reports.sandbox.errors import RejectedInput
 from reports.sandbox.job import Outcome
 from reports.sandbox.limits import Limits
 from reports.sandbox.parent import Zygote
-from reports.values import write_values
+from reports.values import of_encoded_columns, write_values
 
 Report = Callable[[float, str], None]
 Keep = Callable[[BinaryIO], str]
@@ -192,19 +192,26 @@ def _admission(work: Work, zygote: Zygote, report: Report, keep: Any) -> Made:
 
 
 def _explainability(work: Work, zygote: Zygote, report: Report, keep: Keep) -> Made:
-    outcome = zygote.run("explain", params=_params(work), files=work.files, limits=COMPUTE, progress=report)
+    params = _params(work) | {"large": work.large}
+    outcome = zygote.run("explain", params=params, files=work.files, limits=COMPUTE, progress=report)
     document = build.explainability(work.manifest, outcome.value, seed=work.seed)
     return document, outcome, {"values": _kept_values(outcome.value, zygote, keep)}
 
 
 def _kept_values(value: dict[str, Any], zygote: Zygote, keep: Keep) -> list[dict[str, Any]]:
-    """The matrix of each kind of explanation as a file, named by its digest."""
+    """The matrix of each kind of explanation as a file, and that of encoded columns where it was kept, named by its digest."""
+
+    def stored(explanations: list[dict[str, Any]]) -> str:
+        with tempfile.TemporaryFile(dir=zygote.settings.spool) as file:
+            write_values(file, explanations, value)
+            file.seek(0)
+            return keep(file)
+
     files = []
     for names, same in _by_table(value["explanations"]).items():
-        with tempfile.TemporaryFile(dir=zygote.settings.spool) as file:
-            write_values(file, same, value)
-            file.seek(0)
-            files.append({**dict(zip(TABLE_OF, names, strict=True)), "file": keep(file)})
+        encoded = [one for one in map(of_encoded_columns, same) if one is not None]
+        more = {"encoded_file": stored(encoded)} if encoded else {}
+        files.append({**dict(zip(TABLE_OF, names, strict=True)), "file": stored(same), **more})
     return files
 
 

@@ -14,6 +14,14 @@ from reports.measures.table import Column
 GROUP_ROWS, GROUP_VALUES = 50_000, 4_000_000
 
 
+def of_encoded_columns(explanation: dict[str, Any]) -> dict[str, Any] | None:
+    """The explanation with the contributions of the columns that the model's last step sees; None where these are not kept."""
+    encoded = explanation.get("encoded")
+    if not encoded or encoded["values"] is None:
+        return None
+    return {**explanation, "columns": encoded["names"], "values": encoded["values"]}
+
+
 def write_values(out: BinaryIO, explanations: list[dict[str, Any]], explained: dict[str, Any]) -> None:
     """Columns `row`, the `row_id` column, `class`, `base_value`, `model_output`, then one per column of the explanation.
 

@@ -15,7 +15,7 @@ from governance.actions.jobs import order_dossier
 from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
 from governance.api.views import ApiView, problems
-from governance.audit.errors import Refused
+from governance.audit.errors import BadInput, Refused, fault
 from governance.evidence.judged import judged_run
 from governance.evidence.kinds import ChallengeKind, Kind
 from governance.evidence.models import Evidence
@@ -29,6 +29,15 @@ from governance.release.receipt import in_log
 PATIENCE_SECONDS = 60.0
 PARQUET = "application/vnd.apache.parquet"
 QUESTIONS = ("perturbation", "output", "players", "class")
+FILES = {"submitted": "file", "encoded": "encoded_file"}
+"""Of which columns contributions can be asked for, and how the provenance calls the file of them."""
+LAYOUT = (
+    "Row-level values: for validators and the model's developers only, 404 for all others. The columns are `row` (0-based "
+    "position), the `row_id` column, `class` where there are several, `base_value`, `model_output` and one per submitted column; "
+    "with `columns=encoded` one per column that the model's last step sees, and those made from one submitted column add up to "
+    "its value. `row`, `class`, `base_value` and `model_output` are always these: any other column whose name is taken is "
+    "written as `NAME (submitted)`, with ` (submitted)` again while that is taken too."
+)
 
 
 def _judged(candidate: Candidate, kind: str) -> Evidence:
@@ -62,11 +71,14 @@ class ExplanationValues(ApiView):
     @extend_schema(
         operation_id="get_explanation_values",
         summary="The full matrix of one explanation, as Parquet",
-        description="Row-level values: for validators and the model's developers only, 404 for all others.",
+        description=LAYOUT,
         parameters=[
-            OpenApiParameter(name, str, description="As in the document's `explanations`.") for name in QUESTIONS
+            *(OpenApiParameter(name, str, description="As in the document's `explanations`.") for name in QUESTIONS),
+            OpenApiParameter(
+                "columns", str, enum=list(FILES), default="submitted", description="Whose contributions: 404 where not kept."
+            ),
         ],
-        responses={(200, PARQUET): OpenApiTypes.BINARY, **problems(404)},
+        responses={(200, PARQUET): OpenApiTypes.BINARY, **problems(400, 404)},
     )
     def get(self, request: Request, candidate: UUID) -> FileResponse:
         by = caller(request)
@@ -75,20 +87,44 @@ class ExplanationValues(ApiView):
             raise Http404
         document = answers.evidence(_judged(one, Kind.EXPLAINABILITY))
         asked = {name: request.query_params[name] for name in QUESTIONS if name in request.query_params}
-        file = _file(document["provenance"].get("values", []), asked)
+        file = _file(document, asked, _columns(request))
         return FileResponse(
             storage.open_blob(file), content_type=PARQUET, as_attachment=True, filename="values.parquet"
         )
 
 
-def _file(values: list[dict[str, Any]], asked: dict[str, str]) -> str:
-    """The digest of the first file that fits the question. Raises Refused `no-such-explanation` (404)."""
+def _columns(request: Request) -> str:
+    """Raises BadInput."""
+    columns = request.query_params.get("columns", "submitted")
+    if columns not in FILES:
+        raise BadInput([fault("/columns", "unknown-value", f"columns is one of: {', '.join(FILES)}.")])
+    return columns
+
+
+def _file(document: dict[str, Any], asked: dict[str, str], columns: str) -> str:
+    """The digest of the first file that fits the question.
+
+    Raises Refused (404): `no-such-explanation`; `no-encoded-columns`, `encoded-columns-not-kept`.
+    """
+    values = document["provenance"].get("values", [])
     for one in values:
         if all(str(one.get(name, "")) == wanted for name, wanted in asked.items()):
-            return str(one["file"])
+            if FILES[columns] not in one:
+                raise _no_encoded(document["content"].get("explanations", []), one)
+            return str(one[FILES[columns]])
     there = "; ".join(", ".join(str(one[name]) for name in QUESTIONS if one.get(name) is not None) for one in values)
     detail = f"There is no such explanation; there are: {there or 'none'}."
     raise Refused("no-such-explanation", detail, status=404)
+
+
+def _no_encoded(explanations: list[dict[str, Any]], asked: dict[str, Any]) -> Refused:
+    """Why this explanation has no file of encoded columns."""
+    same = [one for one in explanations if all(one.get(name) == asked[name] for name in ("perturbation", "output", "players"))]
+    if any(one.get("encoded_columns") for one in same):
+        detail = "Of encoded columns only the mean sizes of contributions are kept; the document's `limitations` say why."
+        return Refused("encoded-columns-not-kept", detail, status=404)
+    detail = "This explanation is of the submitted columns themselves, so there are no contributions of encoded ones."
+    return Refused("no-encoded-columns", detail, status=404)
 
 
 class OneAttestation(ApiView):

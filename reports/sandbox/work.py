@@ -25,6 +25,8 @@ from reports.measures import feature_sets, labels
 from reports.measures.explain.coalitions import EVALUATIONS, SLOW_EVALUATIONS, enumerated_rows
 from reports.measures.explain.models import Additive, family_of
 from reports.measures.explain.run import (
+    MOST_PARTED_VALUES,
+    MOST_VALUES,
     Explanations,
     Setting,
     additive_limits,
@@ -35,6 +37,7 @@ from reports.measures.explain.run import (
     explain_additive,
     explain_opaque,
     explain_rows,
+    keeps_encoded,
 )
 from reports.measures.explain.synthetic import most_important, synthetic_rows
 from reports.measures.explain.trees import TooLarge
@@ -225,7 +228,8 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
     """All explanations of the model's scores, with the values of each row, cross-checks and limitations.
 
     `again`: the first explanation of some rows beside one against other rows of the population. `synthetic`: rows of
-    nobody, explained. Both None where there is no model; then `scores` are those handed in, where they were.
+    nobody, explained. Both None where there is no model; then `scores` are those handed in, where they were. `large` among
+    `params`: the rows would be explained in parts, were all of them explained.
     """
     report(0.02, "Reading the tables")
     given = open_submission(params, files)
@@ -238,7 +242,8 @@ def explain(params: Params, files: Files, report: Report) -> dict[str, Any]:
         scores = given.predictions.scores if given.predictions is not None else None
     else:
         background, said = _background(given, seed)
-        found = _explained(given, predictor, background, seed, report)
+        most = MOST_PARTED_VALUES if params.get("large") else MOST_VALUES
+        found = _explained(given, predictor, background, seed, report, most)
         found.limitations = said + found.limitations
         report(0.95, "Explaining against other rows of the population, and rows of nobody")
         again = _again(given, predictor, found, background.n, seed)
@@ -312,11 +317,14 @@ def _sensitive(given: Submission) -> Table:
     return Table({name: given.evaluation.columns[name] for name in names}, given.evaluation.n)
 
 
-def _explained(given: Submission, predictor: Predictor, background: Table, seed: int, report: Report) -> Explanations:
+def _explained(
+    given: Submission, predictor: Predictor, background: Table, seed: int, report: Report, most_values: int
+) -> Explanations:
     """By the model's own structure where it can be read, else by asking it."""
     finite_scores(predictor, given.evaluation, given.manifest)
     classes = _classes(given) if given.manifest["task"] == "multiclass-classification" else None
-    setting = Setting(given.evaluation, background, given.features, tuple(classes or ()) or None, seed, report)
+    named = tuple(classes or ()) or None
+    setting = Setting(given.evaluation, background, given.features, named, seed, report, most_values=most_values)
     report(0.1, "Reading the model's structure")
     model = predictor.additive(rows_of(given.evaluation, slice(0, PROVING_ROWS)))
     family = family_of(model) if model is not None else None
@@ -351,7 +359,7 @@ def explain_plan(params: Params, files: Files, report: Report) -> dict[str, Any]
 
     `rows` of evaluation and `block`, at multiples of which they can be parted; `layout` of its columns; `background` and
     `other`, the populations; `checked`, rows to be computed again by shap for each kind of explanation; `again`, rows to be
-    explained against `other`.
+    explained against `other`; `encoded`, of how many encoded columns each contribution is kept.
     """
     if params["model_format"] == "predictions":
         return {"whole": True}
@@ -365,7 +373,10 @@ def explain_plan(params: Params, files: Files, report: Report) -> dict[str, Any]
         return {"whole": True}
     populations, said = _populations(found, files, seed)
     classes = _classes_over_all(params, predictor, files)
-    setting = Setting(proving, populations["background"], predictor.features, classes, seed, report)
+    setting = Setting(
+        proving, populations["background"], predictor.features, classes, seed, report, all_rows=evaluation.rows,
+        most_values=MOST_PARTED_VALUES,
+    )  # fmt: skip
     try:
         most = additive_rows(model, setting, evaluation.rows)
     except TooLarge:
@@ -379,7 +390,8 @@ def explain_plan(params: Params, files: Files, report: Report) -> dict[str, Any]
         "features": list(predictor.features),
         "classes": list(classes) if classes else None,
         "family": family_of(model),
-        "limitations": said + additive_limits(model, setting),
+        "encoded": len(model.names) if keeps_encoded(model, setting, evaluation.rows) else 0,
+        "limitations": said + additive_limits(model, setting, evaluation.rows),
         "checked": checked_rows(model, setting, evaluation.rows),
         "again": evenly(evaluation.rows, AGAIN_ROWS),
         **populations,
@@ -419,7 +431,8 @@ def explain_part(params: Params, files: Files, report: Report) -> dict[str, Any]
     raw = layout.raw(files["evaluation"], rows)
     table = as_agreed(raw, layout.texts)
     finite_scores(predictor, table, given.manifest)
-    found = explain_rows(model, _setting(plan, table, given, params, report), rows)
+    setting = _setting(plan, table, given, params, report)
+    found = explain_rows(model, setting, rows, keep_encoded=plan["encoded"] > 0)
     return {
         "explanations": found.explanations,
         "columns": raw,

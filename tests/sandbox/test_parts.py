@@ -177,7 +177,7 @@ def test_rows_that_are_not_there_are_no_part(zygote: Zygote, tmp_path: Path) -> 
 # --- parts on disk -------------------------------------------------------------------------------------------------
 
 PLAN: dict[str, Any] = {
-    "rows": 9, "block": 4, "features": ["a", "b"], "classes": None, "layout": {"kinds": {}, "texts": ["b"]}
+    "rows": 9, "block": 4, "features": ["a", "b"], "encoded": 0, "classes": None, "layout": {"kinds": {}, "texts": ["b"]}
 }  # fmt: skip
 
 

@@ -93,6 +93,9 @@ def largest_first(parts: NDArray[np.float64]) -> list[tuple[int, float]]:
 
 
 def joined_encoded(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What is kept of encoded columns, of blocks of rows that follow one another; None where columns are not encoded."""
+    """What is kept of encoded columns, of blocks of rows that follow one another; None where columns are not encoded.
+
+    `values`, each row's contributions, are not joined: they are the caller's to lay out.
+    """
     first = blocks[0].get("encoded")
     return first and {**first, "sums": [each for one in blocks for each in one["encoded"]["sums"]]}

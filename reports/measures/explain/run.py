@@ -18,7 +18,8 @@ from reports.measures.table import Column, Table, drawn_rows
 
 FIRST_ROWS = 100
 SECONDS = 180.0
-MOST_VALUES = 60_000_000
+MOST_VALUES, MOST_PARTED_VALUES = 60_000_000, 240_000_000
+"""Contributions, over outputs and kinds, that one answer may hold, and all parts of the rows together; see `keeps_encoded`."""
 BLOCK_VALUES, LEAST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1 << 20, 1 << 8, 1 << 15
 TREE_TOLERANCE, LINEAR_TOLERANCE, NATIVE_TOLERANCE, ASKED_TOLERANCE = 1e-6, 1e-6, 1e-3, 1e-6
 CHANCE_ERRORS = 6.0  # standard errors by which two samples may differ: beyond chance also where errors have long tails
@@ -35,7 +36,8 @@ class Setting:
 
     `classes` names the outputs, None where there is one. `seconds` bounds the estimated time for trees; `along_paths` asks
     for path-dependent values too, where trees have them. `table` may be a chunk: the rows from `offset` on of a table of
-    `all_rows`; what is sampled depends on where a row stands in that table.
+    `all_rows`; what is sampled depends on where a row stands in that table. `most_values` bounds the contributions of encoded
+    columns that are kept for each row beside those of submitted ones; 0 where none are asked for.
     """
 
     table: Table
@@ -48,6 +50,7 @@ class Setting:
     along_paths: bool = True
     offset: int = 0
     all_rows: int | None = None
+    most_values: int = 0
 
 
 @dataclass
@@ -72,8 +75,8 @@ def explain_additive(model: Additive, setting: Setting, *, checked: bool = True)
     """
     rows = rows_to_explain(setting.table.n, additive_rows(model, setting, setting.table.n), setting.seed)
     part = picked(setting.table, rows)
-    out = explain_rows(model, replace(setting, table=part), rows)
-    out.limitations = additive_limits(model, setting) + _row_limits(rows, setting.table.n)
+    out = explain_rows(model, replace(setting, table=part), rows, keep_encoded=keeps_encoded(model, setting, len(rows)))
+    out.limitations = additive_limits(model, setting, len(rows)) + _row_limits(rows, setting.table.n)
     if checked:
         setting.progress(0.8, "Checking against shap")
         drawn = checked_rows(model, setting, len(rows))
@@ -103,44 +106,75 @@ def block_rows(setting: Setting) -> int:
 
     So rows parted at multiples of it have the values that they have when they are explained together.
     """
-    each = len(setting.features) * (len(setting.classes) if setting.classes else 1)
+    each = len(setting.features) * _outputs(setting)
     fitting = BLOCK_VALUES // max(each, 1)
     return min(max(1 << max(fitting.bit_length() - 1, 0), LEAST_BLOCK_ROWS), MOST_BLOCK_ROWS)
 
 
-def explain_rows(model: Additive, setting: Setting, rows: NDArray[np.int64]) -> Explanations:
+def keeps_encoded(model: Additive, setting: Setting, rows: int) -> bool:
+    """Whether, of so many rows explained, each contribution of encoded columns is kept and not only the sums of their sizes.
+
+    It follows from the data alone, so that it is the same whatever the parts: submitted and encoded columns together stay
+    within the setting's `most_values`, and what is answered at once, all rows where not all rows of the data are explained
+    and else a block of them, within `MOST_VALUES`.
+    """
+    each = _values_of_a_row(model, setting)
+    at_once = min(rows, block_rows(setting)) if rows == _all_rows(setting) else rows
+    return bool(model.names) and rows * each <= setting.most_values and at_once * each <= MOST_VALUES
+
+
+def _values_of_a_row(model: Additive, setting: Setting) -> int:
+    """Contributions of submitted and encoded columns, over outputs and kinds."""
+    return (len(setting.features) + len(model.names)) * _outputs(setting) * len(_kinds(model, setting))
+
+
+def _outputs(setting: Setting) -> int:
+    return len(setting.classes) if setting.classes else 1
+
+
+def _all_rows(setting: Setting) -> int:
+    return setting.table.n if setting.all_rows is None else setting.all_rows
+
+
+def explain_rows(
+    model: Additive, setting: Setting, rows: NDArray[np.int64], *, keep_encoded: bool = False
+) -> Explanations:
     """Contributions to every row of the setting's table, unchecked.
 
     Parameters
     ----------
     rows : where these rows stand among all.
+    keep_encoded : whether those of encoded columns are kept too, as `values` (rows, encoded columns) of `encoded`.
     """
     background, step = model.encode(setting.background), block_rows(setting)
     blocks = []
     for start in range(0, len(rows), step):
         places = np.arange(start, min(start + step, len(rows)))
         block = picked(setting.table, places)
-        blocks.append(_explain_block(model, setting, block, background, rows[places]))
+        blocks.append(_explain_block(model, setting, block, background, rows[places], keep_encoded))
         done = start + len(places)
         setting.progress(0.1 + 0.7 * done / len(rows), f"{done:,} of {len(rows):,} rows are explained")
     return Explanations([_joined(one) for one in zip(*blocks, strict=True)])
 
 
 def _explain_block(
-    model: Additive, setting: Setting, block: Table, background: NDArray[np.float64], rows: NDArray[np.int64]
+    model: Additive,
+    setting: Setting,
+    block: Table,
+    background: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    keep_encoded: bool,
 ) -> list[dict[str, Any]]:
     encoded, outputs = model.encode(block), model.outputs(block)
     out = []
     for kind in _kinds(model, setting):
         found = _explained(model, kind["perturbation"], encoded, background)
-        sizes = np.abs(found.values).sum(axis=2) if model.names else None
+        each = _encoded(model, found.values, keep_encoded) if model.names else None
         if model.names:
             found = replace(found, values=_submitted(found.values, model.source))
         made = {**kind, "exact": True, "standard_error_max": None, "method": found.method}
         entries = _laid_out(found, outputs, rows, made, setting)
-        for k, entry in enumerate(entries):
-            entry["encoded"] = None if sizes is None else _encoded(model, sizes[k])
-        out += entries
+        out += [{**entry, "encoded": each and each[k]} for k, entry in enumerate(entries)]
     return out
 
 
@@ -164,9 +198,14 @@ def _submitted(values: NDArray[np.float64], source: NDArray[np.int32]) -> NDArra
     return out
 
 
-def _encoded(model: Additive, sizes: NDArray[np.float64]) -> dict[str, Any]:
-    """What is kept of the encoded columns: the sums over rows of their contributions' sizes, one list for each block of rows."""
-    return {"names": list(model.names), "source": model.source.tolist(), "sums": [sizes.tolist()]}
+def _encoded(model: Additive, values: NDArray[np.float64], keep: bool) -> list[dict[str, Any]]:
+    """What is kept of the encoded columns, for each output: the sums over rows of their contributions' sizes, one list for each
+    block of rows, and where it is asked for the contributions themselves, (rows, encoded columns)."""
+    common = {"names": list(model.names), "source": model.source.tolist()}
+    return [
+        {**common, "sums": [sizes.tolist()], "values": np.ascontiguousarray(each.T) if keep else None}
+        for each, sizes in zip(values, np.abs(values).sum(axis=2), strict=True)
+    ]
 
 
 def _kinds(model: Additive, setting: Setting) -> list[dict[str, Any]]:
@@ -183,8 +222,10 @@ def _joined(blocks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(blocks) == 1:
         return blocks[0]
     arrays = {name: np.concatenate([one[name] for one in blocks]) for name in ("values", "rows", "model_output")}
-    error = largest_error(blocks)
-    told = {"rows_explained": len(arrays["rows"]), "additivity_max_error": error, "encoded": joined_encoded(blocks)}
+    error, encoded = largest_error(blocks), joined_encoded(blocks)
+    if encoded and encoded["values"] is not None:
+        encoded["values"] = np.concatenate([one["encoded"]["values"] for one in blocks])
+    told = {"rows_explained": len(arrays["rows"]), "additivity_max_error": error, "encoded": encoded}
     return {**blocks[0], **arrays, **told}
 
 
@@ -193,11 +234,19 @@ def largest_error(blocks: Sequence[Mapping[str, Any]]) -> float:
     return float(np.max([one["additivity_max_error"] for one in blocks]))
 
 
-def additive_limits(model: Additive, setting: Setting) -> list[str]:
-    """What has to be said of trees without training weights."""
-    if isinstance(model, LinearModel) or not setting.along_paths or model.ensemble.cover is not None:
-        return []
-    return ["The model file does not say how many training rows reached each node, so there are no path-dependent values."]
+def additive_limits(model: Additive, setting: Setting, rows: int) -> list[str]:
+    """What has to be said of trees without training weights, and of more encoded columns than are kept for so many rows."""
+    out = []
+    if not isinstance(model, LinearModel) and setting.along_paths and model.ensemble.cover is None:
+        out.append(
+            "The model file does not say how many training rows reached each node, so there are no path-dependent values."
+        )
+    if model.names and setting.most_values and not keeps_encoded(model, setting, rows):
+        out.append(
+            f"Of encoded columns the mean sizes of contributions are kept, not the contribution to each row: the model makes "
+            f"{len(model.names):,} columns of {len(setting.features):,}, too many to be kept for {rows:,} rows."
+        )
+    return out
 
 
 def checked_rows(model: Additive, setting: Setting, rows: int) -> list[NDArray[np.int64]]:
@@ -294,7 +343,7 @@ def explain_opaque(scores: Scores, output: str, setting: Setting, *, slow: bool 
     Sampled explanations say with `standard_errors` (columns,) how far values of a column are off, as the root mean square
     over their rows, and with `rows_above_bound` how many rows missed the bound.
     """
-    count, population, whole = len(setting.features), setting.background.n, setting.all_rows or setting.table.n
+    count, population, whole = len(setting.features), setting.background.n, _all_rows(setting)
     budget = coalitions.SLOW_EVALUATIONS if slow else coalitions.EVALUATIONS
     exact = coalitions.enumerated_rows(count, population, whole, budget)
     most = exact or coalitions.sampled_rows(count, population, whole, budget)
@@ -410,7 +459,7 @@ def _compared_by_chance(
 
 def _affordable(setting: Setting) -> int:
     """Rows whose values still fit into one answer."""
-    each = len(setting.features) * 2 * (len(setting.classes) if setting.classes else 1)
+    each = len(setting.features) * 2 * _outputs(setting)
     return max(FIRST_ROWS, MOST_VALUES // max(each, 1))
 
 

@@ -109,13 +109,17 @@ def candidate(world: World) -> Candidate:
     world.model()
     world.model("other")
     candidate = world.candidate()
-    file = storage.put(io.BytesIO(b"PAR1 matrix PAR1"))
+    file, encoded = (storage.put(io.BytesIO(b"PAR1 %s PAR1" % name)).digest for name in (b"matrix", b"encoded"))
+    common = {"output": "log-odds", "players": "encoded-columns", "file": file}
     values = [
-        {"perturbation": "interventional", "output": "log-odds", "players": "encoded-columns", "file": file.digest}
+        {**common, "perturbation": "interventional", "encoded_file": encoded},
+        {**common, "perturbation": "tree-path-dependent"},
+        {"perturbation": "interventional", "output": "margin", "players": "submitted-columns", "file": file},
     ]
+    explanations = [{**one, "encoded_columns": [{"name": "a"}] if one in values[:2] else None} for one in values]
     Evidence.objects.create(
         candidate=candidate, kind="explainability", run=1, schema="explainability/1", digest=DIGEST,
-        provenance_digest=DIGEST, content=json.dumps({"limitations": ["None."]}),
+        provenance_digest=DIGEST, content=json.dumps({"limitations": ["None."], "explanations": explanations}),
         provenance=json.dumps({"values": values, "cross_checks": [{"state": "agrees"}]}), event=candidate.event,
     )  # fmt: skip
     return candidate
@@ -204,10 +208,14 @@ def test_lists_leave_out_what_is_not_to_be_seen(world: World, candidate: Candida
 def test_rows_are_for_validators_and_developers(reader: str, status: int, world: World, candidate: Candidate) -> None:
     row = asked(world, candidate)["single-decisions", "POST"](reader)
     assert row.status_code == (503 if status == 200 else 404), "the same people come as far as the broker"
-    answer = asked(world, candidate)["explanation-values", "GET"](reader)
-    assert answer.status_code == status
-    if status == 200:
-        assert b"".join(answer.streaming_content) == b"PAR1 matrix PAR1"
+    path = f"/api/v1/candidates/{candidate.pk}/evidence/explainability/values/"
+    for question, content in (("", b"matrix"), ("?columns=submitted", b"matrix"), ("?columns=encoded", b"encoded")):
+        answer = world.call("GET", path + question, reader)
+        assert answer.status_code == status
+        if status == 200:
+            assert b"".join(answer.streaming_content) == b"PAR1 %s PAR1" % content
+    wrong = world.call("GET", f"{path}?columns=others", reader)
+    assert wrong.status_code == (400 if status == 200 else 404), "who may read no rows learns nothing of them"
 
 
 def test_the_dossier_given_is_the_one_of_now(world: World, candidate: Candidate) -> None:
@@ -240,9 +248,27 @@ def test_the_dossier_given_is_the_one_of_now(world: World, candidate: Candidate)
 def test_the_values_asked_for_are_the_values_given(world: World, candidate: Candidate) -> None:
     path = f"/api/v1/candidates/{candidate.pk}/evidence/explainability/values/"
     assert world.call("GET", path + "?output=log-odds&perturbation=interventional").status_code == 200
-    answer = world.call("GET", path + "?output=margin")
+    answer = world.call("GET", path + "?output=probability")
     assert (answer.status_code, answer.json()["code"]) == (404, "no-such-explanation")
     assert "log-odds" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "code", "words"),
+    [
+        ("output=margin&columns=encoded", 404, "no-encoded-columns", "of the submitted columns themselves"),
+        ("perturbation=tree-path-dependent&columns=encoded", 404, "encoded-columns-not-kept", "`limitations` say why"),
+        ("output=probability&columns=encoded", 404, "no-such-explanation", "log-odds"),
+        ("columns=all", 400, "bad-input", "submitted, encoded"),
+        ("columns=", 400, "bad-input", "submitted, encoded"),
+    ],
+)
+def test_encoded_columns_that_are_not_there_are_said_not_to_be(
+    question: str, status: int, code: str, words: str, world: World, candidate: Candidate
+) -> None:
+    answer = world.call("GET", f"/api/v1/candidates/{candidate.pk}/evidence/explainability/values/?{question}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert words in json.dumps(answer.json())
 
 
 def test_evidence_is_shown_as_the_contract_says(world: World, candidate: Candidate) -> None:

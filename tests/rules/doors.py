@@ -151,11 +151,11 @@ def _supervise() -> None:
 
 
 def _store_rows(candidate: Candidate) -> None:
-    """The file that the golden explanation names."""
+    """The files that the golden explanation names."""
     for one in json.loads(candidate.evidence.get(kind="explainability").provenance)["values"]:
-        file = storage.path(one["file"])
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"rows")
+        for file in (storage.path(one["file"]), storage.path(one["encoded_file"])):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(b"rows")
 
 
 def _with_a_failed_run(candidate: Candidate) -> Candidate:
@@ -473,6 +473,7 @@ API_READS: dict[str, Callable[[Bank], str]] = {
     "read a candidate": lambda bank: f"/api/v1{bank.path('ready')}",
     "read evidence": lambda bank: f"/api/v1{bank.path('ready', 'evidence/fairness')}",
     "read rows": lambda bank: f"/api/v1{bank.path('ready', 'evidence/explainability/values')}",
+    "read encoded rows": lambda bank: f"/api/v1{bank.path('ready', 'evidence/explainability/values')}?columns=encoded",
     "read an attestation": lambda bank: f"/api/v1{bank.path('approved', 'attestation')}",
     "read the dossier": lambda bank: f"/api/v1{bank.path('ready', 'dossier')}",
     "read its receipt": lambda bank: f"/api/v1{bank.path('ready', 'dossier/receipt')}",

@@ -153,6 +153,7 @@ list candidates     read          shown  shown  shown  shown  shown  404    show
 read a candidate    read          shown  shown  shown  shown  shown  404    shown
 read evidence       read          shown  shown  shown  shown  shown  404    shown
 read rows           read          404    shown  404    404    404    404    404
+read encoded rows   read          404    shown  404    404    404    404    404
 read an attestation read          shown  shown  shown  shown  shown  404    shown
 read the dossier    read          503    503    503    503    503    404    503
 read its receipt    read          404    404    404    404    404    404    404

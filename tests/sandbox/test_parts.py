@@ -6,6 +6,7 @@ import hashlib
 import io
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import skops.io
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.neural_network import MLPClassifier
 
 from governance.actions.jobs import WorkInputs
@@ -79,6 +81,16 @@ def classes() -> tuple[str, dict[str, Any], dict[str, bytes]]:
     }  # fmt: skip
     manifest = models.manifest(task="multiclass-classification", positive_class=None, classes=[0, 1, 2])
     return "lightgbm-text", manifest, files
+
+
+def pipeline_of_classes() -> tuple[str, dict[str, Any], dict[str, bytes]]:
+    """Trees behind one-hot columns, in two kinds of explanations of three classes; few rows more than three blocks."""
+    frame = large()[: 3 * SEVEN + 700].assign(default=lambda one: one["default"] + (one["income"] > 2_000))
+    model = models.pipeline(RandomForestClassifier(3, max_depth=3, random_state=3, n_jobs=1))
+    known = models.data().assign(default=lambda one: one["default"] + (one["income"] > 2_000))
+    model[-1].fit(model[0].transform(known[list(models.FEATURES)]), known["default"])
+    files = {"model": skops.io.dumps(model), "evaluation": as_parquet(frame, SEVEN)}
+    return "skops", models.manifest(task="multiclass-classification", positive_class=None, classes=[0, 1, 2]), files
 
 
 CASES = [trees, linear, classes]
@@ -151,6 +163,31 @@ def test_the_values_kept_are_of_all_rows_and_add_up(
         np.testing.assert_allclose(summed, table["model_output"], atol=1e-6)
 
 
+@pytest.mark.timeout(900)
+def test_contributions_of_encoded_columns_are_the_same_whatever_the_parts_and_threads(
+    zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, kept = work(tmp_path, pipeline_of_classes), Kept(tmp_path)
+    at_once = compute_evidence(given, zygote, nothing, kept)
+    for rows, number, threads in ((ONE, 1, 2), (2 * SEVEN, 2, 1), (SEVEN, 4, 2)):
+        monkeypatch.setattr(parts, "MOST_ROWS", rows)
+        monkeypatch.setattr(pipeline, "COMPUTE", replace(pipeline.COMPUTE, threads=threads))
+        done = computed(zygote, given, kept)
+        assert done.provenance["parts"] == number
+        assert told(done) == told(at_once), number
+    assert len(at_once.provenance["values"]) == 2
+    for one in at_once.provenance["values"]:
+        submitted, encoded = (pq.read_table(tmp_path / one[name]) for name in ("file", "encoded_file"))
+        leading = ["row", "id", "class", "base_value", "model_output"]
+        assert encoded.select(leading).equals(submitted.select(leading))
+        assert encoded.num_rows == 3 * (3 * SEVEN + 700)
+        sources = {"income": [5], "age": [6], "purpose": [7, 8, 9]}
+        assert encoded.num_columns == 10
+        for name, columns in sources.items():
+            parts_of_it = [encoded.column(at).to_numpy() for at in columns]
+            np.testing.assert_array_equal(sum(parts_of_it, np.zeros(encoded.num_rows)), submitted[name].to_numpy())
+
+
 def test_what_must_be_asked_or_is_known_by_its_predictions_is_not_parted(zygote: Zygote, tmp_path: Path) -> None:
     rows = models.csv().getvalue()
     predictions = models.data()[["default"]].rename(columns={"default": "score"}).to_csv(index=False).encode()
@@ -187,6 +224,9 @@ def test_bounds_are_whole_blocks_and_all_rows() -> None:
     wide = {**PLAN, "rows": 5_000, "block": 256, "features": list("x" * 5_000), "classes": ["u", "v", "w"]}
     assert [start for start, _ in bounds(wide)] == list(range(0, 5_000, 1_024))
     assert bounds({**PLAN, "block": 1 << 20}) == [(0, 9)]
+    encoded = {**wide, "features": ["a", "b"], "encoded": 5_000}
+    assert bounds(encoded) == bounds(wide), "by the wider of both"
+    assert bounds({**encoded, "block": 2_048})[0] == (0, 2_048), "whole blocks, however wide"
 
 
 @pytest.mark.parametrize("rows", [0, -1, 10**12])
@@ -206,6 +246,10 @@ def written(folder: Path, frame: pd.DataFrame, ends: list[int]) -> Parts:
         place = np.arange(start, stop, dtype=np.float64)
         explanation = {
             "perturbation": "interventional", "columns": ["a", "b"], "additivity_max_error": float(stop), "rows": place,
+            "encoded": {
+                "names": ["a", "b_x", "b_y"], "source": [0, 1, 1], "sums": [[1.0, 2.0, float(stop)]],
+                "values": np.column_stack([place, 5 * place, -3 * place]),
+            },
             "values": np.column_stack([place, 2 * place]), "model_output": 3 * place,
         }  # fmt: skip
         value = {"explanations": [explanation], "columns": Table(columns, stop - start), "row_id": columns["b"].as_text()}
@@ -213,7 +257,7 @@ def written(folder: Path, frame: pd.DataFrame, ends: list[int]) -> Parts:
         with paths[-1].open("xb") as out:
             parts.write_part(out, value, {}, start, stop)
         start = stop
-    return Parts.at(PLAN, paths)
+    return Parts.at({**PLAN, "encoded": 3}, paths)
 
 
 @pytest.mark.parametrize("ends", [[9], [4, 8, 9], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
@@ -230,8 +274,25 @@ def test_columns_over_parts_are_as_the_whole_file_has_them(ends: list[int], tmp_
     assert one["values"][:, 1].tolist() == [2.0 * row for row in range(9)]
     assert one["values"][3:6, 0].tolist() == [3, 4, 5]
     assert (one["rows_explained"], one["additivity_max_error"]) == (9, 9.0)
+    assert one["encoded"]["names"] == ["a", "b_x", "b_y"]
+    assert one["encoded"]["sums"] == [[1.0, 2.0, float(stop)] for stop in ends]
+    assert one["encoded"]["values"][2:8, 2].tolist() == [-3.0 * row for row in range(2, 8)]
+    assert one["encoded"]["values"][:, 1].tolist() == [5.0 * row for row in range(9)]
+    assert Parts.at(PLAN, [part.path for part in found.parts]).explanations()[0]["encoded"]["values"] is None
     ids = found.row_ids(np.arange(2, 7))
     assert [ids.levels[code] if code >= 0 else None for code in ids.values] == ["2.5", "10", None, "1", "100"]
+
+
+def test_a_part_whose_encoded_columns_are_of_other_rows_is_refused() -> None:
+    place = np.arange(4.0)
+    for values in (np.zeros((3, 2)), np.zeros((4, 3)), np.zeros((2, 4))):
+        explanation = {
+            "columns": ["a"], "values": place[:, None], "rows": place, "model_output": place,
+            "encoded": {"names": ["x", "y"], "source": [0, 0], "sums": [[0.0, 0.0]], "values": values},
+        }  # fmt: skip
+        value = {"explanations": [explanation], "columns": Table({"a": Column(place)}, 4), "row_id": None}
+        with pytest.raises(DamagedPart), io.BytesIO() as out:
+            parts.write_part(out, value, {}, 0, 4)
 
 
 def test_parts_that_are_not_all_rows_are_refused(tmp_path: Path) -> None:

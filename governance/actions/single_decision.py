@@ -24,6 +24,7 @@ LONGEST_ID = 1 << 15
 """As long as a cell of a table may be."""
 POSITION = re.compile(r"[0-9]{1,9}")
 WHO_SEES_ROWS = "Values of single rows are shown to validators and to the developers named in the model's record."
+PURGED = "The values of single rows are no longer kept: they were purged, and only the aggregates stay."
 PARTS = ("perturbation", "output", "players")
 
 
@@ -57,8 +58,7 @@ def explanations(candidate: Candidate) -> tuple[Explained, ...]:
     several = {tuple(one.get(name) for name in PARTS) for one in told if one.get("class") is not None}
     there = [one for one in stored if storage.exists(one["file"])]
     if not there:
-        detail = "The values of single rows are no longer kept: they were purged, and only the aggregates stay."
-        raise Refused("values-purged", detail, status=409)
+        raise Refused("values-purged", PURGED, status=409)
     return tuple(
         Explained({name: str(one[name]) for name in PARTS}, tuple(one[name] for name in PARTS) in several, one["file"])
         for one in there

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance.actions.jobs import order_dossier
+from governance.actions.single_decision import PARTS, PURGED
 from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
 from governance.api.views import ApiView, problems
@@ -28,7 +29,7 @@ from governance.release.receipt import in_log
 
 PATIENCE_SECONDS = 60.0
 PARQUET = "application/vnd.apache.parquet"
-QUESTIONS = ("perturbation", "output", "players", "class")
+QUESTIONS = (*PARTS, "class")
 FILES = {"submitted": "file", "encoded": "encoded_file"}
 """Of which columns contributions can be asked for, and how the provenance calls the file of them."""
 LAYOUT = (
@@ -88,6 +89,8 @@ class ExplanationValues(ApiView):
         document = answers.evidence(_judged(one, Kind.EXPLAINABILITY))
         asked = {name: request.query_params[name] for name in QUESTIONS if name in request.query_params}
         file = _file(document, asked, _columns(request))
+        if not storage.exists(file):
+            raise Refused("values-purged", PURGED, status=404)
         return FileResponse(
             storage.open_blob(file), content_type=PARQUET, as_attachment=True, filename="values.parquet"
         )
@@ -119,7 +122,7 @@ def _file(document: dict[str, Any], asked: dict[str, str], columns: str) -> str:
 
 def _no_encoded(explanations: list[dict[str, Any]], asked: dict[str, Any]) -> Refused:
     """Why this explanation has no file of encoded columns."""
-    same = [one for one in explanations if all(one.get(name) == asked[name] for name in ("perturbation", "output", "players"))]
+    same = [one for one in explanations if all(one.get(name) == asked[name] for name in PARTS)]
     if any(one.get("encoded_columns") for one in same):
         detail = "Of encoded columns only the mean sizes of contributions are kept; the document's `limitations` say why."
         return Refused("encoded-columns-not-kept", detail, status=404)

@@ -253,6 +253,16 @@ def test_the_values_asked_for_are_the_values_given(world: World, candidate: Cand
     assert "log-odds" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(("columns", "name"), [("submitted", "file"), ("encoded", "encoded_file")])
+def test_values_that_were_purged_are_said_to_be(columns: str, name: str, world: World, candidate: Candidate) -> None:
+    path = f"/api/v1/candidates/{candidate.pk}/evidence/explainability/values/?columns="
+    storage.path(json.loads(candidate.evidence.get().provenance)["values"][0][name]).unlink()
+    answer = world.call("GET", path + columns)
+    assert (answer.status_code, answer.json()["code"]) == (404, "values-purged")
+    [other] = {"submitted", "encoded"} - {columns}
+    assert world.call("GET", path + other).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("question", "status", "code", "words"),
     [

@@ -114,9 +114,9 @@ def block_rows(setting: Setting) -> int:
 def keeps_encoded(model: Additive, setting: Setting, rows: int) -> bool:
     """Whether, of so many rows explained, each contribution of encoded columns is kept and not only the sums of their sizes.
 
-    It follows from the data alone, so that it is the same whatever the parts: submitted and encoded columns together stay
-    within the setting's `most_values`, and what is answered at once, all rows where not all rows of the data are explained
-    and else a block of them, within `MOST_VALUES`.
+    It follows from the data alone, so that it is the same whatever the parts. Contributions of submitted and encoded columns
+    together stay within `most_values` of the setting; and within `MOST_VALUES` for the fewest rows that can be answered at
+    once: a block where every row of the data is explained, as parts are then possible, else all that are.
     """
     each = _values_of_a_row(model, setting)
     at_once = min(rows, block_rows(setting)) if rows == _all_rows(setting) else rows

@@ -36,7 +36,7 @@ LINTERS = {
     "mypy": ["mypy", "--no-error-summary"],  # first, as it takes longest
     "ruff": ["ruff", "check", "--quiet", "."],
     "djlint": ["djlint", "templates", "--lint", "--quiet"],
-    "import-linter": ["lint-imports", "--no-cache"],
+    "import-linter": [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],  # a program without a module
 }
 ALL = "all"
 PROCESSES = min(2, os.cpu_count() or 1)
@@ -78,18 +78,10 @@ def lint() -> Result:
 
 
 def _said_by(command: list[str]) -> str:
-    """What a linter found; empty where it was content."""
-    done = subprocess.run(
-        [sys.executable, "-m", *_module(command)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    """What a linter found; empty where it was content. A name without a folder is that of a module."""
+    program = command if "/" in command[0] else [sys.executable, "-m", *command]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).strip() or f"ended with {done.returncode}" if done.returncode else ""
-
-
-def _module(command: list[str]) -> list[str]:
-    """The command as arguments of `python -m`: import-linter's program has no module of its name."""
-    if command[0] == "lint-imports":
-        return ["importlinter.cli", "lint", *command[1:]]
-    return command
 
 
 @contextlib.contextmanager

@@ -66,6 +66,7 @@ def _use_data_folder(folder: Path) -> None:
 
     from governance.audit import private_keys
     from governance.project import broker
+    from reports.sandbox import machine_code
 
     for name in ("blobs", "keys"):
         (folder / name).mkdir(mode=0o700)
@@ -85,6 +86,7 @@ def _use_data_folder(folder: Path) -> None:
         REDIS_URL=settings.REDIS_URL,
         ORT_DISABLE_TELEMETRY="1",
     )
+    os.environ[machine_code.VARIABLE] = machine_code.folder()
     import governance.project.celery  # noqa: F401 - acts knock at this folder's broker, not at Celery's default one
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import reports
-from reports.sandbox import control
+from reports.sandbox import control, machine_code
 from reports.sandbox.errors import Failure, SandboxError
 from reports.sandbox.job import Handover, Listener, Outcome, Progress, handover, outcome
 from reports.sandbox.limits import Limits
@@ -231,4 +231,4 @@ def environment() -> dict[str, str]:
     """Nothing of the worker's environment but where to find libraries: it holds secrets."""
     root = str(Path(reports.__file__).resolve().parent.parent)
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    return {**ENVIRONMENT, **libraries, "PYTHONPATH": root}
+    return {**ENVIRONMENT, **libraries, "PYTHONPATH": root, machine_code.VARIABLE: machine_code.folder()}

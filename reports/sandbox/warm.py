@@ -12,13 +12,18 @@ from importlib.util import find_spec
 import numpy as np
 import shap
 from numpy.typing import NDArray
+from shap.explainers import _exact
+from shap.maskers import _tabular
 from tqdm import tqdm
 
 from reports.measures.explain.ensemble import Ensemble
+from reports.measures.explain.nodes import KEPT
 from reports.measures.explain.plan import TABLE_BITS
 from reports.measures.explain.trees import interventional, path_dependent
 
 ROWS = np.zeros((3, 3))
+OF_SHAP = (_tabular._delta_masking, _tabular._single_delta_mask, _exact._compute_grey_code_row_values)
+"""What shap would compile for seconds in each process; kept like our own machine code, for as long as shap's files are these."""
 
 # What the libraries import only when a file of the right kind is opened, or a pipeline asks for it.
 LATE = (
@@ -46,6 +51,8 @@ def warm() -> None:
             import_module(name)
     tqdm.monitor_interval = 0  # shap's progress bar would start a thread here
     tqdm.get_lock()  # and a semaphore, which no job may make
+    for function in OF_SHAP if KEPT else ():
+        function.enable_caching()
     shap.explainers.Exact(totals, shap.maskers.Independent(ROWS))(ROWS[:2] + 0.5, silent=True)
     compile_trees()
 

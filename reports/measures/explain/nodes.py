@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -28,23 +25,8 @@ NODE = np.dtype(
 LEVEL = np.dtype([(name, np.int64) for name in ("node", "done", "bit")])
 
 Nodes = NDArray[np.void]
-
-
-def _kept() -> bool:
-    """Have machine code kept beside Python's own compiled modules, where these may be written, so that it is made once.
-
-    In a folder of this very code: numba looks at the file of a function only, not at those of the functions that it calls.
-    """
-    here = Path(__file__).parent
-    if not os.access(here, os.W_OK):
-        return False
-    code = b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))
-    folder = here / "__pycache__" / f"machine-code-{hashlib.sha256(code).hexdigest()[:16]}"
-    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-    return True
-
-
-KEPT = _kept()
+KEPT = bool(numba.config.CACHE_DIR)  # type: ignore[attr-defined]
+"""Whether numba was told a folder for its machine code, where what one process compiled serves the next."""
 
 
 def compiled(function: Callable[..., Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -147,14 +148,32 @@ def _nodes_below(trees: Ensemble, root: int) -> list[int]:
     return found
 
 
-def asked_values(players: Players, scores: Scores, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """shap's Exact explainer over the submitted columns: (outputs, columns, rows)."""
-    masker = shap.maskers.Independent(players.background, max_samples=len(players.background))
+def _by_place(
+    players: Players, scores: Scores, rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], Any, Callable[[NDArray[np.float64]], NDArray[np.float64]]]:
+    """Rows, a masker of the background and a model, all with each value's place among those of its column.
+
+    shap takes two values for one where they differ by less than a hundred-thousandth, as two days do that are written as
+    numbers; their places differ by one, and missing has a place of its own. It is the same game.
+    """
+    values = [np.unique(both) for both in np.concatenate([rows, players.background]).T]
+
+    def placed(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack([np.searchsorted(*pair) for pair in zip(values, matrix.T, strict=True)]).astype(np.float64)
 
     def model(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scores(players.table(np.asarray(matrix, dtype=np.float64))).reshape(len(matrix), -1)
+        at = np.asarray(matrix).astype(np.int64)
+        mixture = np.column_stack([one[column] for one, column in zip(values, at.T, strict=True)])
+        return scores(players.table(mixture)).reshape(len(mixture), -1)
 
-    explained = shap.explainers.Exact(model, masker)(rows, max_evals=1 << (len(players.names) + 1), silent=True)
+    background = placed(players.background)
+    return placed(rows), shap.maskers.Independent(background, max_samples=len(background)), model
+
+
+def asked_values(players: Players, scores: Scores, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """shap's Exact explainer over the submitted columns: (outputs, columns, rows)."""
+    places, masker, model = _by_place(players, scores, rows)
+    explained = shap.explainers.Exact(model, masker)(places, max_evals=1 << (len(players.names) + 1), silent=True)
     values = np.asarray(explained.values).reshape(len(rows), len(players.names), -1)
     return values.transpose(2, 1, 0)
 
@@ -171,15 +190,11 @@ def sampled_values(
 
     shap draws from NumPy's global state, which is put back as it was.
     """
-    masker = shap.maskers.Independent(players.background, max_samples=len(players.background))
+    places, masker, model = _by_place(players, scores, rows)
     columns, before = len(players.names), np.random.get_state()  # shap's own generator is the global one
-
-    def model(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        return scores(players.table(np.asarray(matrix, dtype=np.float64))).reshape(len(matrix), -1)
-
     try:
         explainer = shap.explainers.Permutation(model, masker, seed=seed % (1 << 32))
-        drawn = [explainer(rows, max_evals=2 * columns + 1, silent=True).values for _ in range(REPEATS)]
+        drawn = [explainer(places, max_evals=2 * columns + 1, silent=True).values for _ in range(REPEATS)]
     finally:
         np.random.set_state(before)
     values = np.stack(drawn).reshape(REPEATS, len(rows), columns, -1).transpose(0, 3, 2, 1)

@@ -16,7 +16,7 @@ from reports.measures.explain.ensemble import Ensemble, margins
 from reports.measures.explain.importance import bucket_sums, importance, ranks
 from reports.measures.explain.linear import closed_form
 from reports.measures.explain.models import LinearModel
-from reports.measures.explain.run import Setting, explain_opaque, rows_to_explain
+from reports.measures.explain.run import CHANCE_ERRORS, Setting, explain_opaque, rows_to_explain
 from reports.measures.explain.trees import interventional
 from reports.measures.table import Column, Table
 from tests.examples import examples
@@ -56,6 +56,24 @@ def test_asking_about_all_coalitions_gives_shapley_values(seed: int, numbers: in
         np.testing.assert_allclose(found.values[0, :, i], expected, atol=1e-12)
     np.testing.assert_allclose(found.values[0].sum(axis=0) + found.base[0], scores(rows), atol=1e-12)
     np.testing.assert_allclose(found.values, oracle.asked_values(players, scores, players.rows), atol=1e-9)
+
+
+@pytest.mark.parametrize("far", [0.0, 20_260_000.0, 2.0**40])
+@given(SEEDS)
+@examples(5)
+def test_shap_is_asked_the_same_where_values_are_large_and_close_to_each_other(far: float, seed: int) -> None:
+    """As days, years and months, or numbers of contracts are; shap takes values for one that differ in the sixth digit."""
+    generator = np.random.default_rng(seed)
+    tree = [games.drawn(generator, 4, 4)]
+    players = players_of_numbers(*(far + games.whole_rows(generator, n, 4, missing=0.2) for n in (4, 8)))
+    near = scores_of(ensemble(tree, 4))
+
+    def model(table: Table) -> np.ndarray:
+        return near(numbers_of(matrix_of(table) - far))
+
+    asked, (sampled, error) = coalitions.enumeration(players, model), oracle.sampled_values(players, model, players.rows, 1)
+    np.testing.assert_allclose(oracle.asked_values(players, model, players.rows), asked.values, atol=1e-9)
+    assert np.all(np.abs(sampled - asked.values) <= CHANCE_ERRORS * error + 1e-9)
 
 
 @given(SEEDS)

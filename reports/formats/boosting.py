@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightgbm
@@ -14,9 +14,10 @@ from reports.formats.errors import Rejected, UnsafeFile, error
 from reports.formats.features import chosen_levels, coded_matrix, resolved_features
 from reports.formats.lightgbm_text import read_lightgbm
 from reports.formats.predictor import logistic, manifest_classes, softmax
-from reports.formats.xgboost_json import LOG_LINK, LOGISTIC, read_xgboost
+from reports.formats.xgboost_json import LOG_LINK, LOGISTIC, as_xgboost_cuts, read_xgboost
 from reports.measures.explain.ensemble import Ensemble
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
+from reports.measures.labels import text
 from reports.measures.table import Table
 
 _XGBOOST_CLASSES = ("multi:softprob", "multi:softmax")
@@ -37,16 +38,32 @@ class LightGBMPredictor:
         anonymous = all(name == f"Column_{i}" for i, name in enumerate(self.file.feature_names))
         own = None if anonymous else self.file.feature_names
         self.features = resolved_features(manifest, own, count=self.file.ensemble.columns, spell=r"\s")
-        stored = {}
-        if len(self.file.categorical) == len(self.file.pandas_categories):
-            stored = dict(zip(self.file.categorical, self.file.pandas_categories, strict=True))
+        stored = self._stored_levels()
         self.levels = chosen_levels(manifest, self.features, stored)
+        self.words = words_of(self.features, stored)
         self.classes = manifest_classes(manifest)
         _require_task(manifest, self._task(), self.file.outputs)
         try:
             self.booster = lightgbm.Booster(model_str=data.decode("utf-8"))
         except lightgbm.basic.LightGBMError as problem:
             raise UnsafeFile("malformed-model", "LightGBM could not load the model.") from problem
+
+    def _stored_levels(self) -> dict[int, tuple[str | float | bool, ...]]:
+        """Levels by column. The file says of how many columns it has them and not of which: of those that it names as
+        categorical, unless some of these are plain numbers, or the manifest gives levels to others.
+
+        Raises
+        ------
+        Rejected : nobody says of which.
+        """
+        given, named = self.file.pandas_categories, self.file.categorical
+        declared = [at for at, name in enumerate(self.features) if name in (self.manifest.get("categories") or {})]
+        if not given or (len(named) == len(given) and set(declared) <= set(named)):
+            return dict(zip(named, given, strict=True)) if given else {}
+        if len(declared) != len(given):
+            detail = f"The model file holds levels of {len(given)} columns and does not say of which: name the levels of each."
+            raise Rejected([error("/manifest/categories", "categories-needed", detail)])
+        return dict(zip(declared, given, strict=True))
 
     def _task(self) -> str:
         if self.file.objective in ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"):
@@ -95,7 +112,9 @@ class XGBoostPredictor:
         self.manifest = manifest
         own = self.file.feature_names or None
         self.features = resolved_features(manifest, own, count=self.file.columns)
-        self.levels = chosen_levels(manifest, self.features, self.file.levels)
+        stored = {at: self._named(self.features[at], levels) for at, levels in self.file.levels.items()}
+        self.levels = chosen_levels(manifest, self.features, stored)
+        self.words = words_of(self.features, stored)
         self.classes = manifest_classes(manifest)
         _require_task(manifest, self._task(), self.file.outputs)
         try:
@@ -103,6 +122,23 @@ class XGBoostPredictor:
             self.booster.load_model(bytearray(data))
         except xgboost.core.XGBoostError as problem:
             raise UnsafeFile("malformed-model", "XGBoost could not load the model.") from problem
+
+    def _named(self, name: str, levels: Sequence[bytes | int]) -> Sequence[str | int]:
+        """Levels as they are called. The library counts letters where it cuts names, and so cuts those beyond ASCII wrongly:
+        those of the manifest must come out the same when they are cut like that.
+
+        Raises
+        ------
+        Rejected : the manifest does not say how they are called.
+        """
+        plain = [level if isinstance(level, int) else level.decode("ascii", errors="replace") for level in levels]
+        if all(isinstance(level, int) or level.isascii() for level in levels):
+            return plain
+        declared = [text(level) for level in (self.manifest.get("categories") or {}).get(name, ())]
+        if not declared:
+            detail = f"The model file holds the levels of {name} cut wrongly, as XGBoost keeps letters beyond ASCII: name them."
+            raise Rejected([error(f"/manifest/categories/{name}", "categories-needed", detail)])
+        return declared if as_xgboost_cuts(declared) == list(levels) else plain
 
     def _task(self) -> str:
         if self.file.objective in _XGBOOST_CLASSES:
@@ -168,6 +204,11 @@ def _tree_model(predictor: LightGBMPredictor | XGBoostPredictor, ensemble: Ensem
     return TreeModel(
         predictor.encode, source, ensemble, predictor.output(), predictor.margins, library, predictor.contributions
     )
+
+
+def words_of(features: Sequence[str], stored: Mapping[int, Sequence[Any]]) -> frozenset[str]:
+    """The features whose levels are text in the model file."""
+    return frozenset(features[at] for at, levels in stored.items() if any(isinstance(level, str) for level in levels))
 
 
 def _require_task(manifest: Mapping[str, Any], own: str, outputs: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.formats.errors import InputError, Rejected, error
+from reports.formats.tables import TRUTH, as_read
 from reports.measures.labels import text
 from reports.measures.table import Column, Table
 
@@ -71,7 +72,7 @@ def chosen_levels(
 
     Raises
     ------
-    Rejected : the two name different levels for the same number.
+    Rejected : the two name different levels for the same number, or levels that are read as one.
     """
     declared = {
         name: tuple(text(level) for level in levels) for name, levels in (manifest.get("categories") or {}).items()
@@ -87,7 +88,44 @@ def chosen_levels(
             levels[name] = given
     if errors:
         raise Rejected(errors)
+    for name, given in levels.items():
+        spellings(name, given)
     return levels
+
+
+def spellings(name: str, levels: Iterable[str]) -> dict[str, str]:
+    """The level that is meant by each text that a column can hold: a file's `1.0` is read as `1`, whatever the model calls it.
+
+    Raises
+    ------
+    Rejected : levels that are read as one.
+    """
+    found: dict[str, str] = {}
+    for level in levels:
+        other = found.setdefault(as_read(level), level)
+        if other != level:
+            detail = f"{name}: the levels {other} and {level} of the model cannot be told apart in a file; give one another name."
+            raise Rejected([error("/model", "ambiguous-levels", detail)])
+    return found
+
+
+def numbers(name: str, column: Column) -> NDArray[np.float64]:
+    """A feature as numbers; text that spells numbers counts, and so does a column of nothing but true and false.
+
+    Raises
+    ------
+    Rejected : other text.
+    """
+    if not column.is_text:
+        return column.numbers
+    levels = column.levels or ()
+    try:
+        truth = all(level.lower() in TRUTH for level in levels)
+        lookup = np.array([TRUTH[level.lower()] if truth else float(level) for level in levels] + [np.nan])
+    except ValueError as problem:
+        detail = f"The model takes numbers for {name}, and the column holds text."
+        raise Rejected([error(f"/evaluation/{name}", "not-a-number", detail)]) from problem
+    return lookup[column.codes]
 
 
 def coded_matrix(table: Table, features: Sequence[str], levels: Mapping[str, Sequence[str]]) -> NDArray[np.float64]:
@@ -114,7 +152,17 @@ def coded_matrix(table: Table, features: Sequence[str], levels: Mapping[str, Seq
 
 
 def _codes(column: Column, levels: Sequence[str]) -> NDArray[np.float64]:
+    if set(levels) <= {"True", "False"}:
+        return _truth_codes(column, levels)
     as_text = column.as_text()
-    number = {level: float(position) for position, level in enumerate(levels)}
+    number = {as_read(level): float(position) for position, level in enumerate(levels)}
     lookup = np.array([number.get(level, np.nan) for level in as_text.levels or ()] + [np.nan])
     return lookup[as_text.values]
+
+
+def _truth_codes(column: Column, levels: Sequence[str]) -> NDArray[np.float64]:
+    """True and false stand in files as words of any case, or as 1 and 0."""
+    as_text = column.as_text()
+    number = {TRUTH[level.lower()]: float(position) for position, level in enumerate(levels)}
+    meant = [{"1": 1.0, "0": 0.0, **TRUTH}.get(level.lower(), np.nan) for level in as_text.levels or ()]
+    return np.array([*(number.get(one, np.nan) for one in meant), np.nan])[as_text.values]

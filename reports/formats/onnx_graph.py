@@ -292,6 +292,18 @@ def traced_columns(predictor: Graph) -> dict[str, Columns]:
     return found
 
 
+def known_levels(predictor: Graph, feature: str) -> list[str]:
+    """The strings that operators look for in a feature's own column."""
+    columns, position = traced_columns(predictor), predictor.features.index(feature)
+    found: dict[str, None] = {}
+    for node in predictor.graph.graph.node:
+        if node.input and position in columns.get(node.input[0], ()):
+            given = attributes(node)
+            texts = [one for key in ("cats_strings", "keys_strings") for one in given.get(key, ())]
+            found.update(dict.fromkeys(one.decode() for one in texts))
+    return list(found)
+
+
 def _through(node: NodeProto, found: Mapping[str, Columns], constants: Mapping[str, NDArray[Any]]) -> Columns | None:
     """The columns of a node's first output, or None where they cannot be told."""
     before = found.get(node.input[0]) if node.input else None

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 
 from reports.formats.errors import Rejected, UnsafeFile, error
-from reports.formats.features import resolved_features
+from reports.formats.features import numbers, resolved_features, spellings
 from reports.formats.onnx_file import TREES, attributes, read_onnx
-from reports.formats.onnx_graph import additive_model
+from reports.formats.onnx_graph import additive_model, known_levels
 from reports.formats.onnx_session import model_up_to, session_for
 from reports.formats.predictor import CHUNK, class_positions, manifest_classes, rows_of
 from reports.measures.explain.models import Additive
@@ -51,6 +51,9 @@ class OnnxPredictor:
             self.features = resolved_features(manifest, None, count=self._width())
         else:
             self.features = resolved_features(manifest, list(self.inputs), spell=r"[^0-9A-Za-z_]")
+        texts = [kind == TensorProto.STRING for kind in self.inputs.values()] if not self.single else []
+        self.words = frozenset(name for name, is_text in zip(self.features, texts, strict=False) if is_text)
+        self.spelled = {name: spellings(name, known_levels(self, name)) for name in self.words}
         own = graph_classes(self.graph)
         self.classes = own or manifest_classes(manifest)
         self.output = self._score_output()
@@ -80,15 +83,14 @@ class OnnxPredictor:
         """The input tensors for some rows."""
         if self.single:
             name, kind = next(iter(self.inputs.items()))
-            return {
-                name: np.column_stack([numbers(feature, table) for feature in self.features]).astype(_TENSORS[kind])
-            }
+            columns = [numbers(feature, table.columns[feature]) for feature in self.features]
+            return {name: np.column_stack(columns).astype(_TENSORS[kind])}
         feed = {}
         for (name, kind), feature in zip(self.inputs.items(), self.features, strict=True):
             if kind == TensorProto.STRING:
-                feed[name] = _strings(table.columns[feature]).reshape(-1, 1)
+                feed[name] = _strings(table.columns[feature], self.spelled[feature]).reshape(-1, 1)
                 continue
-            values = numbers(feature, table)
+            values = numbers(feature, table.columns[feature])
             if _TENSORS[kind] in _ABSENT:
                 values = np.where(np.isnan(values), _ABSENT[_TENSORS[kind]], values)
             feed[name] = values.astype(_TENSORS[kind]).reshape(-1, 1)
@@ -177,20 +179,7 @@ def graph_classes(model: ModelProto) -> tuple[str, ...] | None:
     return None
 
 
-def numbers(name: str, table: Table) -> NDArray[np.float64]:
-    """A feature as numbers; text that spells numbers counts. Raises Rejected for other text."""
-    column = table.columns[name]
-    if not column.is_text:
-        return column.numbers
-    try:
-        lookup = np.array([float(level) for level in column.levels or ()] + [np.nan])
-    except ValueError as problem:
-        detail = f"The model takes numbers for {name}, and the column holds text."
-        raise Rejected([error(f"/evaluation/{name}", "not-a-number", detail)]) from problem
-    return lookup[column.codes]
-
-
-def _strings(column: Column) -> NDArray[np.object_]:
-    """Strings for the runtime, which knows no missing ones: the empty string stands for them."""
+def _strings(column: Column, spelled: Mapping[str, str]) -> NDArray[np.object_]:
+    """Strings for the runtime, as the graph spells them. It knows no missing ones: the empty string stands for them."""
     as_text = column.as_text()
-    return np.array([*(as_text.levels or ()), ""], dtype=object)[as_text.values]
+    return np.array([*(spelled.get(level, level) for level in as_text.levels or ()), ""], dtype=object)[as_text.values]

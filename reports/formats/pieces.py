@@ -37,9 +37,14 @@ def as_agreed(table: Table, texts: Iterable[str]) -> Table:
     return Table({name: c.as_text() if name in chosen else c for name, c in table.columns.items()}, table.n)
 
 
-def layouts(manifest: Mapping[str, Any], features: Sequence[str], files: Mapping[str, BinaryIO]) -> dict[str, Layout]:
+def layouts(
+    manifest: Mapping[str, Any],
+    features: Sequence[str],
+    files: Mapping[str, BinaryIO],
+    words: frozenset[str] = frozenset(),
+) -> dict[str, Layout]:
     """Of evaluation, with sensitive columns and row ids, and of reference and background where they are there."""
-    wanted = {name: kind for name, (_, kind) in wanted_columns(manifest, features).items()}
+    wanted = {name: kind for name, (_, kind) in wanted_columns(manifest, features, words).items()}
     row_id = manifest.get("row_id")
     more = [*(manifest.get("sensitive_features") or ()), *([row_id] if row_id else [])]
     asked = {"evaluation": [*features, *more], "reference": features, "background": features}

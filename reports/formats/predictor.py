@@ -20,10 +20,12 @@ class Predictor(Protocol):
     """A loaded model. `features` are the submitted columns it reads, `classes` the order of its probabilities.
 
     `classes` is None for regression, and where neither file nor manifest names them: then it is the sorted labels of
-    the target. A `slow` model takes far more than microseconds a row.
+    the target. `words` are features whose values the model knows as text, digits too: `01` is not 1 there. A `slow` model
+    takes far more than microseconds a row.
     """
 
     features: tuple[str, ...]
+    words: frozenset[str]
     classes: tuple[str, ...] | None
     slow: bool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,14 @@ _NAMED = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 Sources = list[int]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """How a column was in training: `text` or `number`, and the levels that an encoder knows of it."""
+
+    kind: str
+    levels: tuple[Any, ...] = ()
+
+
 def encoded_sources(step: Any, names: Sequence[str], sources: Sources) -> Sources | None:
     """The sources of a fitted transformer's output columns.
 
@@ -80,11 +89,23 @@ def encoded_sources(step: Any, names: Sequence[str], sources: Sources) -> Source
 
 def _through(steps: Sequence[tuple[str, Any]], names: Sequence[str], sources: Sources) -> Sources | None:
     current: Sources | None = list(sources)
-    for position, (_, step) in enumerate(steps):
+    for _, step in steps:
         if current is None:
             return None
-        current = encoded_sources(step, names if not position else [str(i) for i in range(len(current))], current)
+        current = encoded_sources(step, names, current)
+        names = _names_after(step, names, len(current or ()))
     return current
+
+
+def _names_after(step: Any, names: Sequence[str], count: int) -> Sequence[str]:
+    """By which a ColumnTransformer behind this step could choose: those that a frame coming out of it would have."""
+    if step is None or step == "passthrough" or (isinstance(step, FunctionTransformer) and count == len(names)):
+        return names
+    try:
+        found = [str(name) for name in step.get_feature_names_out()]
+    except (AttributeError, ValueError):
+        found = []
+    return found if len(found) == count else [str(i) for i in range(count)]
 
 
 def _side_by_side(step: ColumnTransformer, names: Sequence[str], sources: Sources) -> Sources | None:
@@ -94,6 +115,8 @@ def _side_by_side(step: ColumnTransformer, names: Sequence[str], sources: Source
         if where is None or part == "drop" or where.stop == where.start:
             continue
         chosen = column_positions(columns, names)
+        if chosen is None:
+            return None
         found = encoded_sources(part, [names[i] for i in chosen], [sources[i] for i in chosen])
         size = where.stop - where.start
         if found is None and len(chosen) == 1:
@@ -104,8 +127,16 @@ def _side_by_side(step: ColumnTransformer, names: Sequence[str], sources: Source
     return [out[i] for i in range(len(out))] if set(out) == set(range(len(out))) else None
 
 
-def column_positions(columns: Any, names: Sequence[str]) -> list[int]:
-    """The positions that a ColumnTransformer's choice means: names, numbers, a slice or a mask."""
+def column_positions(columns: Any, names: Sequence[str]) -> list[int] | None:
+    """The positions that a ColumnTransformer's choice means: names, numbers, a slice or a mask; None where some are not here."""
+    try:
+        found = _positions(columns, names)
+    except ValueError:
+        return None
+    return found if all(-len(names) <= one < len(names) for one in found) else None
+
+
+def _positions(columns: Any, names: Sequence[str]) -> list[int]:
     if isinstance(columns, str | int | np.integer):
         columns = [columns]
     if isinstance(columns, slice):
@@ -151,26 +182,30 @@ def _imputed(step: SimpleImputer, sources: Sources) -> Sources:
     return out
 
 
-def wanted_kinds(step: Any, names: Sequence[str]) -> dict[str, str]:
-    """Whether encoders and scalers were fitted on `text` or on `number` columns, by submitted name."""
+def wanted_columns(step: Any, names: Sequence[str]) -> dict[str, Wanted]:
+    """On what columns encoders and scalers were fitted, by submitted name."""
+    found: dict[str, Wanted] = {}
     if isinstance(step, Pipeline):
-        found: dict[str, str] = {}
         for _, part in step.steps:
-            found = wanted_kinds(part, names) | found
-            if not isinstance(part, SimpleImputer | str) and not isinstance(part, _ELEMENTWISE):
+            found = wanted_columns(part, names) | found
+            same = list(range(len(names)))
+            if encoded_sources(part, names, same) != same:
                 break  # what follows sees other columns
-        return found
-    if isinstance(step, ColumnTransformer):
-        found = {}
+    elif isinstance(step, FeatureUnion):
+        for _, part in step.transformer_list:
+            found = wanted_columns(part, names) | found
+    elif isinstance(step, ColumnTransformer):
         for name, part, columns in step.transformers_:
-            if name in step.output_indices_ and not isinstance(part, str):
-                found.update(wanted_kinds(part, [names[i] for i in column_positions(columns, names)]))
-        return found
-    if isinstance(step, _NAMED) and len(step.categories_) == len(names):
-        return {name: _kind(levels) for name, levels in zip(names, step.categories_, strict=True)}
-    averaged = isinstance(step, SimpleImputer) and step.strategy in ("mean", "median")
-    return dict.fromkeys(names, "number") if averaged or isinstance(step, _NUMERIC) else {}
+            chosen = column_positions(columns, names)
+            if name in step.output_indices_ and not isinstance(part, str) and chosen is not None:
+                found.update(wanted_columns(part, [names[i] for i in chosen]))
+    elif isinstance(step, _NAMED) and len(step.categories_) == len(names):
+        return {name: _wanted(levels) for name, levels in zip(names, step.categories_, strict=True)}
+    elif isinstance(step, _NUMERIC) or (isinstance(step, SimpleImputer) and step.strategy in ("mean", "median")):
+        return dict.fromkeys(names, Wanted("number"))
+    return found
 
 
-def _kind(levels: Any) -> str:
-    return "text" if any(isinstance(level, str) for level in np.asarray(levels).tolist()) else "number"
+def _wanted(categories: Any) -> Wanted:
+    levels = tuple(np.asarray(categories).tolist())
+    return Wanted("text" if any(isinstance(level, str) for level in levels) else "number", levels)

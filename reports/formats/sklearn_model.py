@@ -33,9 +33,9 @@ from sklearn.tree import BaseDecisionTree
 
 from reports.formats.ensembles import Gatherer, TreeArrays
 from reports.formats.errors import Rejected, error
-from reports.formats.features import resolved_features
+from reports.formats.features import numbers, resolved_features, spellings
 from reports.formats.predictor import class_positions
-from reports.formats.sklearn_columns import encoded_sources, wanted_kinds
+from reports.formats.sklearn_columns import Wanted, encoded_sources, wanted_columns
 from reports.formats.skops_file import load_skops
 from reports.measures.explain.ensemble import Comparison, Missing
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
@@ -63,7 +63,9 @@ class SklearnPredictor:
         self.features = resolved_features(manifest, own, count=count)
         self.final = self.model.steps[-1][1] if isinstance(self.model, Pipeline) else self.model
         self.slow = any(isinstance(part, _SLOW) for part in parts_of(self.model))
-        self.kinds = wanted_kinds(self.model, self.features)
+        self.wanted = wanted_columns(self.model, self.features)
+        self.words = frozenset(name for name, wanted in self.wanted.items() if wanted.kind == "text")
+        self.spelled = {name: spellings(name, _texts(self.wanted[name])) for name in self.words}
         self.classes: tuple[str, ...] | None = None
         self.positions: list[int] = []
         if manifest["task"] != "regression":
@@ -100,11 +102,13 @@ class SklearnPredictor:
         return np.column_stack(list(columns.values())) if columns else np.empty((table.n, 0))
 
     def _values(self, name: str, column: Column) -> pd.Series | NDArray[np.float64]:
-        kind = self.kinds.get(name, "text" if column.is_text else "number")
-        if kind == "number":
-            return _numbers(name, column)
-        as_text = column.as_text()
-        levels = np.array([*(as_text.levels or ()), np.nan], dtype=object)
+        wanted = self.wanted.get(name) or Wanted("text" if column.is_text else "number")
+        absent = None if None in wanted.levels else np.nan
+        if wanted.kind == "number":
+            values = numbers(name, column)
+            return _as_known(values, wanted.levels, absent) if _is_mixed(wanted.levels) else values
+        as_text, spelled = column.as_text(), self.spelled.get(name, {})
+        levels = np.array([*(spelled.get(level, level) for level in as_text.levels or ()), absent], dtype=object)
         return pd.Series(levels[as_text.values], dtype=object)
 
     def encode(self, table: Table) -> NDArray[np.float64]:
@@ -208,15 +212,21 @@ def parts_of(model: Any) -> list[BaseEstimator]:
     return found
 
 
-def _numbers(name: str, column: Column) -> NDArray[np.float64]:
-    if not column.is_text:
-        return np.asarray(column.values, dtype=np.float64)
-    try:
-        lookup = np.array([float(level) for level in column.levels or ()] + [np.nan])
-    except ValueError as problem:
-        detail = f"The model was trained on numbers in {name}, and the column holds text."
-        raise Rejected([error(f"/evaluation/{name}", "not-a-number", detail)]) from problem
-    return lookup[column.values]
+def _texts(wanted: Wanted) -> list[str]:
+    return [level for level in wanted.levels if isinstance(level, str)]
+
+
+def _is_mixed(levels: Sequence[Any]) -> bool:
+    """An encoder that was given objects, True or None among them, compares objects."""
+    return len(set(map(type, levels))) > 1 or bool in map(type, levels)
+
+
+def _as_known(values: NDArray[np.float64], levels: Sequence[Any], absent: float | None) -> pd.Series:
+    """Numbers as the very objects that an encoder knows."""
+    known = {float(level): level for level in levels if level is not None}
+    distinct, codes = np.unique(values, return_inverse=True)
+    objects = [absent if np.isnan(one) else known.get(float(one), float(one)) for one in distinct]
+    return pd.Series(np.array([*objects, None], dtype=object)[codes], dtype=object)
 
 
 def _linear_output(final: Any) -> str | None:

@@ -43,20 +43,20 @@ def open_submission(
     Rejected : with everything found in all parts. UnsafeFile : a model file that must not be loaded.
     """
     manifest, errors = params["manifest"], list[InputError]()
-    predictor = None
+    predictor, words = None, frozenset[str]()
     features = tuple(str(name) for name in manifest.get("features") or ())
     if params["model_format"] != "predictions":
         try:
             files["model"].seek(0)
             predictor = open_model(files["model"].read(), params["model_format"], manifest)
-            features = predictor.features
+            features, words = predictor.features, predictor.words
         except Rejected as rejected:
             errors += rejected.errors
     read: dict[str, Table] = {}
     for part in ("evaluation", *tables):
         if part in files:
             try:
-                read[part] = read_part(files[part], manifest, features, part)
+                read[part] = read_part(files[part], manifest, features, part, words)
             except Rejected as rejected:
                 errors += rejected.errors
     predictions = None
@@ -72,10 +72,12 @@ def open_submission(
     return Submission(manifest, features, read["evaluation"], reference, background, predictor, predictions)
 
 
-def read_part(file: BinaryIO, manifest: Mapping[str, Any], features: Sequence[str], part: str) -> Table:
+def read_part(
+    file: BinaryIO, manifest: Mapping[str, Any], features: Sequence[str], part: str, words: frozenset[str] = frozenset()
+) -> Table:
     """The columns of one part that the manifest or the model asks for. Raises Rejected with every column missing."""
     names = column_names(file, pointer=f"/{part}")
-    wanted = wanted_columns(manifest, features)
+    wanted = wanted_columns(manifest, features, words)
     needed = (
         wanted
         if part == "evaluation"
@@ -100,9 +102,11 @@ def read_part(file: BinaryIO, manifest: Mapping[str, Any], features: Sequence[st
     return table
 
 
-def wanted_columns(manifest: Mapping[str, Any], features: Iterable[str]) -> dict[str, tuple[str, Kind]]:
-    """Column to the place in the manifest that asks for it, and how it is read."""
-    categorical = set(manifest.get("categorical_features") or ()) | set(manifest.get("categories") or ())
+def wanted_columns(
+    manifest: Mapping[str, Any], features: Iterable[str], words: frozenset[str] = frozenset()
+) -> dict[str, tuple[str, Kind]]:
+    """Column to the place in the manifest that asks for it, and how it is read; `words` are text to the model."""
+    categorical = words | set(manifest.get("categorical_features") or ()) | set(manifest.get("categories") or ())
     wanted: dict[str, tuple[str, Kind]] = {
         name: ("/manifest/features", "text" if name in categorical else "natural") for name in features
     }

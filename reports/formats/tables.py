@@ -31,8 +31,13 @@ BLOCK_BYTES = 1 << 20
 BATCH_ROWS = 1 << 16
 
 _WHOLE_FLOAT = re.compile(r"^([+-]?\d+)\.0+$")
-_TRUTH = {"true": 1.0, "false": 0.0}
+TRUTH = {"true": 1.0, "false": 0.0}
 _NUMERIC = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal)
+
+
+def as_read(level: str) -> str:
+    """Text as a column holds it: whole numbers lose their `.0`."""
+    return _WHOLE_FLOAT.sub(r"\1", level)
 
 
 def is_parquet(file: BinaryIO) -> bool:
@@ -279,9 +284,9 @@ def _numbers(values: pa.ChunkedArray, *, truth: bool = True) -> NDArray[np.float
 def _truth(values: pa.ChunkedArray) -> NDArray[np.float64] | None:
     """A text column of nothing but true and false, as pandas would read it."""
     distinct = [value for value in pc.unique(values).to_pylist() if value is not None]
-    if not distinct or any(value.lower() not in _TRUTH for value in distinct):
+    if not distinct or any(value.lower() not in TRUTH for value in distinct):
         return None
-    return np.array([np.nan if v is None else _TRUTH[v.lower()] for v in values.to_pylist()], dtype=np.float64)
+    return np.array([np.nan if v is None else TRUTH[v.lower()] for v in values.to_pylist()], dtype=np.float64)
 
 
 def _text(values: pa.ChunkedArray) -> Column:
@@ -295,7 +300,7 @@ def _text(values: pa.ChunkedArray) -> Column:
     encoded = values.dictionary_encode().unify_dictionaries().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.string()))
-    found = [_WHOLE_FLOAT.sub(r"\1", level) for level in encoded.dictionary.to_pylist()]
+    found = [as_read(level) for level in encoded.dictionary.to_pylist()]
     too_long = next((i for i, level in enumerate(found) if len(level) > MAXIMUM_CELL), None)
     if too_long is not None:
         raise Rejected([error("", "cell-too-long", f"A cell holds more than {MAXIMUM_CELL:,} characters.")])

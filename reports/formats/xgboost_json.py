@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,7 +25,10 @@ LOG_LINK = ("count:poisson", "reg:gamma", "reg:tweedie", "survival:cox")
 
 @dataclass(frozen=True)
 class XGBoostFile:
-    """What an XGBoost file says, once its structure has been found sound. `linear` holds (outputs, columns + 1)."""
+    """What an XGBoost file says, once its structure has been found sound.
+
+    `linear` holds (outputs, columns + 1). `levels` by column are whole numbers, or the bytes that stand for names.
+    """
 
     feature_names: tuple[str, ...]
     feature_types: tuple[str, ...]
@@ -33,7 +37,7 @@ class XGBoostFile:
     columns: int
     ensemble: Ensemble | None
     linear: NDArray[np.float64] | None
-    levels: dict[int, tuple[str, ...]]
+    levels: dict[int, tuple[bytes | int, ...]]
 
 
 def read_xgboost(data: bytes, *, binary: bool) -> XGBoostFile:
@@ -214,16 +218,30 @@ def _category_sets(tree: dict[str, Any], size: int, where: str) -> dict[int, NDA
     }
 
 
-def _levels(stored: dict[str, Any]) -> dict[int, tuple[str, ...]]:
-    """Category levels that the file itself carries, by column, where they are strings."""
-    levels = {}
+def _levels(stored: dict[str, Any]) -> dict[int, tuple[bytes | int, ...]]:
+    """Category levels that the file itself carries, by column."""
+    levels: dict[int, tuple[bytes | int, ...]] = {}
     for column, entry in enumerate(stored.get("enc", ())):
         offsets = np.asarray(entry.get("offsets", ()), dtype=np.int64)
+        if "offsets" not in entry:
+            numbers = np.asarray(entry["values"])
+            if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
+                raise UnsafeFile("malformed-model", "The stored categories are no whole numbers.")
+            if len(numbers):
+                levels[column] = tuple(numbers.tolist())
+            continue
         if len(offsets) < 2:
             continue
         text = np.asarray(entry["values"], dtype=np.int64)
         if offsets[0] != 0 or offsets[-1] != len(text) or np.any(np.diff(offsets) < 0):
             raise UnsafeFile("malformed-model", "The stored category names contradict their offsets.")
         raw = (text & 0xFF).astype(np.uint8).tobytes()
-        levels[column] = tuple(raw[start:stop].decode("utf-8") for start, stop in pairwise(offsets))
+        levels[column] = tuple(raw[start:stop] for start, stop in pairwise(offsets))
     return levels
+
+
+def as_xgboost_cuts(names: Sequence[str]) -> list[bytes]:
+    """What the library keeps of the names of levels: all their UTF-8 in a row, cut by numbers of letters."""
+    ends = np.cumsum([0, *map(len, names)])
+    raw = "".join(names).encode()
+    return [raw[start:stop] for start, stop in pairwise(ends)]

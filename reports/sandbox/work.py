@@ -365,7 +365,7 @@ def explain_plan(params: Params, files: Files, report: Report) -> dict[str, Any]
         return {"whole": True}
     report(0.05, "Reading how many rows there are, and what their columns hold")
     predictor = _model_of(params, files)
-    found = layouts(params["manifest"], predictor.features, files)
+    found = layouts(params["manifest"], predictor.features, files, predictor.words)
     evaluation, seed = found["evaluation"], int(params.get("seed", 0))
     proving = evaluation.read(files["evaluation"], np.arange(min(PROVING_ROWS, evaluation.rows)))
     model = predictor.additive(proving)

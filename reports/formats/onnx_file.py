@@ -207,13 +207,15 @@ def _flat_nodes(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         ends.append(np.where(leaf, 0, position))
     modes = [_MODES.get(mode, (Comparison.AT_MOST, True)) for mode in given["nodes_modes"]]
     true_left = np.array([left for _, left in modes], dtype=bool)
+    # A comparison with a missing value is false, save that it is unequal to whatever it is held against.
+    missing_true = (tracks != 0) | np.array([mode == b"BRANCH_NEQ" for mode in given["nodes_modes"]], dtype=bool)
     return {
         "feature": np.where(leaf, -1, feature),
         "threshold": values,
         "left": np.where(true_left, ends[0], ends[1]),
         "right": np.where(true_left, ends[1], ends[0]),
         "comparison": np.array([comparison for comparison, _ in modes], dtype=np.uint8),
-        "default_left": np.where(true_left, tracks != 0, tracks == 0),
+        "default_left": np.where(true_left, missing_true, ~missing_true),
         "starts": starts.tolist(),
         "keys": key[order],
         "order": order,

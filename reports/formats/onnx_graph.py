@@ -1,12 +1,12 @@
 """ONNX graphs that are a linear function or a sum of trees, read as such.
 
-A reading counts only if it reproduces the runtime's own scores on the rows at hand; what does not is explained as any
-other model, by asking it.
+A reading counts only if it reproduces the runtime's own scores on the rows at hand and on mixtures of them; what does not is
+explained as any other model, by asking it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,9 +21,10 @@ from reports.formats.onnx_session import model_up_to, session_for
 from reports.formats.predictor import class_positions, logistic, softmax
 from reports.measures.explain.ensemble import Ensemble, margins
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
-from reports.measures.table import Table
+from reports.measures.table import Column, Table
 
 AGREEMENT = 1e-5
+MIXTURES = 4
 SAFE = 1e-3
 _SAME_COLUMNS = ("Identity", "Cast", "Imputer", "Scaler", "LabelEncoder", "Binarizer", "Dropout")
 _WITH_CONSTANT = ("Add", "Sub", "Mul", "Div")
@@ -70,7 +71,11 @@ class Reading:
 
 
 def additive_model(predictor: Graph, table: Table) -> Additive | None:
-    """The first reading that gives the runtime's scores on all rows of `table`; None where none does."""
+    """The first reading that gives the runtime's scores on all rows of `table`; None where none does.
+
+    Contributions answer for mixtures of rows, too, where a bound on the scores may hold that no row reaches.
+    """
+    table = with_mixtures(table, predictor.features)
     scores = predictor.scores(table).reshape(table.n, -1)
     for reading in readings(predictor):
         encode = _encoder(predictor, reading.tensor)
@@ -83,6 +88,17 @@ def additive_model(predictor: Graph, table: Table) -> Additive | None:
         ):
             return _model(predictor, reading, encode)
     return None
+
+
+def with_mixtures(table: Table, features: Sequence[str]) -> Table:
+    """The features of these rows, and of as many rows again, several times, that take each column's value from some row."""
+    generator = np.random.default_rng(0)
+    columns = {}
+    for name in features:
+        column = table.columns[name]
+        drawn = generator.integers(table.n, size=MIXTURES * table.n)
+        columns[name] = Column(np.concatenate([column.values, column.values[drawn]]), column.levels)
+    return Table(columns, (1 + MIXTURES) * table.n)
 
 
 def _encoder(predictor: Graph, tensor: str) -> Any:

@@ -38,7 +38,8 @@ def resolved_features(
 
     Raises
     ------
-    Rejected : names that differ between file and manifest, another number of them, or none on either side.
+    Rejected : names that differ between file and manifest, another number of them, none on either side, or several of the
+        manifest that are one in the file.
     """
     declared = [str(name) for name in manifest.get("features") or ()]
     if own is None and not declared:
@@ -50,10 +51,16 @@ def resolved_features(
         return tuple(declared)
     if not declared:
         return tuple(own)
-    spelled = {re.sub(spell, "_", name) if spell else name: name for name in declared}
+    spelled: dict[str, str] = {}
+    errors: list[InputError] = []
+    for name in declared:
+        spelling = re.sub(spell, "_", name) if spell else name
+        other = spelled.setdefault(spelling, name)
+        if other != name:
+            detail = f"{other} and {name} are both called {spelling} in the model file: give one of them another name."
+            errors.append(error("/manifest/features", "feature-mismatch", detail))
     missing = [name for name in own if name not in spelled]
     extra = [name for spelling, name in spelled.items() if spelling not in set(own)]
-    errors: list[InputError] = []
     if missing:
         detail = f"The model reads {', '.join(missing[:10])}, which the manifest does not list."
         errors.append(error("/manifest/features", "feature-mismatch", detail + did_you_mean(missing[0], declared)))

@@ -15,6 +15,7 @@ from skops.io._audit import NODE_TYPE_MAPPING
 from skops.io._general import ObjectNode
 from skops.io._protocol import PROTOCOL
 from skops.io._sklearn import TreeNode
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from reports.formats.errors import UnsafeFile
 from reports.measures.explain.ensemble import MAXIMUM_DEPTH, MAXIMUM_NODES
@@ -118,6 +119,9 @@ def load_skops(data: bytes) -> Any:
         return skops.io.loads(data, trusted=list(TRUSTED))
     except (MemoryError, UnsafeFile):
         raise
+    except UntrustedTypesFoundException as problem:
+        names = ", ".join(sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)))
+        raise UnsafeFile("unsafe-type", f"The file asks for {names}, which is not on the list.") from problem
     except Exception as problem:
         # Whatever a half-built object raises in here, the meaning is the same: this file holds no loadable model.
         raise UnsafeFile("malformed-model", f"skops could not build the model: {type(problem).__name__}.") from problem

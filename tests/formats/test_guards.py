@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 import skops.io
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -362,6 +363,14 @@ def test_an_honest_estimator_off_the_list_is_named() -> None:
         load_skops(data)
     assert refused.value.code == "unsafe-type"
     assert "sklearn.metrics" in refused.value.detail
+
+
+def test_a_type_of_a_listed_family_that_is_not_trusted_is_named() -> None:
+    chosen = ColumnTransformer([("numbers", "passthrough", make_column_selector(pattern="income"))])
+    with pytest.raises(UnsafeFile) as refused:
+        load_skops(skops.io.dumps(chosen))
+    assert refused.value.code == "unsafe-type"
+    assert "make_column_selector" in refused.value.detail
 
 
 # --- ONNX ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 import xgboost
@@ -347,6 +348,17 @@ def test_a_feature_that_the_model_does_not_read_is_named(model_format: str) -> N
     details = " ".join(error["detail"] for error in refused.value.errors)
     assert {error["code"] for error in refused.value.errors} == {"feature-mismatch"}
     assert "agee" in details and "Did you mean" in details
+
+
+def test_two_features_that_a_file_calls_alike_are_not_taken_for_one() -> None:
+    """LightGBM spells blanks as underscores; a column that it never saw must not vanish from the manifest's list."""
+    frame = pd.DataFrame(numbers()[:, :2], columns=["a b", "c"])
+    trained = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(frame, frame["c"]), 2)
+    data = trained.model_to_string().encode()
+    assert open_model(data, "lightgbm-text", plain("regression", features=["c", "a b"])).features == ("a b", "c")
+    with pytest.raises(Rejected) as refused:
+        open_model(data, "lightgbm-text", plain("regression", features=["a b", "a_b", "c"]))
+    assert "a b and a_b" in refused.value.errors[0]["detail"]
 
 
 @pytest.mark.parametrize("model_format", models.FORMATS)

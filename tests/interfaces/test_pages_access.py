@@ -20,7 +20,8 @@ from governance.actions.people import propose_role
 from governance.registry.models import AuthorDenial, Candidate
 from governance.release.models import EmergencyProposal
 from governance.web import dossier_page
-from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, computed
+from tests.conftest import Scene
+from tests.factories import CREDENTIALS, GOLDEN, PASSWORD, PEOPLE, a_candidate, a_model, afresh, computed
 from tests.interfaces.pages import Browser
 
 pytestmark = pytest.mark.one_engine
@@ -113,8 +114,10 @@ def people(people: dict[str, Person], monkeypatch: pytest.MonkeyPatch) -> dict[s
     return people
 
 
-@pytest.fixture
-def candidate(people: dict[str, Person]) -> Candidate:
+@pytest.fixture(scope="module")
+def built(scene: Scene) -> Candidate:
+    """What every address leads to, once for all of them."""
+    people = scene.people
     manifest = {**json.loads((GOLDEN / "manifest.json").read_text()), "source": {"author": "second_validator"}}
     one = computed(a_candidate(people, a_model(people), manifest=manifest))
     deny_authorship(one, by=people["second_validator"], reason="It was somebody else.")
@@ -128,6 +131,11 @@ def candidate(people: dict[str, Person]) -> Candidate:
         one, by=people["officer"], environments=["production"], hours=1, reason="It cannot wait.", credentials=CREDENTIALS
     )
     return one
+
+
+@pytest.fixture
+def candidate(built: Candidate, people: dict[str, Person]) -> Candidate:
+    return afresh(built)
 
 
 def soon() -> str:

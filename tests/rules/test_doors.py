@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.core.management import CommandError, call_command, get_commands
-from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -28,6 +27,7 @@ from governance.actions.tokens import SCOPES, create_service_account
 from governance.api import evidence as api_evidence
 from governance.evidence import reproductions, single_decisions
 from governance.web import dossier_page
+from tests.conftest import Scene
 from tests.factories import PASSWORD
 from tests.rules import doors
 from tests.rules.doors import (
@@ -178,18 +178,14 @@ PAGE_ROWS, ADMIN_ROWS, API_ROWS = rows(PAGES), rows(ADMINISTRATION), rows(API)
 
 
 @pytest.fixture(scope="module")
-def bank(django_db_setup: str, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+def bank(scene: Scene) -> Iterator[Bank]:
     """One for all attempts; each is rolled back."""
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock(), transaction.atomic():
-        from django.conf import settings
-
-        patch.setattr(settings, "COUNTERSIGN_BLOBS", tmp_path_factory.mktemp("blobs"))
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api_evidence, "PATIENCE_SECONDS", 0.0)
         patch.setattr(dossier_page, "PATIENCE_SECONDS", 0.0)
         patch.setattr(reproductions, "find", lambda candidate, order: None)  # no broker runs here
         patch.setattr(single_decisions, "answer_of", lambda candidate, order, *, by: None)
         yield doors.furnished()
-        transaction.set_rollback(True)
 
 
 def attempt(client: Client, method: str, path: str, data: dict[str, Any], secret: str | None = None) -> str:

@@ -26,15 +26,20 @@ POSITION = re.compile(r"[0-9]{1,9}")
 WHO_SEES_ROWS = "Values of single rows are shown to validators and to the developers named in the model's record."
 PURGED = "The values of single rows are no longer kept: they were purged, and only the aggregates stay."
 PARTS = ("perturbation", "output", "players")
+PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One explanation whose values are stored: which it is, whether it is one of several classes, and its file."""
+    """One explanation whose values are stored: which it is, whether it is one of several classes, and its files.
+
+    `encoded_file` is empty where no contributions of encoded columns are kept.
+    """
 
     parts: dict[str, str]
     several: bool
     file: str
+    encoded_file: str = ""
 
 
 def require_reader(candidate: Candidate, person: Person) -> None:
@@ -60,9 +65,12 @@ def explanations(candidate: Candidate) -> tuple[Explained, ...]:
     if not there:
         raise Refused("values-purged", PURGED, status=409)
     return tuple(
-        Explained({name: str(one[name]) for name in PARTS}, tuple(one[name] for name in PARTS) in several, one["file"])
+        Explained(
+            {name: str(one[name]) for name in PARTS}, tuple(one[name] for name in PARTS) in several, one["file"],
+            encoded_file=encoded if (encoded := one.get("encoded_file", "")) and storage.exists(encoded) else "",
+        )
         for one in there
-    )
+    )  # fmt: skip
 
 
 def order_single_decision(

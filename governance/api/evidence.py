@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance.actions.jobs import order_dossier
-from governance.actions.single_decision import PARTS, PURGED
+from governance.actions.single_decision import PARQUET, PARTS, PURGED
 from governance.api import answers, scope, shapes
 from governance.api.authentication import caller
 from governance.api.views import ApiView, problems
@@ -28,7 +28,6 @@ from governance.release.attestation import attestation
 from governance.release.receipt import in_log
 
 PATIENCE_SECONDS = 60.0
-PARQUET = "application/vnd.apache.parquet"
 QUESTIONS = (*PARTS, "class")
 FILES = {"submitted": "file", "encoded": "encoded_file"}
 """Of which columns contributions can be asked for, and how the provenance calls the file of them."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from governance.actions.single_decision import (
+    PARQUET,
     Explained,
     explanations,
     order_single_decision,
@@ -26,11 +27,12 @@ from governance.audit.errors import Refused
 from governance.evidence import single_decisions
 from governance.evidence.reproductions import BrokerAway
 from governance.evidence.single_decisions import Question
+from governance.registry import storage
 from governance.registry.models import Candidate
 from governance.registry.visibility import sees_rows
 from governance.web.base import PersonView, candidate_or_404, faults_of
 from governance.web.decision_case import Case
-from governance.web.pages import Crumb, Fact, Fault, Faults, Field, FieldRow, Option
+from governance.web.pages import Crumb, Fact, Fault, Faults, Field, FieldRow, Link, Option
 from reports.charts.explanations import OUTPUTS
 from reports.charts.figure import Figure, Table
 from reports.charts.reasons import NONE_FOR, agreement, population_sentence, reasons_table, remarks
@@ -75,12 +77,15 @@ class FoundRow:
 
 @dataclass(frozen=True)
 class SingleDecisionsPage:
-    """`shut` says why nothing can be looked up; `live`, set while a worker looks, is where to ask again."""
+    """`shut` says why nothing can be looked up; `live`, set while a worker looks, is where to ask again; `downloads` are files
+    of all rows.
+    """
 
     crumbs: tuple[Crumb, ...]
     lead: str
     action: str
     fields: tuple[FieldRow, ...] = ()
+    downloads: tuple[Link, ...] = ()
     shut: str = ""
     faults: Faults | None = None
     live: str = ""
@@ -140,6 +145,24 @@ class OneSingleDecision(RowsView):
         return self.shown(one, given=_asked(one, question), **_told(told, request.path))
 
 
+class AllRows(RowsView):
+    """The contributions to every explained row, of submitted columns or of encoded ones, as the API gives them."""
+
+    def get(self, request: HttpRequest, candidate: UUID, columns: str) -> FileResponse:
+        one = self.candidate(candidate)
+        explained, number = explanations(one), _number(request.GET.get("explanation", ""))
+        file = _files(explained[number]).get(columns, "") if 0 <= number < len(explained) else ""
+        if not file:
+            raise Http404
+        name = f"{one.model.slug}-{one.version}-contributions-{columns}-{number + 1}.parquet"
+        return FileResponse(storage.open_blob(file), content_type=PARQUET, as_attachment=True, filename=name)
+
+
+def _files(one: Explained) -> dict[str, str]:
+    """The digests of files that are there, by what their columns are."""
+    return {"submitted": one.file, **({"encoded": one.encoded_file} if one.encoded_file else {})}
+
+
 def _number(text: str) -> int:
     """Which explanation: the first where none is named; none at all for what is no small number."""
     text = text.strip() or "0"
@@ -176,6 +199,7 @@ def _page(one: Candidate, given: Mapping[str, str], **more: Any) -> SingleDecisi
         "Nothing of it is recorded, printed or logged; an answer lies ready for ten minutes, for you alone.",
         action=reverse("candidate_single_decisions", args=[one.pk]),
         fields=() if shut else _fields(json.loads(one.manifest), explained, given, more.get("faults")),
+        downloads=_downloads(one, explained),
         shut=shut,
         **more,
     )
@@ -196,6 +220,19 @@ def _fields(
         options = tuple(Option(str(at), _in_words(one.parts)) for at, one in enumerate(explained))
         rows.append(FieldRow((field("explanation", "Explanation", kind="choice", options=options),)))
     return tuple(rows)
+
+
+def _downloads(one: Candidate, explained: tuple[Explained, ...]) -> tuple[Link, ...]:
+    notes = {"submitted": "one column for each submitted one", "encoded": "one column for each that the model’s last step sees"}
+    return tuple(
+        Link(
+            _in_words(each.parts),
+            f"{reverse('candidate_all_rows', args=[one.pk, columns])}?explanation={number}",
+            note=notes[columns],
+        )
+        for number, each in enumerate(explained)
+        for columns in _files(each)
+    )
 
 
 def _in_words(parts: Mapping[str, str]) -> str:

@@ -16,6 +16,11 @@ urlpatterns = [
         name="candidate_single_decisions",
     ),
     path(
+        "candidates/<uuid:candidate>/single-decisions/all/<slug:columns>/",
+        single_decisions.AllRows.as_view(),
+        name="candidate_all_rows",
+    ),
+    path(
         "candidates/<uuid:candidate>/single-decisions/<uuid:order>/",
         single_decisions.OneSingleDecision.as_view(),
         name="candidate_single_decision",

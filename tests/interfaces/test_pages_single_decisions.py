@@ -155,6 +155,33 @@ def test_a_sensitive_feature_that_would_be_a_reason_is_told_to_the_validator(
     assert page.says("income (sensitive)")
 
 
+def test_who_may_read_rows_takes_those_of_all_rows_away(people: dict[str, Person], candidate: Candidate) -> None:
+    [stored] = json.loads(candidate.evidence.get().provenance)["values"]
+    validator = Browser(people["validator"]).client
+    assert f"{address(candidate)}all/submitted/?explanation=0" in validator.get(address(candidate)).content.decode()
+    answer = validator.get(f"{address(candidate)}all/submitted/?explanation=0")
+    assert b"".join(answer.streaming_content) == storage.path(stored["file"]).read_bytes()
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="cards-1-contributions-submitted-1.parquet"'
+    for place in ("encoded/", "columns/", "submitted/?explanation=1", "submitted/?explanation=-1"):
+        assert validator.get(f"{address(candidate)}all/{place}").status_code == 404, place
+    assert Browser(people["officer"]).client.get(f"{address(candidate)}all/submitted/").status_code == 403
+
+
+def test_the_file_of_encoded_columns_is_offered_where_it_is_kept(people: dict[str, Person], candidate: Candidate) -> None:
+    """Evidence is never changed: a version of its own has both files."""
+    files = [storage.put(io.BytesIO(content)).digest for content in (b"PAR1 submitted", b"PAR1 encoded")]
+    parts = {"perturbation": "interventional", "output": "log-odds", "players": "encoded-columns"}
+    one = factories.a_candidate(people, candidate.model, manifest=MANIFEST)
+    record(one, [{**parts, "file": files[0], "encoded_file": files[1]}], parts | {"class": None})
+    client = Browser(people["validator"]).client
+    page = client.get(address(one)).content.decode()
+    assert "one column for each that the model’s last step sees" in page
+    assert b"".join(client.get(f"{address(one)}all/encoded/").streaming_content) == b"PAR1 encoded"
+    storage.path(files[1]).unlink()
+    assert "all/encoded/" not in client.get(address(one)).content.decode()
+    assert client.get(f"{address(one)}all/encoded/").status_code == 404
+
+
 HOSTILE = {ARABIC: 1, LONG: 2, "<b>row</b>": 3}
 
 

@@ -223,12 +223,12 @@ def _fields(
 
 
 def _downloads(one: Candidate, explained: tuple[Explained, ...]) -> tuple[Link, ...]:
-    notes = {"submitted": "one column for each submitted one", "encoded": "one column for each that the model’s last step sees"}
+    notes = {"encoded": "as the model’s last step sees them"}
     return tuple(
         Link(
-            _in_words(each.parts),
+            f"{_kind_in_words(each.parts)}, by {columns} column",
             f"{reverse('candidate_all_rows', args=[one.pk, columns])}?explanation={number}",
-            note=notes[columns],
+            note=notes.get(columns, ""),
         )
         for number, each in enumerate(explained)
         for columns in _files(each)
@@ -236,8 +236,11 @@ def _downloads(one: Candidate, explained: tuple[Explained, ...]) -> tuple[Link, 
 
 
 def _in_words(parts: Mapping[str, str]) -> str:
-    output = OUTPUTS.get(parts["output"], parts["output"])
-    return f"{sentence_case(parts['perturbation'])}, in {output}, of {parts['players'].replace('-', ' ')}"
+    return f"{_kind_in_words(parts)}, of {parts['players'].replace('-', ' ')}"
+
+
+def _kind_in_words(parts: Mapping[str, str]) -> str:
+    return f"{sentence_case(parts['perturbation'])}, in {OUTPUTS.get(parts['output'], parts['output'])}"
 
 
 # ---------- the answer ----------

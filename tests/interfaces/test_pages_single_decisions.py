@@ -175,7 +175,7 @@ def test_the_file_of_encoded_columns_is_offered_where_it_is_kept(people: dict[st
     record(one, [{**parts, "file": files[0], "encoded_file": files[1]}], parts | {"class": None})
     client = Browser(people["validator"]).client
     page = client.get(address(one)).content.decode()
-    assert "one column for each that the model’s last step sees" in page
+    assert "Interventional, in log-odds, by encoded column" in page
     assert b"".join(client.get(f"{address(one)}all/encoded/").streaming_content) == b"PAR1 encoded"
     storage.path(files[1]).unlink()
     assert "all/encoded/" not in client.get(address(one)).content.decode()

@@ -80,6 +80,7 @@ def _read(document: dict[str, Any]) -> XGBoostFile:
     model = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
     drop = np.asarray(booster["weight_drop"], dtype=np.float64) if booster["name"] == "dart" else None
     ensemble = _ensemble(model, columns, outputs, base, drop)
+    _require_one_reading(learner.get("attributes", {}), _rounds(model, outputs))
     return XGBoostFile(names, types, objective, outputs, columns, ensemble, None, _levels(model.get("cats", {})))
 
 
@@ -100,6 +101,37 @@ def _base(text: Any, objective: str, outputs: int) -> NDArray[np.float64]:
     elif objective in LOG_LINK:
         base = np.log(base)
     return np.broadcast_to(base, (outputs,)).copy()
+
+
+def _rounds(model: dict[str, Any], outputs: int) -> int:
+    """How many rounds of training the trees stand for; old files keep no `iteration_indptr`."""
+    pointers, given = model.get("iteration_indptr", ()), model["gbtree_model_param"]
+    if len(pointers):
+        return len(pointers) - 1
+    return int(given["num_trees"]) // (outputs * max(1, int(given.get("num_parallel_tree", 1))))
+
+
+def _require_one_reading(attributes: dict[str, Any], rounds: int) -> None:
+    """After early stopping a file holds all rounds and names the best. `Booster.predict` scores with all of them,
+    `XGBClassifier` and `XGBRegressor` with those up to the best: who judges one of the two has not judged the other.
+
+    Raises
+    ------
+    Rejected : the best round is not the last.
+    """
+    best = str(attributes.get("best_iteration", rounds - 1))
+    if best == str(rounds - 1):
+        return
+    detail = (
+        f"The file holds {rounds} rounds and says best_iteration {best[:20]}, counted from 0: Booster.predict uses all of them, "
+        "XGBClassifier and XGBRegressor those up to the best. Save booster[: booster.best_iteration + 1], which holds only these."
+    )
+    if not best.isdecimal() or int(best[:9]) >= rounds:
+        detail = (
+            f"The file holds {rounds} rounds and says best_iteration {best[:20]}, counted from 0, which is none of them: "
+            "take the attribute out (booster.set_attr(best_iteration=None)) and save the booster again."
+        )
+    raise Rejected([error("/model", "several-models", detail)])
 
 
 def _linear(booster: dict[str, Any], columns: int, base: NDArray[np.float64]) -> NDArray[np.float64]:

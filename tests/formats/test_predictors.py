@@ -209,6 +209,35 @@ def test_lightgbm_trees_are_read_as_the_library_reads_them(options: dict[str, An
     np.testing.assert_allclose(additive_outputs(read, table), read.outputs(table), atol=1e-9)
 
 
+@pytest.mark.parametrize("kept", [None, -1], ids=["best rounds", "all rounds"])
+def test_a_lightgbm_file_holds_the_rounds_that_it_is_scored_with(kept: int | None) -> None:
+    """Early stopping is resolved when the file is written: it names no best round, so no reader leaves any out."""
+    values = numbers()
+    known = lightgbm.Dataset(values[:225], labels(values, 2)[:225], feature_name=list(NAMES))
+    kept_back = known.create_valid(values[225:], labels(values, 2)[225:])
+    options = {"objective": "binary", "learning_rate": 0.9, "min_data_in_leaf": 2, "verbose": -1, "num_threads": 1}
+    stop = lightgbm.early_stopping(4, verbose=False)
+    model = lightgbm.train(options, known, 40, valid_sets=[kept_back], callbacks=[stop], keep_training_booster=True)
+    assert 0 < model.best_iteration < model.current_iteration()
+    text = model.model_to_string(num_iteration=kept)
+    again = lightgbm.Booster(model_str=text)
+    assert again.num_trees() == (model.best_iteration if kept is None else model.current_iteration())
+    scores = open_model(text.encode(), "lightgbm-text", plain("binary-classification")).scores(as_table(values))
+    np.testing.assert_array_equal(scores, again.predict(values))
+    np.testing.assert_array_equal(scores, model.predict(values, num_iteration=kept))
+
+
+def test_a_lightgbm_dart_knows_no_early_stopping() -> None:
+    values = numbers()
+    model = lightgbm.LGBMClassifier(boosting_type="dart", n_estimators=12, learning_rate=0.9, verbose=-1, n_jobs=1)
+    with pytest.warns(UserWarning, match="not available in dart"):
+        model.fit(values[:225], labels(values, 2)[:225], eval_X=values[225:], eval_y=labels(values, 2)[225:],
+                  callbacks=[lightgbm.early_stopping(2, verbose=False)], feature_name=list(NAMES))
+    assert model.booster_.num_trees() == 12
+    predictor = open_model(model.booster_.model_to_string().encode(), "lightgbm-text", plain("binary-classification"))
+    np.testing.assert_allclose(predictor.scores(as_table(values)), model.predict_proba(values)[:, 1], atol=1e-12)
+
+
 LIGHTGBM_OBJECTIVES = {"regression": "response", "poisson": "log", "gamma": "log", "tweedie": "log", "mae": "response"}
 
 
@@ -248,6 +277,71 @@ def test_xgboost_models_are_read_as_the_library_reads_them(options: dict[str, An
     np.testing.assert_allclose(predictor.scores(table), booster.predict(matrix), atol=1e-7)
     read = read_additive(predictor, table)
     np.testing.assert_allclose(additive_outputs(read, table), read.outputs(table), atol=1e-5)
+
+
+EARLY: list[dict[str, Any]] = [{}, {"booster": "dart", "rate_drop": 0.3}, {"num_parallel_tree": 2, "subsample": 0.7}]
+
+
+def stopped_early(classes: int, **options: Any) -> tuple[xgboost.Booster, xgboost.DMatrix]:
+    """Trained until a quarter of the rows says that it grows worse; the best round is not the last."""
+    values = numbers()
+    known, kept_back = (
+        xgboost.DMatrix(values[part], labels(values, classes)[part], feature_names=list(NAMES))
+        for part in (slice(0, 225), slice(225, 300))
+    )
+    several = {"objective": "multi:softprob", "num_class": classes} if classes > 2 else {"objective": "binary:logistic"}
+    given = {**several, "nthread": 1, "learning_rate": 0.9, "max_depth": 8, **options}
+    booster = xgboost.train(given, known, 40, evals=[(kept_back, "kept")], early_stopping_rounds=4, verbose_eval=False)
+    assert booster.best_iteration < booster.num_boosted_rounds() - 1
+    return booster, xgboost.DMatrix(values, feature_names=list(NAMES))
+
+
+@pytest.mark.parametrize("form", ["json", "ubj"])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("options", EARLY, ids=str)
+def test_rounds_beyond_the_best_make_two_models_of_one_file(options: dict[str, Any], classes: int, form: str) -> None:
+    """The library's two doors score such a file differently; cut behind its best round, both score it alike."""
+    booster, matrix = stopped_early(classes, **options)
+    wanted = plain("multiclass-classification" if classes > 2 else "binary-classification")
+    best, rounds = booster.best_iteration, booster.num_boosted_rounds()
+    with pytest.raises(Rejected) as refused:
+        open_model(bytes(booster.save_raw(form)), f"xgboost-{form}", wanted)
+    [found] = refused.value.errors
+    assert (found["pointer"], found["code"]) == ("/model", "several-models")
+    assert f"holds {rounds} rounds and says best_iteration {best}," in found["detail"]
+    assert "booster[: booster.best_iteration + 1]" in found["detail"]
+
+    data = bytes(booster[: best + 1].save_raw(form))
+    scores = open_model(data, f"xgboost-{form}", wanted).scores(as_table(numbers()))
+    estimator = xgboost.XGBClassifier(n_jobs=1)
+    estimator.load_model(bytearray(booster.save_raw(form)))
+    expected = estimator.predict_proba(numbers())
+    np.testing.assert_allclose(scores, expected[:, 1] if classes == 2 else expected, atol=1e-7)
+    assert np.abs(booster.predict(matrix).reshape(300, -1)[:, -1] - expected[:, -1]).max() > 0.01
+
+
+@pytest.mark.parametrize("best", ["40", "-1", "three", " "])
+def test_a_best_round_that_is_none_is_refused(best: str) -> None:
+    booster, _ = stopped_early(2)
+    booster.set_attr(best_iteration=best)
+    with pytest.raises(Rejected) as refused:
+        open_model(bytes(booster.save_raw("json")), "xgboost-json", plain("binary-classification"))
+    assert "set_attr(best_iteration=None)" in refused.value.errors[0]["detail"]
+    booster.set_attr(best_iteration=None)
+    open_model(bytes(booster.save_raw("json")), "xgboost-json", plain("binary-classification"))
+
+
+def test_a_best_round_that_is_the_last_or_of_no_tree_is_taken() -> None:
+    """A linear booster has no rounds to leave out: both doors use its weights as they are."""
+    booster, _ = stopped_early(2)
+    booster.set_attr(best_iteration=str(booster.num_boosted_rounds() - 1))
+    open_model(bytes(booster.save_raw("ubj")), "xgboost-ubj", plain("binary-classification"))
+    values = numbers()
+    linear = xgboost.XGBClassifier(booster="gblinear", n_estimators=30, learning_rate=0.9, early_stopping_rounds=2, n_jobs=1)
+    linear.fit(values[:50], labels(values, 2)[:50], eval_set=[(values[50:], labels(values, 2)[50:])], verbose=False)
+    data = bytes(linear.get_booster().save_raw("json"))
+    predictor = open_model(data, "xgboost-json", plain("binary-classification"))
+    np.testing.assert_allclose(predictor.scores(as_table(values)), linear.predict_proba(values)[:, 1], atol=1e-7)
 
 
 XGBOOST_OBJECTIVES = {

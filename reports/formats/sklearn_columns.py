@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.feature_selection import SelectorMixin
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -50,6 +52,7 @@ _NUMERIC = (
     StandardScaler,
 )
 _NAMED = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 Sources = list[int]
 
@@ -182,28 +185,78 @@ def _imputed(step: SimpleImputer, sources: Sources) -> Sources:
     return out
 
 
+def inner_encoder(step: Any) -> ColumnTransformer | None:
+    """By which histogram boosting with `categorical_features` numbers the categories of the rows that it is given."""
+    return getattr(step, "_preprocessor", None) if isinstance(step, HISTOGRAM) else None
+
+
+def inner_order(encoder: ColumnTransformer, columns: int) -> Sources | None:
+    """Which given column each one behind that encoder is: it puts categories first. None where that is not all it does."""
+    order = encoded_sources(encoder, [str(name) for name in range(columns)], list(range(columns)))
+    return order if order is not None and sorted(order) == list(range(columns)) else None
+
+
+def numbered(encoder: ColumnTransformer, rows: Any) -> NDArray[np.float64]:
+    """The rows as that encoder numbers their categories, each column where it was given."""
+    found = np.asarray(encoder.transform(rows), dtype=np.float64)
+    out = np.empty_like(found)
+    out[:, inner_order(encoder, found.shape[1]) or ()] = found
+    return out
+
+
 def wanted_columns(step: Any, names: Sequence[str]) -> dict[str, Wanted]:
     """On what columns encoders and scalers were fitted, by submitted name."""
+    return _wanted_by(step, names, names)
+
+
+def _wanted_by(step: Any, names: Sequence[str], submitted: Sequence[str | None]) -> dict[str, Wanted]:
+    """`names` are those by which the step chooses, `submitted` what its columns are: None where they were made of others."""
     found: dict[str, Wanted] = {}
     if isinstance(step, Pipeline):
         for _, part in step.steps:
-            found = wanted_columns(part, names) | found
-            same = list(range(len(names)))
-            if encoded_sources(part, names, same) != same:
-                break  # what follows sees other columns
+            found = _wanted_by(part, names, submitted) | found
+            carried = _carried(part, names)
+            names = _names_after(part, names, len(carried))
+            submitted = [None if at is None else submitted[at] for at in carried]
     elif isinstance(step, FeatureUnion):
         for _, part in step.transformer_list:
-            found = wanted_columns(part, names) | found
+            found = _wanted_by(part, names, submitted) | found
     elif isinstance(step, ColumnTransformer):
         for name, part, columns in step.transformers_:
             chosen = column_positions(columns, names)
             if name in step.output_indices_ and not isinstance(part, str) and chosen is not None:
-                found.update(wanted_columns(part, [names[i] for i in chosen]))
+                found.update(_wanted_by(part, [names[i] for i in chosen], [submitted[i] for i in chosen]))
     elif isinstance(step, _NAMED) and len(step.categories_) == len(names):
-        return {name: _wanted(levels) for name, levels in zip(names, step.categories_, strict=True)}
+        known = zip(submitted, step.categories_, strict=True)
+        return {name: _wanted(levels) for name, levels in known if name is not None}
     elif isinstance(step, _NUMERIC) or (isinstance(step, SimpleImputer) and step.strategy in ("mean", "median")):
-        return dict.fromkeys(names, Wanted("number"))
+        return _all_numbers(submitted)
+    elif (encoder := inner_encoder(step)) is not None:
+        return _all_numbers(submitted) | _wanted_by(encoder, names, submitted)
     return found
+
+
+def _all_numbers(submitted: Sequence[str | None]) -> dict[str, Wanted]:
+    return {name: Wanted("number") for name in submitted if name is not None}
+
+
+def _carried(step: Any, names: Sequence[str]) -> list[int | None]:
+    """Which column going in each one coming out is, so that what a later step says of it holds of that; None where it is
+    made of one or several. Empty where nobody knows."""
+    same = list(range(len(names)))
+    sources = encoded_sources(step, names, same) or []
+    if sources == same and not isinstance(step, ColumnTransformer | MissingIndicator):
+        return list(same)
+    out: list[int | None] = [None] * len(sources)
+    if (isinstance(step, SimpleImputer) and not step.add_indicator) or isinstance(step, SelectorMixin):
+        return list(sources)
+    for name, part, columns in step.transformers_ if isinstance(step, ColumnTransformer) else ():
+        where, chosen = step.output_indices_.get(name), column_positions(columns, names)
+        if where is None or where.stop == where.start or not out or chosen is None:
+            continue
+        for place, at in enumerate(_carried(part, [names[i] for i in chosen]), where.start):
+            out[place] = None if at is None else chosen[at]
+    return out
 
 
 def _wanted(categories: Any) -> Wanted:

@@ -18,8 +18,6 @@ from sklearn.ensemble import (
     ExtraTreesRegressor,
     GradientBoostingClassifier,
     GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -28,6 +26,7 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.linear_model._base import LinearModel as SklearnLinear
 from sklearn.linear_model._glm.glm import _GeneralizedLinearRegressor
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 from sklearn.tree import BaseDecisionTree
 
@@ -35,7 +34,15 @@ from reports.formats.ensembles import Gatherer, TreeArrays
 from reports.formats.errors import Rejected, error
 from reports.formats.features import numbers, resolved_features, spellings
 from reports.formats.predictor import class_positions
-from reports.formats.sklearn_columns import Wanted, encoded_sources, wanted_columns
+from reports.formats.sklearn_columns import (
+    HISTOGRAM,
+    Wanted,
+    encoded_sources,
+    inner_encoder,
+    inner_order,
+    numbered,
+    wanted_columns,
+)
 from reports.formats.skops_file import load_skops
 from reports.measures.explain.ensemble import Comparison, Missing
 from reports.measures.explain.models import Additive, LinearModel, TreeModel
@@ -46,7 +53,6 @@ _SLOW = (GaussianProcessClassifier, GaussianProcessRegressor, NuSVC, NuSVR, SVC,
 _FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
 _BOOSTING = (GradientBoostingClassifier, GradientBoostingRegressor)
 _Trees = tuple[Gatherer, NDArray[np.float64], str, Any]
-_HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 
 
 class SklearnPredictor:
@@ -113,14 +119,19 @@ class SklearnPredictor:
 
     def encode(self, table: Table) -> NDArray[np.float64]:
         """The columns that the last step sees."""
+        rows = self._before_last(table)
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        return np.asarray(rows, dtype=np.float64)
+
+    def _before_last(self, table: Table) -> Any:
+        """The rows as the last step is given them."""
         rows: Any = self.frame(table)
         steps = self.model.steps[:-1] if isinstance(self.model, Pipeline) else []
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _, step in steps:
                 rows = rows if step in (None, "passthrough") else step.transform(rows)
-        rows = rows.toarray() if hasattr(rows, "toarray") else rows
-        return np.asarray(rows, dtype=np.float64)
+        return rows
 
     def additive(self, table: Table) -> Additive | None:
         steps = self.model.steps[:-1] if isinstance(self.model, Pipeline) else []
@@ -176,12 +187,17 @@ class SklearnPredictor:
             return None
         gathered, base, output, predict = made
         ensemble = gathered.finish(gathered.choose(base, self.positions))
+        encoder = inner_encoder(self.final)
+        seen = self.encode if encoder is None else self._before_last
 
         def outputs(table: Table) -> NDArray[np.float64]:
-            given = np.asarray(predict(self.encode(table)), dtype=np.float64).reshape(table.n, -1)
+            given = np.asarray(predict(seen(table)), dtype=np.float64).reshape(table.n, -1)
             return self._oriented(given.T).T
 
-        return TreeModel(self.encode, source, ensemble, output, outputs, "scikit-learn")
+        def encode(table: Table) -> NDArray[np.float64]:
+            return self.encode(table) if encoder is None else numbered(encoder, self._before_last(table))
+
+        return TreeModel(encode, source, ensemble, output, outputs, "scikit-learn")
 
 
 def on_one_thread(model: Any) -> Any:
@@ -302,13 +318,17 @@ def _boosting(final: Any, columns: int) -> _Trees | None:
 
 
 def _histogram(final: Any, columns: int) -> _Trees | None:
-    """Histogram boosting without its own encoding of categories, which reorders the columns."""
-    if not isinstance(final, _HISTOGRAM) or getattr(final, "_preprocessor", None) is not None:
+    """Histogram boosting; where it encodes categories by itself, its trees split the columns in the order given to it."""
+    if not isinstance(final, HISTOGRAM):
+        return None
+    encoder = inner_encoder(final)
+    order = list(range(columns)) if encoder is None else inner_order(encoder, columns)
+    if order is None or not _knows_its_categories(final, order):
         return None
     gathered = Gatherer(columns)
     for stage in final._predictors:
         for output, member in enumerate(stage):
-            gathered.add(_histogram_tree(member.nodes, member.raw_left_cat_bitsets, output))
+            gathered.add(_histogram_tree(member.nodes, member.raw_left_cat_bitsets, output, np.asarray(order)))
     base = np.asarray(final._baseline_prediction, dtype=np.float64).reshape(-1)
     if is_classifier(final):
         space = "log-odds" if len(final.classes_) == 2 else "margin"
@@ -318,14 +338,31 @@ def _histogram(final: Any, columns: int) -> _Trees | None:
     return gathered, base, "response", final.predict
 
 
-def _histogram_tree(nodes: NDArray[Any], raw_sets: NDArray[Any], output: int) -> TreeArrays:
+def _knows_its_categories(final: Any, order: Sequence[int]) -> bool:
+    """Whether each number that the encoder can give is one that the trees know; another would count as missing there."""
+    encoder, mapper = inner_encoder(final), final._bin_mapper
+    split = np.flatnonzero(mapper.is_categorical_)
+    if encoder is None:
+        return not len(split)
+    own = encoder.named_transformers_.get("encoder")
+    if not isinstance(own, OrdinalEncoder):
+        return False
+    known = own.categories_
+    numbers = [sum(one == one for one in levels) for levels in known]  # noqa: PLR0124 (NaN is none of them)
+    # The encoder puts the categories first, in this order.
+    return split.tolist() == list(range(len(known))) and all(
+        set(range(count)) <= set(np.asarray(mapper.bin_thresholds_[at]).tolist()) for at, count in enumerate(numbers)
+    )
+
+
+def _histogram_tree(nodes: NDArray[Any], raw_sets: NDArray[Any], output: int, order: NDArray[np.int64]) -> TreeArrays:
     leaf, is_set = nodes["is_leaf"] != 0, nodes["is_categorical"] != 0
     sets = {}
     for node in np.flatnonzero(is_set & ~leaf):
         bits = raw_sets[nodes["bitset_idx"][node]].astype("<u4").view(np.uint8)
         sets[int(node)] = np.flatnonzero(np.unpackbits(bits, bitorder="little")).astype(np.int32)
     return TreeArrays(
-        feature=np.where(leaf, -1, nodes["feature_idx"]),
+        feature=np.where(leaf, -1, order[np.where(leaf, 0, nodes["feature_idx"])]),
         threshold=nodes["num_threshold"],
         left=np.where(leaf, 0, nodes["left"]),
         right=np.where(leaf, 0, nodes["right"]),

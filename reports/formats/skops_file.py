@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 import skops.io
+from numpy.typing import NDArray
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.utils import check_array
 from skops.io._audit import NODE_TYPE_MAPPING
-from skops.io._general import ObjectNode
+from skops.io._general import ObjectNode, PartialNode
 from skops.io._protocol import PROTOCOL
 from skops.io._sklearn import TreeNode
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -26,8 +29,9 @@ MAXIMUM_RATIO = 2_000
 MAXIMUM_SCHEMA = 512 << 20
 MAXIMUM_HEADER = 10_000
 
-# Types that skops does not trust by itself, and that honest pipelines contain. Trees are checked below.
+# Types that skops does not trust by itself, and that honest pipelines contain. Trees and partial functions are checked below.
 TRUSTED = (
+    "functools.partial",
     "numpy.dtype",
     "sklearn._loss.loss.HalfTweedieLoss",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
@@ -38,6 +42,7 @@ TRUSTED = (
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
+    "sklearn.utils.validation.check_array",
 )
 _LOADERS = frozenset(
     {
@@ -51,6 +56,7 @@ _LOADERS = frozenset(
         "LossNode",
         "NdArrayNode",
         "ObjectNode",
+        "PartialNode",
         "RandomGeneratorNode",
         "RandomStateNode",
         "SetNode",
@@ -98,7 +104,11 @@ _DOORS = {
 }
 _LOSSES = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "_loss")
 _PREDICTOR_FIELDS = {"left", "right", "feature_idx", "is_leaf", "is_categorical", "bitset_idx"}
-_FUNCTIONS = frozenset({"absolute", "cbrt", "exp", "expm1", "log", "log10", "log1p", "log2", "sign", "sqrt", "square"})
+_ELEMENTWISE = ("absolute", "cbrt", "exp", "expm1", "log", "log10", "log1p", "log2", "sign", "sqrt", "square")
+# Functions that may be named: they compute on the arrays that they are given and call nothing that is handed to them.
+_FUNCTIONS = frozenset({*(("numpy", name) for name in _ELEMENTWISE), ("sklearn.utils.validation", "check_array")})
+# The encoder of histogram boosting converts its other columns by `partial(check_array, …)`: with these arguments, and no others.
+_PARTIAL_ARGUMENTS = frozenset({"dtype", "ensure_all_finite"})
 _MEMBER = re.compile(r"[A-Za-z0-9_\-]{1,64}\.(npy|npz|bin)")
 
 
@@ -180,8 +190,9 @@ def _require_listed(node: Mapping[str, Any]) -> None:
     other = (module, name) in {("collections", "defaultdict"), ("collections", "OrderedDict")}
     wrong_door = loader not in _DOORS.get(f"{module}.{name}", (loader,))
     wrong_door |= loader == "LossNode" and not module.startswith(_LOSSES)
-    wrong_door |= (loader == "FunctionNode") != (module == "numpy" and name in _FUNCTIONS)
-    plain |= loader == "FunctionNode"
+    wrong_door |= (loader == "FunctionNode") != ((module, name) in _FUNCTIONS)
+    wrong_door |= (loader == "PartialNode") != ((module, name) == ("functools", "partial"))
+    plain |= loader in ("FunctionNode", "PartialNode")
     if loader not in _LOADERS or wrong_door or not (in_family or plain or random or sparse or other):
         raise UnsafeFile("unsafe-type", f"The file asks for {module}.{name} ({loader}), which is not on the list.")
 
@@ -215,17 +226,64 @@ class _CheckedTree(TreeNode):
         return super()._construct()
 
 
+class _BoundedPredictor(TreePredictor):
+    """A tree of histogram boosting that is not followed into columns which are not there: how many reach it, the file decides
+    by what stands before, and the library looks up the column of a split, and of its categories, unchecked."""
+
+    def bounded(self) -> _BoundedPredictor:
+        inner = self.nodes[self.nodes["is_leaf"] == 0]
+        self.least_columns = 1 + int(inner["feature_idx"].max(initial=-1))
+        self.has_categories = bool(np.any(inner["is_categorical"] != 0))
+        return self
+
+    def predict(self, X: NDArray[np.float64], known_cat_bitsets: Any, f_idx_map: Any, n_threads: int) -> Any:
+        known = not self.has_categories or (len(f_idx_map) >= self.least_columns and len(known_cat_bitsets) > 0)
+        if X.shape[1] < self.least_columns or not known:
+            raise UnsafeFile("unsafe-tree", "A split names a column, or categories, that do not exist.")
+        return super().predict(X, known_cat_bitsets, f_idx_map, n_threads)
+
+    def predict_binned(self, X: Any, missing_values_bin_idx: int, n_threads: int) -> Any:
+        raise UnsafeFile("unsafe-tree", "The model says that it is still being trained.")
+
+
 class _CheckedObject(ObjectNode):
     """The same for the trees of histogram boosting, which are plain objects."""
 
     def _construct(self) -> Any:
-        if self.class_name == "TreePredictor":
-            _require_predictor(self.attrs.construct() if self.attrs is not None else None)
+        if self.class_name != "TreePredictor":
+            return super()._construct()
+        _require_predictor(self.attrs.construct() if self.attrs is not None else None)
+        tree = super()._construct()
+        tree.__class__ = _BoundedPredictor
+        return tree.bounded()
+
+
+class _CheckedPartial(PartialNode):
+    """A partial function, whose parts are examined as the objects that they have become, for the reason above.
+
+    What it would call and with what is the file's choice: so it may hold `check_array` and plain data, nothing else that can
+    be called, neither as an argument nor inside one.
+    """
+
+    def _construct(self) -> Any:
+        function, given = self.func.construct(), self.kwds.construct()
+        if function is not check_array or self.args.construct() != () or self.namespace.construct():
+            raise UnsafeFile("unsafe-type", "A functools.partial of another function than sklearn's check_array.")
+        if type(given) is not dict or not set(given) <= _PARTIAL_ARGUMENTS or not all(map(_is_plain, given.values())):
+            raise UnsafeFile("unsafe-type", "A functools.partial of check_array with arguments that are not plain data.")
         return super()._construct()
+
+
+def _is_plain(value: Any) -> bool:
+    """A word, a truth, or a list of types of numbers."""
+    if type(value) is list:
+        return all(isinstance(one, type) and issubclass(one, np.number) for one in value)
+    return value is None or type(value) in (bool, str)
 
 
 NODE_TYPE_MAPPING[("TreeNode", PROTOCOL)] = _CheckedTree
 NODE_TYPE_MAPPING[("ObjectNode", PROTOCOL)] = _CheckedObject
+NODE_TYPE_MAPPING[("PartialNode", PROTOCOL)] = _CheckedPartial
 
 
 def _require_tree(arguments: Any, state: Any) -> None:

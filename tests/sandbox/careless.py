@@ -17,6 +17,7 @@ import pyarrow.parquet
 import skops.io
 import xgboost
 from skops.io._audit import NODE_TYPE_MAPPING
+from skops.io._general import PartialNode
 from skops.io._protocol import PROTOCOL
 from skops.io._sklearn import TreeNode
 
@@ -43,7 +44,8 @@ def by_onnx(data: BinaryIO) -> Any:
 
 def by_skops(data: BinaryIO) -> Any:
     """Feeding back what the file asks for, which its own documentation warns of."""
-    NODE_TYPE_MAPPING[("TreeNode", PROTOCOL)] = TreeNode  # our own loader replaces this one by one that looks
+    for own in (PartialNode, TreeNode):
+        NODE_TYPE_MAPPING[(own.__name__, PROTOCOL)] = own  # our own loader replaces these by ones that look
     content = data.read()
     return skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content)).predict(ROWS)
 

@@ -260,6 +260,21 @@ def skops_file_that_calls_a_function() -> bytes:
     return skops_file(entry("operator", "call", "OperatorFuncNode", attrs=attributes))
 
 
+@crafted("skops", "skops", "PermissionError")
+def skops_partial_function_that_makes_a_key() -> bytes:
+    """A dictionary whose key is made by functools.partial(os.mkdir): where the types that a file names are trusted, reading
+    the key calls it. Partial functions are on the list for the sake of one honest function."""
+    function = entry("posix", "mkdir", "FunctionNode", __id__=1)
+    nothing = entry("builtins", "tuple", "TupleNode", __id__=2, content=[])
+    no_keys = entry("builtins", "list", "ListNode", __id__=3, content=[])
+    empty = entry("builtins", "dict", "DictNode", __id__=4, content={}, key_types=no_keys)
+    parts = {"func": function, "args": nothing, "kwds": empty, "namespace": empty}
+    makes = entry("functools", "partial", "PartialNode", __id__=5, content=parts)
+    value = entry("builtins", "str", "JsonNode", __id__=6, content='"x"', is_json=True)
+    kinds = entry("builtins", "list", "ListNode", __id__=7, content=[makes])
+    return skops_file(entry("builtins", "dict", "DictNode", content={CANARY: value}, key_types=kinds))
+
+
 @crafted("skops", "skops", "timed-out", "crashed")
 def skops_tree_that_is_a_circle() -> bytes:
     """A decision tree whose nodes lead back to the root. scikit-learn follows them without looking."""

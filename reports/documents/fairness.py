@@ -12,7 +12,7 @@ from reports.documents.canonical import Document, estimate, figure, rounded
 from reports.documents.crosschecks import check_groupings
 from reports.documents.employment import employment
 from reports.documents.fairness_of_numbers import of_numbers
-from reports.documents.group_sentences import Limits, group_name, grouping_limitations
+from reports.documents.group_sentences import ALL_EQUAL, Limits, group_name, grouping_limitations
 from reports.documents.rows import (
     BINARY,
     MULTICLASS,
@@ -22,7 +22,7 @@ from reports.documents.rows import (
     rows,
 )
 from reports.measures import fairness as measure
-from reports.measures import intervals
+from reports.measures import intervals, regression
 from reports.measures.groups import Grouping, declared_reference, groupings
 from reports.measures.labels import (
     DEFAULT_THRESHOLD,
@@ -103,6 +103,10 @@ def _classification(
 ) -> dict[str, Any]:
     mean_scores = scores if scores is not None and manifest["task"] == BINARY else None
     limitations = _classification_limitations(manifest, decided, mean_scores)
+    deviation = np.nan
+    if mean_scores is not None and parts:
+        deviation = regression.standard_deviation(mean_scores, np.ones(len(mean_scores)))
+        limitations += [ALL_EQUAL.format(what="scores")] if deviation == 0 else []
     tables = []
     for grouping in parts:
         counts = measure.count_groups(grouping, decided)
@@ -110,8 +114,8 @@ def _classification(
         reference = measure.reference_index(grouping, counts, declared, minimum_group_size=limits.minimum_group_size)
         means = None if mean_scores is None else measure.group_means(grouping, mean_scores)
         groups = _rate_rows(grouping, counts, reference, limits, means)
-        if means is not None and mean_scores is not None:
-            deviation, level = float(mean_scores.std()), np.nan if reference is None else means[reference]
+        if means is not None:
+            level = np.nan if reference is None else means[reference]
             for row, mean in zip(groups, means, strict=True):
                 apart = (mean - level) / deviation if deviation > 0 and row["reference"] else np.nan
                 row["standardized_mean_difference"] = float(apart)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reports.documents.canonical import estimate
 from reports.documents.crosschecks import check_means
-from reports.documents.group_sentences import Limits, grouping_limitations
+from reports.documents.group_sentences import ALL_EQUAL, Limits, grouping_limitations
 from reports.documents.rows import (
     NO_OUTCOMES,
     UnusableColumn,
@@ -43,6 +43,7 @@ def of_numbers(
     weights, outcome = weights_of(manifest, table), number_outcome(manifest, table)
     limitations = _regression_limitations(manifest, outcome, weights)
     deviation = regression.standard_deviation(prediction, weights.values)
+    limitations += [ALL_EQUAL.format(what="predictions")] if parts and deviation == 0 else []
     tables = []
     for grouping in parts:
         sums = regression.group_sums(grouping, prediction, outcome, weights.values)

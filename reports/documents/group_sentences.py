@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from reports.documents.rows import listed, rows
 from reports.measures.groups import MOST_CELLS, Grouping
 
+ALL_EQUAL = "All {what} are equal, so that there is no standardized mean difference."
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from reports.measures.table import Column
+from reports.measures.table import Column, varies
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -31,7 +31,7 @@ def encoded(column: Column, rows: Codes, *, most_levels: int | None = None) -> F
     missing = ~np.isfinite(values)
     kept, parts = values[~missing], []
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = float(kept.std()) if len(kept) else 0.0
+        spread = float(kept.std()) if varies(kept) else 0.0
         if np.isfinite(spread) and spread > 0:
             parts.append(np.where(missing, 0.0, (values - kept.mean()) / spread))
     if missing.any() and not missing.all():

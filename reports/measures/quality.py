@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures.drift import decile_edges
-from reports.measures.table import Column, Table
+from reports.measures.table import Column, Table, varies
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -34,7 +34,7 @@ def distinct(column: Column) -> int:
 
 def pearson(a: Floats, b: Floats) -> float:
     """Linear correlation; NaN where one side is constant."""
-    if len(a) < 2:
+    if not (varies(a) and varies(b)):
         return float("nan")
     x, y = a - a.mean(), b - b.mean()
     scale = np.sqrt(np.dot(x, x) * np.dot(y, y))
@@ -46,7 +46,7 @@ def correlation_ratio(codes: Codes, values: Floats) -> float:
 
     Fisher (1925), Statistical Methods for Research Workers, § 45.
     """
-    if not len(values):
+    if not varies(values):
         return float("nan")
     total = float(np.sum((values - values.mean()) ** 2))
     counts = np.bincount(codes)
@@ -122,11 +122,13 @@ def correlations(given: Encoded, rows: Codes) -> Floats:
     step = max(1, BLOCK // max(size, 1))
     blocks = [rows[start : start + step] for start in range(0, len(rows), step)]
     means = np.sum([given.block(part).sum(axis=0) for part in blocks], axis=0) / len(rows)
-    products = np.zeros((size, size))
+    products, low, high = np.zeros((size, size)), np.full(size, np.inf), np.full(size, -np.inf)
     for part in blocks:
-        centred = given.block(part) - means
+        block = given.block(part)
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+        centred = block - means
         products += centred.T @ centred
-    spread = np.sqrt(np.diag(products))
+    spread = np.where(low < high, np.sqrt(np.diag(products)), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         return products / np.outer(spread, spread)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reports.measures.groups import Grouping
 from reports.measures.intervals import Intervals, normal_quantile
 from reports.measures.names import QUANTILES
+from reports.measures.table import varies
 from reports.measures.uncertainty import Figure, Resamples, Statistic, mean_figure, resampled
 
 Floats = NDArray[np.float64]
@@ -67,13 +68,6 @@ def _require_domain(outcome: Floats, prediction: Floats, power: float) -> None:
         raise NoDeviance("an outcome is below 0")
     if power >= 2 and (outcome <= 0).any():
         raise NoDeviance("an outcome is not above 0")
-
-
-def r_squared(outcome: Floats, prediction: Floats, weights: Floats) -> float:
-    """1 minus the residual over the total sum of squares, weighted; NaN where all outcomes are equal."""
-    total = float(np.dot(weights, (outcome - weighted_mean(outcome, weights)) ** 2))
-    residual = float(np.dot(weights, (outcome - prediction) ** 2))
-    return 1 - residual / total if total > 0 else float("nan")
 
 
 def tie_blocks(prediction: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -284,7 +278,9 @@ def log_interval(ratio: Floats, relative_error: Floats, *, confidence: float = 0
 
 
 def standard_deviation(values: Floats, weights: Floats) -> float:
-    """Weighted population standard deviation."""
+    """Weighted population standard deviation; 0 where all values that weigh are equal."""
+    if not varies(values[weights > 0]):
+        return 0.0
     return float(np.sqrt(weighted_mean((values - weighted_mean(values, weights)) ** 2, weights)))
 
 
@@ -306,6 +302,8 @@ def ratio_figure(numerator: Figure, denominator: Figure) -> Figure:
 def r_squared_figure(outcome: Floats, prediction: Floats, weights: Floats) -> Figure:
     """The coefficient of determination; its parts by the chain rule from residual and total sum of squares."""
     residual = mean_figure((outcome - prediction) ** 2, weights)
+    if not varies(outcome):
+        return Figure(float("nan"), parts=np.full(len(outcome), np.nan))
     total = mean_figure((outcome - weighted_mean(outcome, weights)) ** 2, weights)
     return ratio_figure(residual, total).scaled(-1, 1)
 

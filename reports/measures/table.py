@@ -65,6 +65,11 @@ class Table:
     n: int
 
 
+def varies(values: NDArray[np.float64]) -> bool:
+    """Whether two of the values differ. Their deviations from a mean cannot tell: the mean of equal numbers is rounded."""
+    return len(values) > 0 and bool(values.min() < values.max())
+
+
 def drawn_rows(n: int, most: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Positions of at most `most` of n rows, ascending; where all are, the generator is drawn from all the same."""
     return np.sort(generator.choice(n, min(n, most), replace=False))

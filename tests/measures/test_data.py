@@ -92,6 +92,29 @@ def test_a_column_that_others_determine_is_infinitely_inflated_and_said():
     assert any("left empty for constant" in one for one in document["limitations"])
 
 
+@pytest.mark.parametrize("n", [2, 120, 121])
+@pytest.mark.parametrize("value", [0.1, 0.7, 1 / 3, 123456.1])
+def test_a_column_of_one_value_goes_with_nothing_whatever_its_digits(value, n):
+    """The mean of equal numbers is not always that number, and what is left of it is no variance."""
+    generator = np.random.default_rng(n)
+    rows = pd.DataFrame({
+        "x": generator.random(n), "z": generator.random(n), "one": value, "two": 0.3,
+        "kind": ["a", "b"] * (n // 2) + ["a"] * (n % 2),
+    })  # fmt: skip
+    table = as_table(rows)
+    for name in rows.columns.drop("one"):
+        assert np.isnan(quality.association(table.columns["one"], table.columns[name])), name
+    document = data({**BINARY, "features": list(rows), "sensitive_features": ["kind"], "target": None}, table, None, seed=1)
+    without = data({**BINARY, "features": ["x", "z", "kind"], "sensitive_features": [], "target": None}, table, None, seed=1)
+    found = {one["name"]: one for one in document.content["columns"]}
+    assert found["one"]["vif"] is found["two"]["vif"] is None
+    assert not any({"one", "two"} & {pair["a"], pair["b"]} for pair in document.content["correlated_pairs"])
+    assert {pair["association"] for pair in document.content["proxies"] if pair["feature"] in ("one", "two")} == {None}
+    assert not any("fully determine" in one and "one" in one.split(":")[0] for one in document.content["limitations"])
+    if n > 2:
+        assert document.content["condition_number"] == without.content["condition_number"]
+
+
 def test_inflation_leaves_rows_with_missing_values_out():
     rows = frame()
     rows.loc[:49, "x"] = np.nan

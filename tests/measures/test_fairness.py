@@ -414,6 +414,23 @@ def test_decisions_that_were_handed_in_take_precedence_over_scores():
     assert rows_of(alone)[("a",)]["mean_score"] is None
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("task", ["binary-classification", "regression"])
+@pytest.mark.parametrize("score", [0.0, 0.1, 0.3, 0.7])
+def test_equal_scores_set_no_groups_apart_whatever_their_digits(score, task, weighted):
+    generator = np.random.default_rng(5)
+    levels = list(generator.choice(["a", "b", "c"], 301))
+    table = Table({
+        "group": text_column(levels), "outcome": number_column([0.0, 1.0] * 150 + [0.0]),
+        "w": number_column(generator.random(301) + 0.1),
+    }, 301)  # fmt: skip
+    manifest = {**BINARY, "task": task, "weight": "w" if weighted else None}
+    manifest |= {"favourable_outcome": "low"} if task == "regression" else {}
+    document = fairness(manifest, table, np.full(301, score), limits=LIMITS, seed=1)
+    assert {row["standardized_mean_difference"] for row in rows_of(document).values()} == {None}
+    assert any("are equal, so that there is no standardized mean difference" in one for one in document.content["limitations"])
+
+
 def test_several_classes_may_be_favourable():
     table = Table(
         {"group": text_column(["a"] * 4), "outcome": text_column(["gold", "silver", "none", None])},

@@ -212,6 +212,18 @@ def test_one_kind_of_outcome_leaves_null_what_needs_two():
     assert any("All outcomes are the same" in one for one in found["limitations"])
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("outcome", [0.0, 0.1, 0.7, 123456.1])
+def test_equal_outcomes_have_no_determination_whatever_their_digits(outcome, weighted):
+    generator = np.random.default_rng(4)
+    table = rows([outcome] * 119 + [np.nan], w=number_column(generator.random(120) + 0.1))
+    manifest = {**BINARY, "task": "regression", "favourable_outcome": "low", "weight": "w" if weighted else None}
+    found = content(manifest, table, generator.random(120))
+    assert found["r2"] is None
+    assert found["rmse"]["value"] > 0
+    assert any("All outcomes are equal" in one for one in found["limitations"])
+
+
 @pytest.mark.parametrize("outcome", [None, [np.nan] * 5])
 def test_no_outcomes_at_all(outcome):
     manifest = {**BINARY, "target": "outcome" if outcome else None}

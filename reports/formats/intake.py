@@ -22,7 +22,7 @@ MOST_GROUPS, MOST_GROUPS_IN_ALL = 1_000, 3_000
 def value_errors(given: Submission) -> list[InputError]:
     """Everything wrong with the values of a submission whose columns are all there."""
     manifest, table = given.manifest, given.evaluation
-    errors = _target_errors(manifest, table, given.predictor)
+    errors = _target_errors(manifest, table, given.predictor) + _prediction_errors(given) + _reference_errors(given)
     errors += _group_errors(manifest, table) or _group_count_errors(manifest, table)
     errors += _segment_errors(manifest, table) + _reason_errors(manifest, given.features)
     if manifest.get("weight"):
@@ -56,23 +56,76 @@ def _target_errors(manifest: Mapping[str, Any], table: Table, predictor: Predict
     return []
 
 
+def _occurring(column: Column) -> frozenset[str]:
+    """The labels of a column, as text."""
+    as_text = column.as_text()
+    return frozenset((as_text.levels or ())[code] for code in np.unique(as_text.values) if code >= 0)
+
+
+def _classes(manifest: Mapping[str, Any], table: Table, predictor: Predictor | None) -> tuple[bool, frozenset[str]]:
+    """The classes that are declared, else the model's, else those that occur; the first says that they do not only occur."""
+    declared = manifest_classes(manifest) or (predictor.classes if predictor is not None else None)
+    if declared:
+        return True, frozenset(declared)
+    return False, _occurring(table.columns[manifest["target"]]) if manifest.get("target") else frozenset()
+
+
+def _strange(given: Submission, column: Column) -> tuple[list[str], frozenset[str]]:
+    """Labels of a column that are none of the classes, and these; of two classes one may be named and occur nowhere else."""
+    classes, found = _classes(given.manifest, given.evaluation, given.predictor)[1], _occurring(column)
+    if given.manifest["task"] == "binary-classification":
+        classes |= favourable_classes(given.manifest) | {text(given.manifest["positive_class"])}
+        if len(classes | found) <= 2:
+            return [], classes
+    return sorted(found - classes) if classes else [], classes
+
+
+def _prediction_errors(given: Submission) -> list[InputError]:
+    """Every row needs a decision, and one that the manifest knows: any other would count as a refusal."""
+    column, where = given.predictions.prediction if given.predictions is not None else None, "/predictions/prediction"
+    if column is None:
+        return []
+    missing, (strange, classes) = int(np.count_nonzero(~column.present)), _strange(given, column)
+    errors = [error(where, "missing-prediction", f"Every row needs a prediction; {missing:,} have none.")] if missing else []
+    if strange:
+        detail = f"prediction holds {', '.join(strange[:10])}; the classes are {', '.join(sorted(classes))}."
+        errors.append(error(where, "unknown-class", detail))
+    return errors
+
+
+def _reference_errors(given: Submission) -> list[InputError]:
+    """The reference may lack outcomes and weights, and where the model is held against it, those that it has must be some."""
+    manifest, table, errors = given.manifest, given.reference, list[InputError]()
+    if table is None or given.predictor is None:
+        return errors
+    target, weight = manifest.get("target"), manifest.get("weight")
+    if target in table.columns and manifest["task"] != "regression":
+        strange, classes = _strange(given, table.columns[target])
+        if strange:
+            detail = f"{target} holds {', '.join(strange[:10])} there; the classes are {', '.join(sorted(classes))}."
+            errors.append(error(f"/reference/{target}", "unknown-class", detail))
+    wrong = int(np.count_nonzero(table.columns[weight].values < 0)) if weight in table.columns else 0
+    if wrong:
+        errors.append(error(f"/reference/{weight}", "not-positive", f"{weight} is negative in {wrong:,} rows of reference."))
+    return errors
+
+
 def _label_errors(manifest: Mapping[str, Any], table: Table, predictor: Predictor | None) -> list[InputError]:
     """The classes that are declared, that the model knows and that occur must be one set."""
     errors: list[InputError] = []
-    occurring: set[str] = set()
-    if manifest.get("target"):
-        column = table.columns[manifest["target"]].as_text()
-        occurring = {(column.levels or ())[code] for code in np.unique(column.values) if code >= 0}
-        if not occurring:
-            detail = f"{manifest['target']} holds no value; leave target out to go without outcomes."
-            errors.append(error("/manifest/target", "no-outcomes", detail))
-    declared = manifest_classes(manifest) or (predictor.classes if predictor is not None else None)
-    classes = set(declared) if declared else occurring
+    occurring = _occurring(table.columns[manifest["target"]]) if manifest.get("target") else frozenset()
+    if manifest.get("target") and not occurring:
+        detail = f"{manifest['target']} holds no value; leave target out to go without outcomes."
+        errors.append(error("/manifest/target", "no-outcomes", detail))
+    declared, classes = _classes(manifest, table, predictor)
     strange = sorted(occurring - classes)
     if strange:
         detail = f"{manifest['target']} holds {', '.join(strange[:10])}; the classes are {', '.join(sorted(classes))}."
         errors.append(error("/manifest/classes", "unknown-class", detail))
     if not classes:
+        if not errors and manifest["task"] != "binary-classification":
+            detail = "Neither model nor outcomes say what the classes are: list them, in the order of the probabilities."
+            errors.append(error("/manifest/classes", "required", detail))
         return errors
     asked = {"favourable_outcome": favourable_classes(manifest)}
     if manifest["task"] == "binary-classification":
@@ -182,10 +235,19 @@ def trial_errors(given: Submission) -> list[InputError]:
     if given.predictor is None:
         return []
     try:
-        finite_scores(given.predictor, rows_of(given.evaluation, slice(0, TRIED_ROWS)), given.manifest)
+        scores = finite_scores(given.predictor, rows_of(given.evaluation, slice(0, TRIED_ROWS)), given.manifest)
     except Rejected as rejected:
         return rejected.errors
-    return []
+    if given.manifest["task"] != "multiclass-classification":
+        return []
+    classes = _classes(given.manifest, given.evaluation, given.predictor)[1]
+    if scores.shape[1] == len(classes):
+        return []
+    detail = (
+        f"The model gives {scores.shape[1]} probabilities; the classes are {', '.join(sorted(classes))}. "
+        "List all of them, in the order of the probabilities."
+    )
+    return [error("/manifest/classes", "unknown-class", detail)]
 
 
 def raw_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any]) -> np.ndarray:

@@ -60,6 +60,9 @@ def open_submission(
             except Rejected as rejected:
                 errors += rejected.errors
     predictions = None
+    if params["model_format"] == "predictions" and not features:
+        detail = "Predictions carry no feature names: list the columns that the model reads."
+        errors.append(error("/manifest/features", "required", detail))
     if params["model_format"] == "predictions" and "evaluation" in read:
         try:
             predictions = read_predictions(files["predictions"], manifest, read["evaluation"].n)

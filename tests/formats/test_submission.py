@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -197,14 +198,74 @@ PREDICTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no probabilities": ({"score": [1.5] * 400}, "not-a-probability"),
     "a score missing": ({"score": [None] + [0.5] * 399}, "not-finite"),
     "words": ({"score": ["high"] * 400}, "not-a-number"),
+    "a decision missing": ({"prediction": [None] + [0, 1] * 199 + [0]}, "missing-prediction"),
+    "a decision missing beside scores": ({"score": [0.5] * 400, "prediction": [None] + [0] * 399}, "missing-prediction"),
+    "a decision for no class": ({"prediction": [2] + [0] * 399}, "unknown-class"),
+    "decisions in other words than the labels": ({"prediction": ["yes", "no"] * 200}, "unknown-class"),
 }
 
 
+@pytest.mark.parametrize("classes", [[0, 1], None])
 @pytest.mark.parametrize("name", PREDICTIONS)
-def test_predictions_that_cannot_be_used_are_refused(name: str) -> None:
+def test_predictions_that_cannot_be_used_are_refused(name: str, classes: list[int] | None) -> None:
     columns, code = PREDICTIONS[name]
-    found = errors_of(models.manifest(), "predictions", predictions=pd.DataFrame(columns))
+    found = errors_of(models.manifest(classes=classes), "predictions", predictions=pd.DataFrame(columns))
     assert {one for _, one in found} == {code}
+
+
+@pytest.mark.parametrize(("decided", "code"), [([0, 1, 2, 3], "unknown-class"), ([0, 1, 2, None], "missing-prediction")])
+@pytest.mark.parametrize("classes", [[0, 1, 2], None])
+def test_predictions_of_several_classes_name_one_of_them_in_each_row(
+    decided: list[int | None], code: str, classes: list[int] | None
+) -> None:
+    manifest = several(classes)
+    rows, given = changed(default=np.arange(400) % 3), pd.DataFrame({"prediction": decided * 100})
+    assert errors_of(manifest, "predictions", evaluation=rows, predictions=given) == {("/predictions/prediction", code)}
+    run("intake", manifest, "predictions", evaluation=rows, predictions=given.assign(prediction=[2, 0] * 200))
+
+
+def several(classes: list[int] | None, **changes: Any) -> dict[str, Any]:
+    return models.manifest(task="multiclass-classification", positive_class=None, classes=classes, **changes)
+
+
+def test_classes_that_nobody_names_are_asked_for() -> None:
+    given = pd.DataFrame({"prediction": [0, 1] * 200})
+    for rows, target in ((models.data(), None), (models.data().assign(default=np.nan), "default")):
+        found = errors_of(several(None, target=target), "predictions", evaluation=rows, predictions=given)
+        assert found == {("/manifest/target", "no-outcomes") if target else ("/manifest/classes", "required")}
+
+
+def test_a_class_that_the_rows_lack_must_be_named_before_probabilities_can_be_read() -> None:
+    three = changed(default=np.arange(400) % 3)
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(three[["income", "age"]], three["default"])
+    files = {"model": io.BytesIO(model.booster_.model_to_string().encode())}
+    asked = {"features": ["income", "age"], "categorical_features": None, "categories": None}
+    lacking = changed(default=np.arange(400) % 2)
+    found = errors_of(several(None, **asked), "lightgbm-text", evaluation=lacking, **files)
+    assert found == {("/manifest/classes", "unknown-class")}
+    assert run("intake", several([0, 1, 2], **asked), "lightgbm-text", evaluation=lacking, **files)["classes"] == ["0", "1", "2"]
+
+
+def test_predictions_without_names_of_columns_ask_for_them() -> None:
+    manifest = models.manifest(features=None, categorical_features=None, categories=None)
+    found = errors_of(manifest, "predictions", predictions=pd.DataFrame({"score": [0.5] * 400}))
+    assert found == {("/manifest/features", "required")}
+
+
+REFERENCES: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any], tuple[str, str]]] = {
+    "a label of no class": (lambda: changed(default=[2, 0, 1, None] * 100), {}, ("/reference/default", "unknown-class")),
+    "a label in other words": (lambda: changed(default=["yes", "no"] * 200), {}, ("/reference/default", "unknown-class")),
+    "a negative weight": (lambda: changed(w=[-1.0, None] * 200), {"weight": "w"}, ("/reference/w", "not-positive")),
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_reference_may_lack_outcomes_and_weights_and_may_not_contradict_the_manifest(name: str) -> None:
+    make, changes, place = REFERENCES[name]
+    rows = changed(w=1.0)
+    assert errors_of(models.manifest(**changes), evaluation=rows, reference=make()) == {place}
+    lacking = rows.assign(default=[None, 1] * 200, w=[2.0, None] * 200)
+    assert run("intake", models.manifest(**changes), evaluation=rows, reference=lacking)["reference_rows"] == 400
 
 
 def test_another_model_scores_the_same_rows_or_says_which_column_it_lacks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,8 @@ def performance(
         content, checks = _binary(manifest, table, given, predicted, weights, seed=seed)
     else:
         content, checks = _multiclass(manifest, table, given, predicted, weights, seed=seed)
-    content["overfit"] = _overfit(manifest, table, given, reference, seed=seed)
-    if content["overfit"] is not None:
-        content["limitations"].append(OVERFIT)
+    content["overfit"], said = _overfit(manifest, table, given, reference, seed=seed)
+    content["limitations"] += said
     if content.get("weak_spots"):
         content["limitations"].append(WEAK_SPOTS)
     if content["n"] > MOST_DRAWN:
@@ -229,6 +229,8 @@ def _regression_reasons(
         sentences.append("The outcomes sum to nothing above 0, so that there is no Gini.")
     elif len(np.unique(prediction)) < len(prediction):
         sentences.append("Some predictions are equal; for the Gini those rows keep the order of the file.")
+    if np.isnan(found["actual_to_expected"].value):
+        sentences.append("The predictions sum to 0, so that there is no actual to expected.")
     if np.isnan(found["r2"].value):
         sentences.append("All outcomes are equal, so that there is no R².")
     return sentences
@@ -275,12 +277,13 @@ def _multiclass(
 def _overfit(
     manifest: Mapping[str, Any], table: Table, scores: NDArray[np.float64] | None,
     reference: tuple[Table, NDArray[Any]] | None, *, seed: int,
-) -> list[dict[str, Any]] | None:  # fmt: skip
-    """Evaluation less reference for each figure that does not grow with the rows; None where one side has no outcomes."""
+) -> tuple[list[dict[str, Any]] | None, list[str]]:  # fmt: skip
+    """Evaluation less reference for each figure that does not grow with the rows, and what has to be said of it; None where one
+    side has no outcomes."""
     needed = [manifest[key] for key in ("target", "weight") if manifest.get(key)]
     if scores is None or reference is None or not manifest.get("target") or set(needed) - set(reference[0].columns):
-        return None
-    there = labels.checked_scores(manifest, *reference)
+        return None, []
+    there, left = labels.checked_scores(manifest, *reference), _left_out_of_reference(manifest, reference[0])
     own, other = (_compared(manifest, *side, seed=seed) for side in ((table, scores), (reference[0], there)))
     told = []
     for name in own.keys() & other.keys():
@@ -289,7 +292,18 @@ def _overfit(
         value = here.value - beside.value
         told.append({"figure": name, "evaluation": here.value, "reference": beside.value,
                      "difference": figure(value, value - half, value + half)})  # fmt: skip
-    return sorted(told, key=lambda one: OVERFIT_FIGURES.index(one["figure"]))
+    if not told:
+        return None, left
+    return sorted(told, key=lambda one: OVERFIT_FIGURES.index(one["figure"])), [OVERFIT, *left]
+
+
+def _left_out_of_reference(manifest: Mapping[str, Any], table: Table) -> list[str]:
+    """The reference need not have every outcome and weight; how many it lacks is said."""
+    weights, target = weights_of(manifest, table), manifest["target"]
+    unweighted = replace(weights, missing=int(np.count_nonzero(~(weights.values > 0))))
+    outcome = number_outcome(manifest, table) if manifest["task"] == REGRESSION else None
+    known = table.columns[target].present if outcome is None else ~np.isnan(outcome)
+    return left_out(known, unweighted, of=" of reference")
 
 
 def _compared(

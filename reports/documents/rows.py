@@ -71,19 +71,19 @@ def rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def left_out(known: NDArray[np.bool_], weights: Weights) -> list[str]:
-    """Sentences about rows that figures of outcomes could not use."""
+def left_out(known: NDArray[np.bool_], weights: Weights, *, of: str = "") -> list[str]:
+    """Sentences about rows that figures of outcomes could not use; ` of reference` where they are not the evaluation's."""
     sentences = []
     unknown = int(np.count_nonzero(~known))
     if unknown:
         verb = "has" if unknown == 1 else "have"
         sentences.append(
-            f"{rows(unknown)} of {len(known):,} {verb} no outcome; figures that need outcomes leave them out."
+            f"{rows(unknown)} of {len(known):,}{of} {verb} no outcome; figures that need outcomes leave them out."
         )
     if weights.missing:
         verb = "has" if weights.missing == 1 else "have"
         sentences.append(
-            f"{rows(weights.missing)} of {len(known):,} {verb} no weight; weighted figures leave them out."
+            f"{rows(weights.missing)} of {len(known):,}{of} {verb} no weight; weighted figures leave them out."
         )
     return sentences
 

@@ -11,7 +11,7 @@ from reports.formats.errors import InputError, Rejected, error
 from reports.formats.predictor import Predictor, manifest_classes, rows_of
 from reports.formats.submission import GOLDEN, Submission
 from reports.measures.groups import groupings
-from reports.measures.labels import favourable_classes, outside_probabilities, text
+from reports.measures.labels import favourable_classes, outside_probabilities, text, without_class
 from reports.measures.segments import distinct_levels
 from reports.measures.table import Column, Table
 
@@ -270,4 +270,7 @@ def finite_scores(predictor: Predictor, table: Table, manifest: Mapping[str, Any
         raise Rejected([error("/model", "not-finite", f"The model gives no finite score for {wrong:,} rows.")])
     if manifest["task"] != "regression" and outside_probabilities(scores).any():
         raise Rejected([error("/model", "not-a-probability", "The model's scores are not between 0 and 1.")])
+    if manifest["task"] != "regression" and without_class(scores).any():
+        detail = f"The model gives no class any probability for {int(without_class(scores).sum()):,} rows."
+        raise Rejected([error("/model", "not-a-probability", detail)])
     return scores

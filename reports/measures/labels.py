@@ -183,8 +183,19 @@ def outside_probabilities(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     return outside
 
 
+def without_class(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Per row: several classes are told apart, and none of them has a probability above 0."""
+    if scores.ndim < 2:
+        return np.zeros(len(scores), dtype=bool)
+    nothing: NDArray[np.bool_] = np.all(scores <= 0, axis=1)
+    return nothing
+
+
 def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[Any]) -> NDArray[np.float64]:
-    """Scores as float64 of the right shape. Raises UnusableScores: wrong shape, NaN, beyond 0 to 1."""
+    """Scores as float64 of the right shape, probabilities from 0 to 1 without what rounding put beyond.
+
+    Raises UnusableScores: wrong shape, NaN, further beyond 0 to 1, a row in which no class has any probability.
+    """
     values = np.asarray(scores, dtype=np.float64)
     wanted = 2 if manifest["task"] == "multiclass-classification" else 1
     if values.ndim != wanted or len(values) != table.n:
@@ -192,6 +203,10 @@ def checked_scores(manifest: Mapping[str, Any], table: Table, scores: NDArray[An
     broken = ~np.isfinite(values)
     if broken.any():
         raise UnusableScores(f"The model gave no number for {int(np.count_nonzero(broken))} of its outputs.")
-    if manifest["task"] != "regression" and outside_probabilities(values).any():
+    if manifest["task"] == "regression":
+        return values
+    if outside_probabilities(values).any():
         raise UnusableScores("The model gave scores outside 0 to 1, which are no probabilities.")
-    return values
+    if without_class(values).any():
+        raise UnusableScores(f"The model gave no class any probability in {int(without_class(values).sum())} rows.")
+    return np.clip(values, 0.0, 1.0)

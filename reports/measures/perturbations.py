@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.measures import table
-from reports.measures.labels import outside_probabilities
+from reports.measures.labels import outside_probabilities, without_class
 from reports.measures.table import Column
 
 Floats = NDArray[np.float64]
@@ -124,9 +124,9 @@ def effect(base: Floats, changed: Floats, *, probabilities: bool, decide: Decide
 
 
 def valid_scores(scores: Floats, *, probabilities: bool) -> NDArray[np.bool_]:
-    """Per row: every number is finite and, for probabilities, between 0 and 1 within a rounding error."""
+    """Per row: every number is finite and, for probabilities, between 0 and 1 within a rounding error, some class above 0."""
     inside: NDArray[np.bool_] = np.isfinite(scores)
     if probabilities:
         inside &= ~outside_probabilities(scores)
     whole: NDArray[np.bool_] = np.all(inside.reshape(len(scores), -1), axis=1)
-    return whole
+    return whole & ~without_class(scores) if probabilities else whole

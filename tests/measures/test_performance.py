@@ -262,6 +262,20 @@ def test_output_that_cannot_be_a_probability_is_refused(scores, sentence):
         content(BINARY, rows([0, 1, 1]), scores)
 
 
+def test_a_class_needs_some_probability_in_every_row():
+    manifest = {**BINARY, "task": "multiclass-classification", "classes": [0, 1]}
+    with pytest.raises(labels.UnusableScores, match="no class any probability in 1 rows"):
+        content(manifest, rows([0, 1, 1]), np.array([[0.5, 0.5], [0.0, 0.0], [0.1, 0.9]]))
+
+
+@pytest.mark.parametrize("task", ["binary-classification", "multiclass-classification"])
+def test_what_float32_rounding_puts_beyond_0_and_1_is_0_and_1(task):
+    manifest, several = {**BINARY, "task": task, "classes": [0, 1]}, task.startswith("multi")
+    rounded, exact = np.array([1.0000001192092896, -1e-7, 0.3]), np.array([1.0, 0.0, 0.3])
+    beside, wanted = (np.column_stack([1 - one, one]) if several else one for one in (rounded, exact))
+    assert content(manifest, rows([0, 1, 1]), beside) == content(manifest, rows([0, 1, 1]), wanted)
+
+
 def test_a_third_label_in_a_binary_outcome_is_refused_by_name():
     with pytest.raises(labels.UnknownLabel, match="holds 0, 1, 2"):
         content(BINARY, rows([0, 1, 2]), np.full(3, 0.5))
@@ -361,6 +375,35 @@ def test_a_model_that_knows_its_reference_by_heart_is_told(task):
     assert difference["low"] > 0 if task == "regression" else difference["high"] < 0
     same = performance(manifest, table, here, seed=1, reference=(table, here)).content["overfit"]
     assert all(one["difference"]["value"] == 0 for one in same)
+
+
+@pytest.mark.parametrize("task", ["binary-classification", "regression"])
+def test_rows_of_the_reference_without_outcome_or_weight_are_left_out_and_counted(task):
+    (reference, table), (there, here), outcomes = overfitted(task)
+    lacking, unweighted = outcomes[0].copy(), np.ones(2000)
+    lacking[:7], unweighted[5:8] = np.nan, np.nan
+    spoilt = Table({**reference.columns, "outcome": number_column(lacking), "w": number_column(unweighted)}, 2000)
+    weighed = Table({**table.columns, "w": number_column(np.ones(2000))}, 2000)
+    manifest = {**BINARY, "task": task, "favourable_outcome": "low" if task == "regression" else 0, "weight": "w"}
+    found = performance(manifest, weighed, here, seed=1, reference=(spoilt, there)).content
+    name, score = ("rmse", metrics.root_mean_squared_error) if task == "regression" else ("roc_auc", metrics.roc_auc_score)
+    told = {one["figure"]: one["reference"] for one in found["overfit"]}
+    assert told[name] == pytest.approx(score(outcomes[0][8:], there[8:]))
+    said = [one for one in found["limitations"] if "of reference" in one]
+    assert [one.split(";")[0] for one in said] == [
+        "7 rows of 2,000 of reference have no outcome", "3 rows of 2,000 of reference have no weight",
+    ]  # fmt: skip
+    empty = Table({**spoilt.columns, "outcome": number_column(np.full(2000, np.nan))}, 2000)
+    found = performance(manifest, weighed, here, seed=1, reference=(empty, there)).content
+    assert found["overfit"] is None
+    assert any("2,000 rows of 2,000 of reference have no outcome" in one for one in found["limitations"])
+    assert not any("fits the reference too closely" in one for one in found["limitations"])
+
+
+def test_predictions_that_sum_to_0_have_no_actual_to_expected_and_say_so():
+    found = content({**BINARY, "task": "regression", "favourable_outcome": "low"}, rows([1.0, 2.0] * 20), np.zeros(40))
+    assert found["actual_to_expected"] is None
+    assert "The predictions sum to 0, so that there is no actual to expected." in found["limitations"]
 
 
 def test_without_outcomes_in_the_reference_nothing_is_said_of_overfitting():

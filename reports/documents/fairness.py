@@ -35,6 +35,7 @@ from reports.measures.labels import (
     decisions,
     favourable_classes,
     positive_outcome,
+    predicted_positive,
     require_known_labels,
     text,
 )
@@ -204,11 +205,15 @@ def _calibration(
 def _thresholds(
     manifest: Mapping[str, Any], scores: NDArray[np.float64], parts: list[Grouping], decided: Decisions, limits: Limits
 ) -> list[dict[str, Any]]:
-    """What every twentieth as threshold would give: for all, and for the groups of each grouping."""
+    """What every twentieth as threshold would give: for all, and for the groups of each grouping.
+
+    None is in force where decisions were handed in that no threshold gives.
+    """
     declared = manifest.get("decision_threshold")
     chosen = DEFAULT_THRESHOLD if declared is None else float(declared)
     steps = np.array(sorted({*(i / 20 for i in range(1, 20)), chosen}))
     favoured = text(manifest["positive_class"]) in favourable_classes(manifest)
+    in_force = not _decided_otherwise(manifest, scores, decided)
 
     def counted(grouping: Grouping) -> list[measure.GroupCounts]:
         return measure.count_by_threshold(grouping, scores, decided.outcome, steps, positive_favoured=favoured)
@@ -218,12 +223,19 @@ def _thresholds(
     return [
         {
             "threshold": float(step),
-            "in_force": bool(step == chosen),
+            "in_force": bool(in_force and step == chosen),
             **{name: float(totals[i].rates()[name].values[0]) for name in THRESHOLD_RATES},
             "groupings": [_at_threshold(one, counts[i], limits) for one, counts in by_grouping],
         }
         for i, step in enumerate(steps)
     ]
+
+
+def _decided_otherwise(manifest: Mapping[str, Any], scores: NDArray[np.float64], decided: Decisions) -> int:
+    """How many rows were handed in with another decision than score and threshold give."""
+    positive = predicted_positive(manifest, scores)
+    favoured = positive if text(manifest["positive_class"]) in favourable_classes(manifest) else ~positive
+    return int(np.count_nonzero(favoured != decided.favoured))
 
 
 def _at_threshold(grouping: Grouping, counts: measure.GroupCounts, limits: Limits) -> dict[str, Any]:
@@ -349,6 +361,12 @@ def _classification_limitations(
             "gives one probability for each class" if manifest["task"] != BINARY else "gave decisions without scores"
         )
         sentences.append(f"There is no mean score, because the model {reason}.")
+    elif otherwise := _decided_otherwise(manifest, scores, decided):
+        verb = "was" if otherwise == 1 else "were"
+        sentences.append(
+            f"{rows(otherwise)} of {len(scores):,} {verb} decided otherwise than score and threshold say: the decisions handed "
+            "in count, and no threshold is in force."
+        )
     if manifest.get("weight"):
         sentences.append(f"Group rates count every row once; the weight {manifest['weight']!r} does not enter them.")
     return sentences
@@ -372,6 +390,23 @@ def _expected_limitations(
     ]
 
 
+def _without_z(
+    grouping: Grouping, counts: measure.GroupCounts, reference: int, present: NDArray[np.bool_]
+) -> list[str]:
+    """The pooled variance is 0 where everybody in the group and in the reference group got the same decision."""
+    features, selected = " and ".join(grouping.features), counts.selected
+    if selected[present].sum() in (0, counts.n[present].sum()):
+        return [f"{features}: all rows got the same decision, so that the z test has no p."]
+    refused, alike = counts.n - selected, present.copy()
+    alike &= (selected + selected[reference] == 0) | (refused + refused[reference] == 0)
+    alike[reference] = False
+    names = [group_name(grouping, i) for i in np.flatnonzero(alike)]
+    if not names:
+        return []
+    alike_in = f"{listed(names)} and of the reference group"
+    return [f"{features}: all rows of {alike_in} got the same decision, so that the z test has no p there."]
+
+
 def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, reference: int | None) -> list[str]:
     """Why a figure of a group that has rows is null: nobody was selected, or an outcome never occurred there."""
     features, sentences = " and ".join(grouping.features), []
@@ -379,10 +414,12 @@ def _count_limitations(grouping: Grouping, counts: measure.GroupCounts, referenc
     nobody = [group_name(grouping, i) for i in np.flatnonzero(present & (counts.selected == 0))]
     if reference is not None and counts.selected[reference] == 0:
         sentences.append(f"{features}: nobody of the reference group was selected, so that there is no rate ratio.")
-    elif nobody:
+    elif reference is not None and nobody:
         sentences.append(f"{features}: nobody was selected in {listed(nobody)}; the interval of the ratio is Koopman's there.")
-    if reference is not None and counts.selected[present].sum() in (0, counts.n[present].sum()):
-        sentences.append(f"{features}: all rows got the same decision, so that the z test has no p.")
+    elif nobody:
+        sentences.append(f"{features}: nobody was selected in {listed(nobody)}.")
+    if reference is not None:
+        sentences += _without_z(grouping, counts, reference, present)
     if counts.cells[:, :, UNKNOWN].sum() == counts.n.sum():
         return sentences
     present_or_missing = counts.n > 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reports.documents.canonical import estimate
 from reports.documents.crosschecks import check_means
-from reports.documents.group_sentences import ALL_EQUAL, Limits, grouping_limitations
+from reports.documents.group_sentences import ALL_EQUAL, Limits, group_name, grouping_limitations
 from reports.documents.rows import (
     NO_OUTCOMES,
     UnusableColumn,
@@ -63,8 +63,25 @@ def of_numbers(
             limitations += found[1]
         tables.append({"features": grouping.features, "missing": grouping.missing, "groups": groups, **known})
         limitations += grouping_limitations(grouping, sums.n, declared, reference, limits, unit="mean prediction")
+        limitations += _without_ratio(grouping, sums, reference, known=outcome is not None)
     checks = [] if outcome is None else check_means(parts, prediction, outcome, weights.values, seed=seed)
     return {"groupings": tables, "limitations": limitations}, checks
+
+
+def _without_ratio(
+    grouping: Grouping, sums: regression.GroupSums, reference: int | None, *, known: bool
+) -> list[str]:
+    """Why a figure of a group that has rows is null: nothing is known of its outcomes, or it would be divided by 0."""
+    features, told = " and ".join(grouping.features), []
+    if reference is not None and sums.prediction[reference] == 0:
+        told.append(f"{features}: the mean prediction of the reference group is 0, so that there is no ratio to it.")
+    unknown = [group_name(grouping, i) for i in np.flatnonzero((sums.n > 0) & (sums.known_weight == 0))]
+    if known and unknown:
+        told.append(f"{features}: no outcome is known in {listed(unknown)}; figures that need outcomes are empty there.")
+    nothing = [group_name(grouping, i) for i in np.flatnonzero((sums.known_weight > 0) & (sums.known_prediction == 0))]
+    if nothing:
+        told.append(f"{features}: predictions sum to 0 in {listed(nothing)}, so that there is no actual to expected.")
+    return told
 
 
 def mean_reference(

@@ -381,6 +381,55 @@ def test_where_nobody_was_selected_the_ratio_has_koopmans_interval_and_a_sentenc
     assert any("nobody was selected in group a" in one for one in document.content["limitations"])
 
 
+@pytest.mark.parametrize("favoured", [40, 0])
+def test_a_group_decided_like_the_whole_reference_group_has_no_z_test_and_is_named(favoured):
+    table, scores = people(("a", favoured, 40 - favoured), ("b", favoured, 40 - favoured), ("c", 20, 20))
+    document = fairness({**BINARY, "reference_groups": {"group": "a"}}, table, scores, limits=LIMITS, seed=1)
+    found = rows_of(document)
+    assert (found[("b",)]["p_value"], found[("b",)]["p_value_exact"]) == (None, 1.0)
+    assert found[("c",)]["p_value"] < 0.05
+    told = [one for one in document.content["limitations"] if "the z test has no p" in one]
+    assert told == [
+        "group: all rows of group b and of the reference group got the same decision, so that the z test has no p there."
+    ]
+
+
+def test_without_a_reference_group_no_interval_of_a_ratio_is_told():
+    table, scores = people(("a", 0, 20), ("b", 15, 5))
+    document = fairness(BINARY, table, scores, limits=LIMITS, seed=1)
+    assert rows_of(document)[("a",)]["rate_ratio"] is None
+    assert "group: nobody was selected in group a." in document.content["limitations"]
+    assert not any("Koopman" in one for one in document.content["limitations"])
+
+
+@pytest.mark.parametrize("favourable", [0, 1])
+def test_no_threshold_is_in_force_where_decisions_were_handed_in_that_none_gives(favourable):
+    table, scores = people(("a", 20, 20), ("b", 30, 10))
+    manifest = {**BINARY, "favourable_outcome": favourable}
+    for others in (0, 1, 12):
+        positive = (scores >= 0.5) ^ (np.arange(80) < others)
+        handed = text_column([str(int(one)) for one in positive])
+        content = fairness(manifest, table, scores, limits=LIMITS, seed=1, predicted=handed).content
+        in_force = [step for step in content["thresholds"] if step["in_force"]]
+        said = [one for one in content["limitations"] if "decided otherwise than score and threshold say" in one]
+        assert (len(in_force), len(said)) == ((1, 0) if others == 0 else (0, 1))
+        assert all(one.startswith("1 row of 80 was " if others == 1 else f"{others} rows of 80 were ") for one in said)
+    assert fairness(manifest, table, scores, limits=LIMITS, seed=1).content["thresholds"][9]["in_force"]
+
+
+def test_a_ratio_of_numbers_that_would_divide_by_0_says_so():
+    table = Table({
+        "group": text_column(["a", "b", "c"] * 40), "outcome": number_column([1.0, 2.0, np.nan] * 40),
+    }, 120)  # fmt: skip
+    manifest = {**BINARY, "task": "regression", "favourable_outcome": "low", "reference_groups": {"group": "a"}}
+    document = fairness(manifest, table, np.tile([0.0, 2.0, 3.0], 40), limits=LIMITS, seed=1)
+    found, said = rows_of(document), document.content["limitations"]
+    assert found[("b",)]["prediction_ratio"] is found[("a",)]["actual_to_expected"] is found[("c",)]["rmse"] is None
+    assert "group: the mean prediction of the reference group is 0, so that there is no ratio to it." in said
+    assert "group: no outcome is known in group c; figures that need outcomes are empty there." in said
+    assert "group: predictions sum to 0 in group a, so that there is no actual to expected." in said
+
+
 def test_without_outcomes_only_selection_is_told():
     table, scores = people(("a", 20, 20), ("b", 30, 10))
     document = fairness({**BINARY, "target": None}, table, scores, limits=LIMITS, seed=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightgbm
@@ -49,21 +49,48 @@ class LightGBMPredictor:
             raise UnsafeFile("malformed-model", "LightGBM could not load the model.") from problem
 
     def _stored_levels(self) -> dict[int, tuple[str | float | bool, ...]]:
-        """Levels by column. The file says of how many columns it has them and not of which: of those that it names as
-        categorical, unless some of these are plain numbers, or the manifest gives levels to others.
+        """Levels by column. The file says of how many columns it has them and not of which: ordered categories have levels and
+        are not among those that it names as categorical, numbers may be named and have none.
+
+        1. Those that the manifest gives such levels, where only one choice of them fits.
+        2. Those that the file names, where no other columns can be meant.
 
         Raises
         ------
-        Rejected : nobody says of which.
+        Rejected : neither says of which.
         """
         given, named = self.file.pandas_categories, self.file.categorical
-        declared = [at for at, name in enumerate(self.features) if name in (self.manifest.get("categories") or {})]
-        if not given or (len(named) == len(given) and set(declared) <= set(named)):
-            return dict(zip(named, given, strict=True)) if given else {}
-        if len(declared) != len(given):
-            detail = f"The model file holds levels of {len(given)} columns and does not say of which: name the levels of each."
-            raise Rejected([error("/manifest/categories", "categories-needed", detail)])
-        return dict(zip(declared, given, strict=True))
+        if not given:
+            return {}
+        declared = {at: levels for at, name in enumerate(self.features) if (levels := self._declared(name))}
+        columns = range(len(self.features))
+
+        def agrees(at: int, levels: Sequence[Any]) -> bool:
+            own = [text(level) for level in levels]
+            return at not in declared or all(a == b for a, b in zip(own, declared[at], strict=False))
+
+        def fits(at: int, levels: Sequence[Any]) -> bool:
+            return may_hold_codes(self.file.ranges[at], len(levels)) and agrees(at, levels)
+
+        first, last = both_ways(given, sorted(declared), fits)
+        if first is not None and first == last:
+            return dict(zip(first, given, strict=True))
+        own = list(named if len(named) == len(given) and set(declared) <= set(named) else declared)
+        if len(own) == len(given) and not all(map(agrees, own, given)):
+            return dict(zip(own, given, strict=True))  # which is refused with the levels that the file has
+        first, last = both_ways(given, columns, fits)
+        if first is not None and first == last == list(named):
+            return dict(zip(first, given, strict=True))
+        found = [self.features[at] for at in columns if any(fits(at, levels) for levels in given)]
+        meant = f" ({', '.join(found[:10])} can be meant)" if found else ""
+        detail = (
+            f"The model file holds levels of {len(given)} columns and does not say of which{meant}: name the levels of each, in "
+            "the order of training, in the manifest's categories."
+        )
+        raise Rejected([error("/manifest/categories", "categories-needed", detail)])
+
+    def _declared(self, name: str) -> list[str]:
+        return [text(level) for level in (self.manifest.get("categories") or {}).get(name, ())]
 
     def _task(self) -> str:
         if self.file.objective in ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"):
@@ -204,6 +231,23 @@ def _tree_model(predictor: LightGBMPredictor | XGBoostPredictor, ensemble: Ensem
     return TreeModel(
         predictor.encode, source, ensemble, predictor.output(), predictor.margins, library, predictor.contributions
     )
+
+
+def may_hold_codes(found: tuple[float, float] | None, levels: int) -> bool:
+    """Whether a column with this range can hold positions in so many levels; where none is known, it can."""
+    return found is None or (all(end.is_integer() for end in found) and found[0] >= 0 and found[1] < levels)
+
+
+def both_ways(
+    given: Sequence[Sequence[Any]], columns: Sequence[int], fits: Callable[[int, Sequence[Any]], bool]
+) -> tuple[list[int] | None, list[int] | None]:
+    """The columns of these levels, which follow one another as the columns do: the first that fit and the last. There is one
+    choice exactly where both are the same; None where there is none."""
+    ways: list[list[int] | None] = []
+    for lists, places in ((list(given), iter(columns)), (list(given)[::-1], reversed(columns))):
+        way = [at for levels in lists if (at := next((one for one in places if fits(one, levels)), None)) is not None]
+        ways.append(sorted(way) if len(way) == len(lists) else None)
+    return ways[0], ways[1]
 
 
 def words_of(features: Sequence[str], stored: Mapping[int, Sequence[Any]]) -> frozenset[str]:

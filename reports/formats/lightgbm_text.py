@@ -24,9 +24,13 @@ _MISSING = {0: Missing.NONE, 1: Missing.ZERO_OR_NOT_A_NUMBER, 2: Missing.NOT_A_N
 
 @dataclass(frozen=True)
 class LightGBMFile:
-    """What a LightGBM text file says, once its structure has been found sound."""
+    """What a LightGBM text file says, once its structure has been found sound.
+
+    `ranges` are the least and the largest value of each column in training, None where the file does not tell.
+    """
 
     feature_names: tuple[str, ...]
+    ranges: tuple[tuple[float, float] | None, ...]
     objective: str
     objective_options: dict[str, str]
     outputs: int
@@ -42,7 +46,8 @@ def read_lightgbm(data: bytes) -> LightGBMFile:
     names = tuple(name for name in header.get("feature_names", "").split(" ") if name)
     outputs = _integer(header, "num_tree_per_iteration", 1, MAXIMUM_OUTPUTS)
     columns = _integer(header, "max_feature_idx", 0, 1_000_000) + 1
-    if len(names) != columns or len([one for one in header.get("feature_infos", "").split(" ") if one]) != columns:
+    infos = [one for one in header.get("feature_infos", "").split(" ") if one]
+    if len(names) != columns or len(infos) != columns:
         raise UnsafeFile("malformed-model", "feature_names and feature_infos do not match max_feature_idx.")
     if _integer(header, "num_class", 1, MAXIMUM_OUTPUTS) not in (1, outputs):
         raise UnsafeFile("malformed-model", "num_class and num_tree_per_iteration contradict each other.")
@@ -55,9 +60,20 @@ def read_lightgbm(data: bytes) -> LightGBMFile:
     scale = outputs / max(1, len(trees.trees)) if average else 1.0
     for tree in trees.trees:
         tree.value = np.asarray(tree.value) * scale
+    ensemble = trees.finish(np.zeros(outputs))
+    ranges = tuple(_range(info) for info in infos)
     return LightGBMFile(
-        names, objective, chosen, outputs, average, trees.finish(np.zeros(outputs)), _categorical(tail), _levels(tail)
+        names, ranges, objective, chosen, outputs, average, ensemble, _categorical(tail), _levels(tail)
     )
+
+
+def _range(info: str) -> tuple[float, float] | None:
+    """`[least:largest]` of numbers, or every category in any order, where -1 is a missing one."""
+    parts = info.strip("[]").split(":")
+    if not all(_NUMBERS.fullmatch(part) and part for part in parts):
+        return None
+    values = [float(part) for part in parts if info.startswith("[") or part != "-1"]
+    return (min(values), max(values)) if values else None
 
 
 def _header(data: bytes) -> tuple[dict[str, str], set[str], bytes]:

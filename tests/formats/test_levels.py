@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import skops.io
 import xgboost
+from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
@@ -162,6 +163,87 @@ def test_levels_of_which_nobody_says_whose_they_are_are_refused() -> None:
         opened(data, model_format, frame)
     assert refused.value.errors[0]["code"] == "categories-needed"
     np.testing.assert_allclose(scores_of(opened(data, model_format, frame, categories={"c": levels})), expected, atol=1e-12)
+
+
+ORDERED = [10, 20, 30]
+
+
+def mixed(rows: int = 300) -> pd.DataFrame:
+    """Beside a number, codes that are declared as categories (`k`), an ordered category (`o`), a plain one (`u`)."""
+    random = np.random.default_rng(6)
+    frame = pd.DataFrame({
+        "a": random.normal(size=rows).round(2), "k": random.integers(0, 3, rows), "o": random.choice(ORDERED, rows),
+        "u": random.choice(np.array(["x", "y", "z"], dtype=object), rows),
+    })  # fmt: skip
+    signal = frame["a"] + (frame["k"] == 1) + frame["o"] / 20 - (frame["u"] == "y")
+    return frame.assign(y=(signal > 1.2).astype(int))
+
+
+def by_hand(names: list[str], categorical: list[str] | str) -> tuple[bytes, NDArray[np.float64]]:
+    """A file of LightGBM whose categories are named by hand, and its scores."""
+    rows = mixed()[names]
+    for name in {"o", "u"} & set(names):
+        rows[name] = pd.Categorical(rows[name], ordered=name == "o")
+    options = {"objective": "binary", "verbose": -1, "min_data_per_group": 5, "min_data_in_leaf": 5, "num_threads": 1}
+    model = lightgbm.train(options, lightgbm.Dataset(rows, mixed()["y"], categorical_feature=categorical), 8)
+    return model.model_to_string().encode(), model.predict(rows)
+
+
+def test_levels_are_not_given_to_a_column_that_is_only_named_as_often() -> None:
+    """One column named as categorical, levels of one column, and it is another: the codes are named, the levels ordered."""
+    data, expected = by_hand(["a", "k", "o"], ["k"])
+    features = ["a", "k", "o"]
+    for silent in ({}, {"categorical_features": ["k"]}):
+        with pytest.raises(Rejected) as refused:
+            opened(data, "lightgbm-text", mixed(), features=features, **silent)
+        [found] = refused.value.errors
+        assert (found["pointer"], found["code"]) == ("/manifest/categories", "categories-needed")
+        assert "(k, o can be meant): name the levels of each" in found["detail"]
+    for said in ({"o": ORDERED}, {"o": ORDERED, "k": [0, 1, 2]}):
+        given = opened(data, "lightgbm-text", mixed(), features=features, categories=said)
+        np.testing.assert_allclose(scores_of(given), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("said", [{"k": [0, 1, 2]}, {"o": [30, 20, 10]}, {"k": ORDERED, "o": ORDERED}], ids=str)
+def test_levels_that_the_manifest_gives_to_another_column_or_in_another_order_are_refused(said: dict[str, Any]) -> None:
+    data, _ = by_hand(["a", "k", "o"], ["k"])
+    with pytest.raises(Rejected) as refused:
+        opened(data, "lightgbm-text", mixed(), features=["a", "k", "o"], categories=said)
+    assert refused.value.errors[0]["code"] in ("categories-mismatch", "categories-needed")
+
+
+CHOSEN = [
+    (["a", "u"], "auto"), (["a", "u"], ["u"]), (["a", "o"], ["o"]), (["a", "o", "u"], ["o", "u"]), (["a", "u", "o"], ["u"]),
+    (["a", "k", "u"], ["k"]), (["a", "k", "u"], "auto"), (["a", "k", "u", "o"], ["k", "u"]), (["a", "k", "u", "o"], ["k"]),
+    (["a", "k", "u", "o"], "auto"), (["a", "o", "k"], ["k"]), (["k", "u", "o"], ["k", "o"]), (["o", "k", "u"], ["o", "k"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "categorical"), CHOSEN, ids=str)
+def test_levels_reach_their_columns_or_are_asked_for_and_never_others(names: list[str], categorical: list[str] | str) -> None:
+    data, expected = by_hand(names, categorical)
+    levels = {"o": ORDERED, "u": ["x", "y", "z"]}
+    said = {name: levels[name] for name in names if name in levels}
+    given = opened(data, "lightgbm-text", mixed(), features=names, categories=said)
+    np.testing.assert_allclose(scores_of(given), expected, atol=1e-12)
+    try:
+        silent = opened(data, "lightgbm-text", mixed(), features=names)
+    except Rejected as refused:
+        assert refused.errors[0]["code"] == "categories-needed"
+        assert set(names) & {"k", "o"}
+    else:
+        np.testing.assert_allclose(scores_of(silent), expected, atol=1e-12)
+        assert "k" not in names
+
+
+def test_codes_that_cannot_be_positions_leave_no_doubt() -> None:
+    """A number that goes beyond the levels, below 0 or between whole numbers is no position in them."""
+    frame = mixed().assign(k=lambda rows: rows["k"] + 7)
+    rows = frame[["k", "a", "u"]].assign(u=pd.Categorical(frame["u"]))
+    options = {"objective": "binary", "verbose": -1, "min_data_per_group": 5, "min_data_in_leaf": 5, "num_threads": 1}
+    model = lightgbm.train(options, lightgbm.Dataset(rows, frame["y"]), 5)
+    given = opened(model.model_to_string().encode(), "lightgbm-text", frame, features=["k", "a", "u"])
+    np.testing.assert_allclose(scores_of(given), model.predict(rows), atol=1e-12)
 
 
 @pytest.mark.parametrize("library", ["skops", "lightgbm", "json"])

@@ -134,7 +134,7 @@ def column_positions(columns: Any, names: Sequence[str]) -> list[int] | None:
     """The positions that a ColumnTransformer's choice means: names, numbers, a slice or a mask; None where some are not here."""
     try:
         found = _positions(columns, names)
-    except ValueError:
+    except (TypeError, ValueError):
         return None
     return found if all(-len(names) <= one < len(names) for one in found) else None
 

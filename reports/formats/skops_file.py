@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import skops.io
 from numpy.typing import NDArray
+from scipy.interpolate import BSpline
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.utils import check_array
 from skops.io._audit import NODE_TYPE_MAPPING
@@ -29,20 +30,38 @@ MAXIMUM_RATIO = 2_000
 MAXIMUM_SCHEMA = 512 << 20
 MAXIMUM_HEADER = 10_000
 
-# Types that skops does not trust by itself, and that honest pipelines contain. Trees and partial functions are checked below.
+# Functions that may be named: they compute on the arrays that they are given and call nothing that is handed to them.
+_COMPUTING = (
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "sklearn.feature_selection._mutual_info.mutual_info_classif",
+    "sklearn.feature_selection._mutual_info.mutual_info_regression",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+    "sklearn.feature_selection._univariate_selection.r_regression",
+    "sklearn.utils.validation.check_array",
+)
+# Types that skops does not trust by itself, and that honest pipelines contain. Trees, splines and partial functions are
+# checked below; a selector of columns chose them in training and is not asked again.
 TRUSTED = (
+    "builtins.object",
     "functools.partial",
     "numpy.dtype",
+    "numpy.floating",
+    "numpy.integer",
+    "numpy.number",
+    "scipy.interpolate._bsplines.BSpline",
     "sklearn._loss.loss.HalfTweedieLoss",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
-    "sklearn.utils.validation.check_array",
+    *_COMPUTING,
 )
 _LOADERS = frozenset(
     {
@@ -97,16 +116,21 @@ _PLAIN_NUMPY = frozenset({"ndarray", "dtype", "matrix"}) | {scalar.__name__ for 
 _PLAIN_BUILTINS = frozenset(
     {"bool", "bytes", "complex", "dict", "float", "int", "list", "set", "slice", "str", "tuple", "NoneType"}
 )
-# Types whose arrays are examined must come through the loader that examines them.
+# Types whose arrays are examined must come through the loader that examines them; kinds of columns are only named.
 _DOORS = {
+    "builtins.object": ("TypeNode",),
+    "numpy.floating": ("TypeNode",),
+    "numpy.integer": ("TypeNode",),
+    "numpy.number": ("TypeNode",),
+    "scipy.interpolate._bsplines.BSpline": ("ObjectNode",),
+    "sklearn.compose._column_transformer.make_column_selector": ("ObjectNode",),
     "sklearn.tree._tree.Tree": ("TreeNode", "TypeNode"),
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor": ("ObjectNode", "TypeNode"),
 }
 _LOSSES = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast", "_loss")
 _PREDICTOR_FIELDS = {"left", "right", "feature_idx", "is_leaf", "is_categorical", "bitset_idx"}
 _ELEMENTWISE = ("absolute", "cbrt", "exp", "expm1", "log", "log10", "log1p", "log2", "sign", "sqrt", "square")
-# Functions that may be named: they compute on the arrays that they are given and call nothing that is handed to them.
-_FUNCTIONS = frozenset({*(("numpy", name) for name in _ELEMENTWISE), ("sklearn.utils.validation", "check_array")})
+_FUNCTIONS = frozenset({*(f"numpy.{name}" for name in _ELEMENTWISE), *_COMPUTING})
 # The encoder of histogram boosting converts its other columns by `partial(check_array, …)`: with these arguments, and no others.
 _PARTIAL_ARGUMENTS = frozenset({"dtype", "ensure_all_finite"})
 _MEMBER = re.compile(r"[A-Za-z0-9_\-]{1,64}\.(npy|npz|bin)")
@@ -131,7 +155,7 @@ def load_skops(data: bytes) -> Any:
         raise
     except UntrustedTypesFoundException as problem:
         names = ", ".join(sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)))
-        raise UnsafeFile("unsafe-type", f"The file asks for {names}, which is not on the list.") from problem
+        raise UnsafeFile("unsafe-type", f"The file asks for {names}, {_off_the_list(names)}") from problem
     except Exception as problem:
         # Whatever a half-built object raises in here, the meaning is the same: this file holds no loadable model.
         raise UnsafeFile("malformed-model", f"skops could not build the model: {type(problem).__name__}.") from problem
@@ -188,13 +212,22 @@ def _require_listed(node: Mapping[str, Any]) -> None:
     random = loader in ("RandomStateNode", "RandomGeneratorNode") and module.startswith("numpy.random")
     sparse = loader == "SparseMatrixNode" and module.startswith("scipy.sparse")
     other = (module, name) in {("collections", "defaultdict"), ("collections", "OrderedDict")}
+    other |= f"{module}.{name}" in _DOORS
     wrong_door = loader not in _DOORS.get(f"{module}.{name}", (loader,))
     wrong_door |= loader == "LossNode" and not module.startswith(_LOSSES)
-    wrong_door |= (loader == "FunctionNode") != ((module, name) in _FUNCTIONS)
+    wrong_door |= (loader == "FunctionNode") != (f"{module}.{name}" in _FUNCTIONS)
     wrong_door |= (loader == "PartialNode") != ((module, name) == ("functools", "partial"))
     plain |= loader in ("FunctionNode", "PartialNode")
     if loader not in _LOADERS or wrong_door or not (in_family or plain or random or sparse or other):
-        raise UnsafeFile("unsafe-type", f"The file asks for {module}.{name} ({loader}), which is not on the list.")
+        raise UnsafeFile("unsafe-type", f"The file asks for {module}.{name} ({loader}), {_off_the_list(module)}")
+
+
+def _off_the_list(names: str) -> str:
+    """What to do about a type that may not be built."""
+    if any(part in names for part in ("sklearn.neighbors._", "sklearn.metrics._dist_metrics")):
+        how = "its search trees are followed unchecked: train with algorithm='brute', which finds the same neighbours."
+        return f"which is not on the list, as {how}"
+    return "which is not on the list: leave it out of the pipeline, or submit the model as ONNX."
 
 
 def _require_array(archive: zipfile.ZipFile, name: str) -> None:
@@ -247,9 +280,11 @@ class _BoundedPredictor(TreePredictor):
 
 
 class _CheckedObject(ObjectNode):
-    """The same for the trees of histogram boosting, which are plain objects."""
+    """The same for the trees of histogram boosting and for splines, which are plain objects."""
 
     def _construct(self) -> Any:
+        if self.class_name == "BSpline":
+            return _spline(self.attrs.construct() if self.attrs is not None else None)
         if self.class_name != "TreePredictor":
             return super()._construct()
         _require_predictor(self.attrs.construct() if self.attrs is not None else None)
@@ -322,6 +357,22 @@ def _require_predictor(state: Any) -> None:
         raise UnsafeFile("unsafe-tree", "A categorical split points outside the categories.")
     left, right = (np.where(leaf, -1, nodes[side].astype(np.int64)) for side in ("left", "right"))
     _require_children(left, right, nodes["feature_idx"], 1_000_000)
+
+
+def _spline(state: Any) -> BSpline:
+    """Built anew from its arrays: the library examines them then, and follows them unchecked later."""
+    try:
+        knots, weights, degree, beyond = (state[key] for key in ("_t", "_c", "k", "extrapolate"))
+    except (KeyError, TypeError) as problem:
+        raise UnsafeFile("unsafe-array", "A spline lacks its arrays.") from problem
+    if any(type(array) is not np.ndarray or array.dtype != np.float64 for array in (knots, weights)):
+        raise UnsafeFile("unsafe-array", "A spline's arrays are of another type than its library's.")
+    if type(degree) is not int or not 0 <= degree <= 100 or state.get("axis") != 0 or type(beyond) not in (bool, str):
+        raise UnsafeFile("unsafe-array", "A spline's degree, axis or extrapolation are not readable.")
+    try:
+        return BSpline(knots.copy(), weights.copy(), degree, extrapolate=beyond)
+    except ValueError as problem:
+        raise UnsafeFile("unsafe-array", f"No spline: {problem}") from problem
 
 
 def _require_children(left: np.ndarray, right: np.ndarray, feature: np.ndarray, columns: int) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import onnx
 import pytest
 import skops.io
-from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import safe_mask
 
 from reports.formats.errors import Rejected, UnsafeFile
 from reports.formats.lightgbm_text import read_lightgbm
@@ -356,21 +357,26 @@ def test_what_is_not_a_zip_is_refused() -> None:
         load_skops(b"PK\x03\x04nothing")
 
 
-def test_an_honest_estimator_off_the_list_is_named() -> None:
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+def test_an_honest_estimator_off_the_list_is_named(algorithm: str) -> None:
     frame = models.data()
-    data = skops.io.dumps(KNeighborsClassifier().fit(frame[["income", "age"]], frame["default"]))
+    rows, outcome = frame[["income", "age"]], frame["default"]
+    data = skops.io.dumps(KNeighborsClassifier(algorithm=algorithm).fit(rows, outcome))
     with pytest.raises(UnsafeFile) as refused:
         load_skops(data)
     assert refused.value.code == "unsafe-type"
     assert "sklearn.metrics" in refused.value.detail
+    assert "train with algorithm='brute'" in refused.value.detail
+    followed = KNeighborsClassifier(algorithm="brute").fit(rows, outcome)
+    np.testing.assert_array_equal(load_skops(skops.io.dumps(followed)).predict_proba(rows), followed.predict_proba(rows))
 
 
 def test_a_type_of_a_listed_family_that_is_not_trusted_is_named() -> None:
-    chosen = ColumnTransformer([("numbers", "passthrough", make_column_selector(pattern="income"))])
     with pytest.raises(UnsafeFile) as refused:
-        load_skops(skops.io.dumps(chosen))
+        load_skops(skops.io.dumps(FunctionTransformer(func=safe_mask)))
     assert refused.value.code == "unsafe-type"
-    assert "make_column_selector" in refused.value.detail
+    assert "sklearn.utils._mask.safe_mask" in refused.value.detail
+    assert "leave it out of the pipeline, or submit the model as ONNX" in refused.value.detail
 
 
 # --- ONNX ----------------------------------------------------------------------------------------------------------

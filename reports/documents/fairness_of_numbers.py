@@ -24,6 +24,7 @@ from reports.documents.rows import (
 )
 from reports.measures import fairness as measure
 from reports.measures import intervals, pricing, regression
+from reports.measures.explain.importance import coarse
 from reports.measures.groups import Grouping, declared_reference
 from reports.measures.labels import UnusableScores, text
 from reports.measures.table import Table
@@ -91,14 +92,14 @@ def mean_reference(
     declared: tuple[str, ...] | None,
     limits: Limits,
 ) -> int | None:
-    """The declared group, else the most favoured one of the minimum size: lowest or highest mean prediction."""
+    """The declared group, else the most favoured of the minimum size: lowest or highest mean prediction, the first of equals."""
     allowed = measure.eligible(grouping, sums.n) & (sums.weight > 0)
     if declared in grouping.groups and allowed[grouping.groups.index(declared)]:
         return grouping.groups.index(declared)
     candidates = np.flatnonzero(allowed & (sums.n >= limits.minimum_group_size))
     if not len(candidates):
         return None
-    means = (sums.prediction / np.where(sums.weight > 0, sums.weight, np.nan))[candidates]
+    means = coarse((sums.prediction / np.where(sums.weight > 0, sums.weight, np.nan))[candidates])
     best = np.argmin(means) if text(manifest["favourable_outcome"]) == "low" else np.argmax(means)
     return int(candidates[best])
 

@@ -335,6 +335,17 @@ def test_the_reference_group(declared, wanted):
     assert said == (declared == {"group": "absent"})
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("favourable", ["low", "high"])
+def test_of_groups_with_equal_means_the_first_is_the_reference_in_whatever_order_the_rows_stand(favourable, seed):
+    generator = np.random.default_rng(seed)
+    levels = list(generator.choice(["a", "b", "c"], 300))
+    table = Table({"group": text_column(sorted(levels)), "w": number_column(generator.random(300) + 0.1)}, 300)
+    manifest = {**BINARY, "task": "regression", "target": None, "favourable_outcome": favourable, "weight": "w"}
+    found = rows_of(fairness(manifest, table, np.full(300, 0.1), limits=LIMITS, seed=1))
+    assert {row["reference"]["group"] for row in found.values()} == {"a"}
+
+
 def test_an_intersection_takes_the_declared_combination():
     table = Table(
         {

@@ -134,6 +134,7 @@ _FUNCTIONS = frozenset({*(f"numpy.{name}" for name in _ELEMENTWISE), *_COMPUTING
 # The encoder of histogram boosting converts its other columns by `partial(check_array, …)`: with these arguments, and no others.
 _PARTIAL_ARGUMENTS = frozenset({"dtype", "ensure_all_finite"})
 _MEMBER = re.compile(r"[A-Za-z0-9_\-]{1,64}\.(npy|npz|bin)")
+_NAMED = re.compile(r"'([\w.]{1,200})'")  # in the first line of what skops says of types off the list
 
 
 def load_skops(data: bytes) -> Any:
@@ -154,7 +155,7 @@ def load_skops(data: bytes) -> Any:
     except (MemoryError, UnsafeFile):
         raise
     except UntrustedTypesFoundException as problem:
-        names = ", ".join(sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED)))
+        names = ", ".join(_NAMED.findall(str(problem).partition("\n")[0]))
         raise UnsafeFile("unsafe-type", f"The file asks for {names}, {_off_the_list(names)}") from problem
     except Exception as problem:
         # Whatever a half-built object raises in here, the meaning is the same: this file holds no loadable model.

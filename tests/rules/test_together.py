@@ -15,12 +15,13 @@ from tests.examples import SLOW
 from tests.moving_clock import moving_clock
 from tests.rules.bank import Bank
 
-pytestmark = pytest.mark.both_engines
-
 STEPS = 50
 EXAMPLES = 5
 GROUPS = range(40) if os.environ.get(SLOW) else range(2)
-"""So many times a few examples, each with so many steps: 10,000 with --slow, else 500. A group's number is its seed."""
+"""So many times a few examples, each with so many steps: with --slow 10,000 on each engine, else 250, of other groups.
+
+A group's number is its seed.
+"""
 HOW = settings(  # the model that is entered first counts as a step too
     max_examples=EXAMPLES, stateful_step_count=STEPS + 1, derandomize=True, database=None, deadline=None,
     phases=[Phase.generate],  # an example takes seconds: what is found is told as it was found
@@ -49,6 +50,7 @@ def at_work(group: int) -> Counter[str]:
     return counts
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("days", [1, 400])
 def test_the_clock_of_these_tests_moves_database_and_process_alike(days: int, db: None) -> None:
     from governance.audit.clock import database_now

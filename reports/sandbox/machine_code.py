@@ -25,7 +25,11 @@ def folder() -> str:
 
 def make() -> None:
     """For the processes to come; otherwise the first that needs it makes it, and several at once do so each for itself."""
-    os.environ[VARIABLE] = folder()
+    where = folder()
+    if not where or Path(where).exists():
+        return
+    print("Compiling the functions that explain trees; half a minute the first time", flush=True)
+    os.environ[VARIABLE] = where
     from reports.sandbox.warm import warm  # noqa: PLC0415 - numba reads the variable when it is imported
 
     warm()

@@ -1,4 +1,4 @@
-"""How fast exact explanations of trees are: python bench/explanations.py [--full].
+"""How fast exact explanations of trees are: python bench/explanations.py [--full] [--rows 1000 10000 100000].
 
 Processor time of one thread for each row, beside shap's TreeExplainer on the same model and rows and the libraries' own
 contributions. shap is asked about 1,000 and 10,000 rows; in brackets stands its last time a row, for more rows than that.
@@ -123,7 +123,7 @@ def measure(subject: Subject, background: Rows | None, sizes: list[int], peer_si
         own = per_row(ours(subject, background), rows, runs=3 if n <= 100_000 else 1)
         asked = n in peer_sizes
         taken = per_row(theirs, rows) if asked else taken
-        library = per_row(native, rows) if native and n == peer_sizes[0] else None
+        library = per_row(native, rows) if native and n == min(sizes) else None
         cells = [
             f"{subject.name}, {'along paths' if background is None else f'against {BACKGROUND} rows'}",
             f"{n:,}",
@@ -156,9 +156,11 @@ def _apart(subject: Subject, background: Rows | None) -> str:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--full", action="store_true", help="also what takes an hour")
-    full = options.parse_args().full
+    options.add_argument("--rows", type=int, nargs="+", help="other numbers of rows")
+    given = options.parse_args()
+    full = given.full
     background, _ = drawn(BACKGROUND, 7)
-    sizes = [1_000, 10_000, 100_000, *([1_000_000] if full else [])]
+    sizes = given.rows or [1_000, 10_000, 100_000, *([1_000_000] if full else [])]
     print(f"| {' | '.join(HEADINGS)} |\n{'|---' * len(HEADINGS)}|")
     compile_trees()
     for make in (lambda: boosted(4), lambda: boosted(6), lambda: boosted(8), leafwise, forest):

@@ -35,7 +35,7 @@ published from it.
 def verify_whole_log() -> Report:
     """Every event held against everything that was signed and published, and what is sealed against the events.
 
-    The result is kept: an event, or an alarm.
+    The result is kept: an event, or an alarm; nothing of a log that is still to begin, as its first event is the installation.
 
     What a database did not hand out is asked for once more, since one that goes away for a moment is no altered event.
     Raises UnusableKey, DatabaseError.
@@ -46,10 +46,10 @@ def verify_whole_log() -> Report:
             connection.close()
         report = full_check.verify_log(known=known)
     report = with_seals(report)
-    if report.problem is None:
-        _tell(report, len(known))
-    else:
+    if report.problem is not None:
         _raise_alarm(report.problem)
+    elif report.size:
+        _tell(report, len(known))
     return report
 
 

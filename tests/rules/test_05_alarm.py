@@ -47,6 +47,14 @@ def test_a_log_that_verifies_says_so_by_an_event(empty_db: None) -> None:
     assert not AuditAlarm.objects.exists()
 
 
+def test_before_the_installation_there_is_nothing_to_say(empty_db: None, settings: Any, tmp_path: Path) -> None:
+    """Processes start before the keys are made, and the first event is the installation."""
+    settings.COUNTERSIGN_CHECKPOINT_KEY = str(tmp_path / "not-made-yet.pem")
+    assert verify_whole_log().sound
+    assert not AuditEvent.objects.exists()
+    assert not AuditAlarm.objects.exists()
+
+
 def test_an_old_event_altered_is_found_by_the_nightly_check_and_stops_gate_and_signing(people: Any) -> None:
     """The head itself is fine, so each decision alone would not see it."""
     model = a_model(people)

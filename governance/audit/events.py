@@ -79,9 +79,8 @@ class Action(StrEnum):
 
 RIGHTS_UNCHANGED = frozenset(
     {
-        Action.CREDENTIAL_LINK_ISSUED, Action.CREDENTIAL_SET, Action.CREDENTIAL_RESET, Action.AUTHENTICATOR_ENROLLED,
-        Action.AUTHENTICATOR_REMOVED, Action.TOTP_USED, Action.PASSKEY_USED, Action.PROVIDER_USED, Action.TOKEN_CREATED,
-        Action.TOKEN_REVOKED, Action.SIGN_IN_FAILED, Action.LOG_VERIFIED, Action.GATE_QUESTIONS_SEALED,
+        Action.TOTP_USED, Action.PASSKEY_USED, Action.PROVIDER_USED, Action.SIGN_IN_FAILED, Action.TOKEN_CREATED,
+        Action.TOKEN_REVOKED, Action.LOG_VERIFIED, Action.GATE_QUESTIONS_SEALED,
     }
 )  # fmt: skip
-"""Frequent events after which everybody may do just what they could do before."""
+"""Frequent events after which everybody may sign just what they could sign before; not those of a new authenticator."""

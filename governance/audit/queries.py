@@ -89,7 +89,7 @@ def newest_about(model: str) -> bytes:
 
 
 def newest_about_people() -> bytes:
-    """The same of events about no model: people, their roles and delegations, policies; not about how people sign in."""
+    """The same of events about no model: people, their roles, delegations and credentials, policies; not that these were used."""
     return _leaf(_NEWEST_ABOUT_PEOPLE.first())
 
 

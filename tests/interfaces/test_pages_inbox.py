@@ -10,13 +10,13 @@ from django.test.utils import CaptureQueriesContext
 
 from governance.accounts.models import Person
 from governance.actions import jobs
-from governance.actions.people import deactivate_person
+from governance.actions.people import confirm_enrolment, deactivate_person, reset_credential, set_first_password
 from governance.actions.tokens import create_token
 from governance.evidence.kinds import JobKind
 from governance.evidence.models import Job
 from governance.registry.models import Candidate
 from governance.web.inbox import number_for
-from tests.factories import a_candidate, a_model, approved, computed, interpreted, signed
+from tests.factories import CREDENTIALS, a_candidate, a_model, approved, computed, interpreted, signed
 from tests.interfaces.pages import Browser, Page
 from tests.moving_clock import moving_clock
 
@@ -75,6 +75,18 @@ def test_the_number_asks_anew_only_about_what_an_event_was_about(people: dict[st
     assert reads()[1] < some_anew
     deactivate_person(people["approver"], by=people["administrator"])
     assert reads()[1] > all_anew / 2
+
+
+def test_nothing_waits_for_whose_new_credential_nobody_has_confirmed(
+    people: dict[str, Person], candidate: Candidate
+) -> None:
+    validator = people["validator"]
+    interpreted(candidate, people["second_validator"])
+    assert number_for(validator, validator.roles()) == 1
+    set_first_password(reset_credential(validator, by=people["administrator"]), password="another passphrase, my own")
+    assert number_for(validator, validator.roles()) == 0
+    confirm_enrolment(validator, by=people["second_validator"], credentials=CREDENTIALS)
+    assert number_for(validator, validator.roles()) == 1
 
 
 def test_the_rows_say_what_to_do(people: dict[str, Person], candidate: Candidate) -> None:

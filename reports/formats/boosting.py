@@ -11,7 +11,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from reports.formats.errors import Rejected, UnsafeFile, error
-from reports.formats.features import chosen_levels, coded_matrix, resolved_features
+from reports.formats.features import chosen_levels, coded_matrix, declared_levels, resolved_features
 from reports.formats.lightgbm_text import read_lightgbm
 from reports.formats.predictor import logistic, manifest_classes, softmax
 from reports.formats.xgboost_json import LOG_LINK, LOGISTIC, as_xgboost_cuts, read_xgboost
@@ -62,7 +62,7 @@ class LightGBMPredictor:
         given, named = self.file.pandas_categories, self.file.categorical
         if not given:
             return {}
-        declared = {at: levels for at, name in enumerate(self.features) if (levels := self._declared(name))}
+        declared = {at: levels for at, name in enumerate(self.features) if (levels := declared_levels(self.manifest, name))}
         columns = range(len(self.features))
 
         def agrees(at: int, levels: Sequence[Any]) -> bool:
@@ -88,9 +88,6 @@ class LightGBMPredictor:
             "the order of training, in the manifest's categories."
         )
         raise Rejected([error("/manifest/categories", "categories-needed", detail)])
-
-    def _declared(self, name: str) -> list[str]:
-        return [text(level) for level in (self.manifest.get("categories") or {}).get(name, ())]
 
     def _task(self) -> str:
         if self.file.objective in ("multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"):
@@ -161,7 +158,7 @@ class XGBoostPredictor:
         plain = [level if isinstance(level, int) else level.decode("ascii", errors="replace") for level in levels]
         if all(isinstance(level, int) or level.isascii() for level in levels):
             return plain
-        declared = [text(level) for level in (self.manifest.get("categories") or {}).get(name, ())]
+        declared = declared_levels(self.manifest, name)
         if not declared:
             detail = f"The model file holds the levels of {name} cut wrongly, as XGBoost keeps letters beyond ASCII: name them."
             raise Rejected([error(f"/manifest/categories/{name}", "categories-needed", detail)])

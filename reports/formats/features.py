@@ -72,6 +72,11 @@ def resolved_features(
     return tuple(spelled[name] for name in own)
 
 
+def declared_levels(manifest: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The levels that the manifest gives a feature; empty where it gives none."""
+    return tuple(text(level) for level in (manifest.get("categories") or {}).get(name, ()))
+
+
 def chosen_levels(
     manifest: Mapping[str, Any], features: Sequence[str], stored: Mapping[int, Sequence[Any]]
 ) -> dict[str, tuple[str, ...]]:
@@ -81,13 +86,10 @@ def chosen_levels(
     ------
     Rejected : the two name different levels for the same number, or levels that are read as one.
     """
-    declared = {
-        name: tuple(text(level) for level in levels) for name, levels in (manifest.get("categories") or {}).items()
-    }
     levels, errors = {}, []
     for position, name in enumerate(features):
         own = tuple(text(level) for level in stored.get(position, ()))
-        given = declared.get(name, own)
+        given = declared_levels(manifest, name) or own
         if own and any(a != b for a, b in zip(own, given, strict=False)):
             detail = f"{name}: the model file has the levels {', '.join(own[:20])}, in this order."
             errors.append(error(f"/manifest/categories/{name}", "categories-mismatch", detail))
